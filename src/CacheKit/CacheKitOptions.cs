@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace CacheKit;
 
 /// <summary>How a cache behaves, whatever tiers it has. Read once, when the cache is created.</summary>

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace CacheKit;
 
 /// <summary>Checks tags and makes them a set: few, so an array without duplicates, in the order given.</summary>

@@ -17,7 +17,7 @@ internal sealed class CacheClock
     internal const long CoarseTicks = 50 * TimeSpan.TicksPerMillisecond;
 
     /// <summary>How far the two clocks may drift apart before it counts as a step of the wall clock.</summary>
-    private static readonly long SystemStepTicks = TimeSpan.TicksPerSecond;
+    private const long SystemStepTicks = TimeSpan.TicksPerSecond;
 
     private readonly TimeProvider _time;
     private readonly bool _isSystem;
