@@ -9,6 +9,9 @@ internal interface IMemoryListener
     /// <summary>The tier now keeps to this share of its bound, because memory is short, or to all of it again.</summary>
     void OnMemoryPressureChanged(bool isShort, double share);
 
+    /// <summary>Something threw during maintenance; it goes on at the next interval.</summary>
+    void OnMaintenanceFailed(Exception exception);
+
     /// <summary>Maintenance came by; the engine does its own periodic work.</summary>
     void OnMaintenance();
 }

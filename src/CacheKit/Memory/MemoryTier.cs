@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace CacheKit.Memory;
 
 /// <summary>The memory tier: a table to find entries in, a policy that bounds them, and the upkeep of both.</summary>
@@ -22,35 +24,39 @@ internal sealed class MemoryTier : IDisposable
     private readonly Lock _evictionLock = new();
     private readonly List<MemoryEntry> _victims = [];
     private readonly List<MemoryEntry> _visited = new(Slice);
-    private readonly ITimer _maintenance;
+    private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
     private bool _isShrunk;
     private int _maintaining;
 
     internal MemoryTier(
-        IEntryTable table, IEvictionPolicy policy, long maximumWeight, MemoryOptions options, CacheClock clock, TimeProvider time,
+        IEntryTable table, IEvictionPolicy policy, long maximumWeight, double pressureShare, CacheClock clock,
         IMemoryListener listener, Func<bool>? isMemoryShort = null)
     {
         _table = table;
         _policy = policy;
         MaximumWeight = maximumWeight;
-        _pressureShare = options.MemoryPressureShare;
+        _pressureShare = pressureShare;
         _clock = clock;
         _listener = listener;
         _isMemoryShort = isMemoryShort ?? GarbageCollectorReportsHighLoad;
         _clockLease = clock.Use();
+    }
 
+    /// <summary>Begins with the upkeep, every interval. Once, when the listener is ready.</summary>
+    internal void Start(TimeProvider time, TimeSpan interval)
+    {
         // The timer must not keep alive a cache that nobody else holds.
         var self = new WeakReference<MemoryTier>(this);
         _maintenance = time.CreateTimer(
             static state =>
             {
-                if (((WeakReference<MemoryTier>)state!).TryGetTarget(out var tier))
+                if (((WeakReference<MemoryTier>)state!).TryGetTarget(out var tier)) // its state is self
                 {
                     tier.Maintain();
                 }
             },
-            self, options.MaintenanceInterval, options.MaintenanceInterval);
+            self, interval, interval);
     }
 
     internal long MaximumWeight { get; }
@@ -139,6 +145,7 @@ internal sealed class MemoryTier : IDisposable
     }
 
     /// <summary>Lets entries go that have expired without being read, and keeps to less while memory is short.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "See the catch.")]
     internal void Maintain()
     {
         if (Interlocked.Exchange(ref _maintaining, 1) != 0)
@@ -155,6 +162,11 @@ internal sealed class MemoryTier : IDisposable
             _listener.OnEnded(in ended);
             _listener.OnMaintenance();
         }
+        catch (Exception exception)
+        {
+            // On a timer's thread nobody else could catch it, and it would end the process.
+            _listener.OnMaintenanceFailed(exception);
+        }
         finally
         {
             Volatile.Write(ref _maintaining, 0);
@@ -163,7 +175,7 @@ internal sealed class MemoryTier : IDisposable
 
     public void Dispose()
     {
-        _maintenance.Dispose();
+        _maintenance?.Dispose();
         _clockLease.Dispose();
     }
 
