@@ -1,0 +1,33 @@
+namespace CacheKit;
+
+/// <summary>Handed to the factory of a get-or-create of many keys: which are missing, and a context for each.</summary>
+public sealed class CacheBatchContext
+{
+    private readonly Func<string, CacheEntryContext> _create;
+    private readonly Dictionary<string, CacheEntryContext> _contexts = new(StringComparer.Ordinal);
+
+    internal CacheBatchContext(IReadOnlyList<string> keys, Func<string, CacheEntryContext> create)
+    {
+        Keys = keys;
+        _create = create;
+    }
+
+    /// <summary>The keys to create values for, each once.</summary>
+    public IReadOnlyList<string> Keys { get; }
+
+    /// <summary>The context of one key's entry, to set its expiration or tags by; also for a key beyond those asked for.</summary>
+    /// <remarks>Safe for concurrent use.</remarks>
+    public CacheEntryContext For(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        lock (_contexts)
+        {
+            if (!_contexts.TryGetValue(key, out var context))
+            {
+                _contexts.Add(key, context = _create(key));
+            }
+
+            return context;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+namespace CacheKit;
+
+/// <summary>How a counter behaves. Immutable; use the same for every call on one counter.</summary>
+public sealed class CacheCounterOptions
+{
+    /// <summary>What an absent counter starts from, before the delta is added. Default: 0.</summary>
+    public long InitialValue { get; init; }
+
+    /// <summary>The least the counter becomes: a result below is raised to it. Default: <see cref="long.MinValue"/>.</summary>
+    public long Minimum { get; init; } = long.MinValue;
+
+    /// <summary>The most the counter becomes: a result above is lowered to it. Default: <see cref="long.MaxValue"/>.</summary>
+    public long Maximum { get; init; } = long.MaxValue;
+
+    /// <summary>How long the counter lives from its creation; increments do not extend it. Default: the cache's own.</summary>
+    /// <value>Greater than zero.</value>
+    public TimeSpan? Expiration { get; init; }
+
+    /// <summary>Tags given to the counter when it is created. Default: none.</summary>
+    public IReadOnlyList<string>? Tags { get; init; }
+}

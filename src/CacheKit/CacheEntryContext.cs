@@ -1,0 +1,129 @@
+using Microsoft.Extensions.Primitives;
+
+namespace CacheKit;
+
+/// <summary>
+/// Handed to a factory: the stale value if there is one, and a say in how the new value is stored. What is set here
+/// wins over the options of the call, for this entry only.
+/// </summary>
+/// <remarks>Valid while its factory runs. Not safe for concurrent use by several threads of one factory.</remarks>
+public sealed class CacheEntryContext
+{
+    private readonly CacheEntryOptions? _options;
+    private readonly CacheEntryOptions _defaults;
+    private readonly StaleValue? _stale;
+    private volatile string[] _tags;
+    private List<IChangeToken>? _tokens;
+    private TimeSpan? _expiration, _slidingExpiration, _staleFor;
+    private long? _size;
+
+    internal CacheEntryContext(string key, CacheEntryOptions? options, CacheEntryOptions defaults, string[] tags, StaleValue? stale)
+    {
+        Key = key;
+        _options = options;
+        _defaults = defaults;
+        _tags = tags;
+        _stale = stale;
+    }
+
+    /// <summary>Reads the value a factory may fall back on, as the type asked for.</summary>
+    internal abstract class StaleValue
+    {
+        internal abstract CacheLookup<T> Read<T>();
+    }
+
+    /// <summary>The key the value is made for.</summary>
+    public string Key { get; }
+
+    /// <summary>How long the value may be served; see <see cref="CacheEntryOptions.Expiration"/>.</summary>
+    public TimeSpan? Expiration
+    {
+        get => _expiration ?? _options?.Expiration ?? _defaults.Expiration;
+        set => _expiration = value;
+    }
+
+    /// <summary>How long the entry lives without being read; see <see cref="CacheEntryOptions.SlidingExpiration"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Zero or less.</exception>
+    public TimeSpan? SlidingExpiration
+    {
+        get => _slidingExpiration ?? _options?.SlidingExpiration ?? _defaults.SlidingExpiration;
+        set
+        {
+            if (value is { } window)
+            {
+                ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero, nameof(SlidingExpiration));
+            }
+
+            _slidingExpiration = value;
+        }
+    }
+
+    /// <summary>How long past its expiration the value may stand in; see <see cref="CacheEntryOptions.StaleFor"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than zero.</exception>
+    public TimeSpan? StaleFor
+    {
+        get => _staleFor ?? _options?.StaleFor ?? _defaults.StaleFor;
+        set
+        {
+            if (value is { } time)
+            {
+                ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero, nameof(StaleFor));
+            }
+
+            _staleFor = value;
+        }
+    }
+
+    /// <summary>What the entry weighs; see <see cref="CacheEntryOptions.Size"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than zero.</exception>
+    public long? Size
+    {
+        get => _size ?? _options?.Size ?? _defaults.Size;
+        set
+        {
+            if (value is { } size)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(size, nameof(Size));
+            }
+
+            _size = value;
+        }
+    }
+
+    /// <summary>The tags the entry will carry: those of the options and those added here.</summary>
+    public IReadOnlyList<string> Tags => _tags;
+
+    /// <summary>Whether the value will be handed to those who wait but not stored.</summary>
+    public bool IsStoringSkipped { get; private set; }
+
+    internal string[] TagArray => _tags;
+
+    internal TimeSpan? Jitter => _options?.Jitter ?? _defaults.Jitter;
+
+    internal IReadOnlyList<IChangeToken>? Tokens
+    {
+        get
+        {
+            var inherited = _options?.ExpirationTokens ?? _defaults.ExpirationTokens;
+            return _tokens is null ? inherited : inherited is null ? _tokens : [.. inherited, .. _tokens];
+        }
+    }
+
+    /// <summary>Adds tags. They may depend on the value: a removal by such a tag that came while the factory ran still covers it.</summary>
+    /// <exception cref="ArgumentException">A tag is empty, <c>*</c>, or ill-formed.</exception>
+    public void AddTags(params IEnumerable<string> tags) => _tags = TagSet.Union(_tags, tags);
+
+    /// <summary>Adds a token that ends the entry when it changes.</summary>
+    public void AddExpirationToken(IChangeToken token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        (_tokens ??= []).Add(token);
+    }
+
+    /// <summary>Hands the value to those who wait without storing it; what was stored before stays as it is.</summary>
+    public void SkipStoring() => IsStoringSkipped = true;
+
+    /// <summary>The value the new one replaces, if one is still kept: expired, or due for a refresh.</summary>
+    /// <returns>A miss if there is none. For a source that answers "not modified", return its value.</returns>
+    public CacheLookup<T> GetStale<T>() => _stale is null ? default : _stale.Read<T>();
+}

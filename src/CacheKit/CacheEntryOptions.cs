@@ -1,0 +1,162 @@
+using Microsoft.Extensions.Primitives;
+
+namespace CacheKit;
+
+/// <summary>How one entry is stored and created. Immutable; share one instance between calls where you can.</summary>
+/// <remarks>
+/// Everything is optional. What a call leaves unset is inherited, property by property, from the cache's
+/// <see cref="CacheKitOptions.DefaultEntryOptions"/>; what is unset there too has the default named below.
+/// </remarks>
+public sealed class CacheEntryOptions
+{
+    private readonly TimeSpan? _slidingExpiration, _jitter, _staleFor, _retryAfterFailure, _softTimeout, _hardTimeout;
+    private readonly double? _refreshAheadThreshold;
+    private readonly long? _size;
+
+    /// <summary>
+    /// How long the value may be served, from the moment it is stored; for a sliding entry, the longest it may live
+    /// however often it is read. Default: no limit.
+    /// </summary>
+    /// <value>
+    /// Zero or less stores nothing and removes what was there. <see cref="TimeSpan.MaxValue"/>, and anything that
+    /// would pass the end of time, never expires. The entry is absent at and after the instant it expires.
+    /// </value>
+    public TimeSpan? Expiration { get; init; }
+
+    /// <summary>How long the entry lives without being read; each read renews it, never past <see cref="Expiration"/>. Default: not sliding.</summary>
+    /// <value>Greater than zero. Renewal may be noted up to a tenth of a second late, never early: an entry may outlive the window by that.</value>
+    public TimeSpan? SlidingExpiration
+    {
+        get => _slidingExpiration;
+        init => _slidingExpiration = Positive(value);
+    }
+
+    /// <summary>
+    /// The most by which <see cref="Expiration"/> is lengthened at random, so that entries stored together do not all
+    /// expire together. Default: none.
+    /// </summary>
+    /// <value>Zero or more. Never shortens, and is not added to <see cref="StaleFor"/>.</value>
+    public TimeSpan? Jitter
+    {
+        get => _jitter;
+        init => _jitter = NotNegative(value);
+    }
+
+    /// <summary>Labels to remove the entry by, together with others. Default: none.</summary>
+    /// <value>Any number; duplicates do not matter; a tag is not empty, not <c>*</c>, and has no lone surrogate.</value>
+    public IReadOnlyList<string>? Tags { get; init; }
+
+    /// <summary>
+    /// What the entry weighs against <see cref="MemoryOptions.MaximumBytes"/>. Default: what the cache's
+    /// <see cref="MemoryOptions.SizeOf"/> says, or else an estimate from the value.
+    /// </summary>
+    /// <value>Zero or more. Ignored by a cache that is bounded by a number of entries.</value>
+    public long? Size
+    {
+        get => _size;
+        init
+        {
+            if (value is { } size)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(size, nameof(Size));
+            }
+
+            _size = value;
+        }
+    }
+
+    /// <summary>
+    /// Fail-safe: how long past its expiration the value is kept to stand in when the factory fails or is slow.
+    /// Default: zero, which is off.
+    /// </summary>
+    /// <value>Zero or more. The entry counts against the cache's bound meanwhile. A removed value never stands in.</value>
+    public TimeSpan? StaleFor
+    {
+        get => _staleFor;
+        init => _staleFor = NotNegative(value);
+    }
+
+    /// <summary>
+    /// After a factory failed and a stale or still valid value stood in, how long to go on serving that before the
+    /// factory is tried again. Default: 5 seconds.
+    /// </summary>
+    /// <value>Zero or more.</value>
+    public TimeSpan? RetryAfterFailure
+    {
+        get => _retryAfterFailure;
+        init => _retryAfterFailure = NotNegative(value);
+    }
+
+    /// <summary>
+    /// Refresh-ahead: the share of its life after which a get-or-create that hits the entry also starts one refresh in
+    /// the background, still serving the value it has. Default: off.
+    /// </summary>
+    /// <value>Between 0 and 1, exclusive; 0.8 refreshes in the last fifth.</value>
+    public double? RefreshAheadThreshold
+    {
+        get => _refreshAheadThreshold;
+        init
+        {
+            if (value is { } threshold && !(threshold > 0 && threshold < 1))
+            {
+                throw new ArgumentOutOfRangeException(nameof(RefreshAheadThreshold), threshold, "The refresh-ahead threshold is a share of the entry's life: greater than 0 and less than 1.");
+            }
+
+            _refreshAheadThreshold = value;
+        }
+    }
+
+    /// <summary>
+    /// How long to wait for the factory when there is a stale value to serve instead; it then goes on in the background
+    /// and its value is stored. Default: as long as it takes. Without a stale value it has no effect.
+    /// </summary>
+    /// <value>Greater than zero.</value>
+    public TimeSpan? SoftTimeout
+    {
+        get => _softTimeout;
+        init => _softTimeout = Positive(value);
+    }
+
+    /// <summary>
+    /// The longest a factory may run. Then its token is cancelled, its late result is dropped, and all who wait get the
+    /// stale value if one may stand in, else a <see cref="TimeoutException"/>. Default: no limit.
+    /// </summary>
+    /// <value>Greater than zero. Those who join a running factory share the limit of the call that started it.</value>
+    public TimeSpan? HardTimeout
+    {
+        get => _hardTimeout;
+        init => _hardTimeout = Positive(value);
+    }
+
+    /// <summary>Tokens that end the entry, for good, as soon as one of them changes. Default: none.</summary>
+    public IReadOnlyList<IChangeToken>? ExpirationTokens { get; init; }
+
+    /// <summary>
+    /// Whether each caller gets a copy of the value, so that changing it changes nobody else's. Default: what the
+    /// cache says for the value's type. Immutable types are never copied.
+    /// </summary>
+    public bool? Isolate { get; init; }
+
+    /// <summary>Whether a get may return a value past its expiration that is kept by <see cref="StaleFor"/>. Default: no.</summary>
+    public bool? AllowStale { get; init; }
+
+    private static TimeSpan? Positive(TimeSpan? value, [System.Runtime.CompilerServices.CallerMemberName] string? name = null)
+    {
+        if (value is { } time)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(time, TimeSpan.Zero, name);
+        }
+
+        return value;
+    }
+
+    private static TimeSpan? NotNegative(TimeSpan? value, [System.Runtime.CompilerServices.CallerMemberName] string? name = null)
+    {
+        if (value is { } time)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero, name);
+        }
+
+        return value;
+    }
+}

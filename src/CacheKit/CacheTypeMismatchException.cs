@@ -1,0 +1,22 @@
+namespace CacheKit;
+
+/// <summary>A key was read as another type than its value was stored as.</summary>
+public sealed class CacheTypeMismatchException : InvalidOperationException
+{
+    /// <summary>Names the two types. The message names neither key nor value: both may be confidential.</summary>
+    /// <param name="requestedType">The type asked for.</param>
+    /// <param name="storedType">The type that is stored.</param>
+    public CacheTypeMismatchException(Type requestedType, Type storedType)
+        : base($"The cache holds a value of type '{storedType}' under this key, but it was asked for as '{requestedType}'. "
+            + "Use one type per key, or set CacheKitOptions.TypeMismatch to Miss to treat this as a miss.")
+    {
+        RequestedType = requestedType;
+        StoredType = storedType;
+    }
+
+    /// <summary>The type asked for.</summary>
+    public Type RequestedType { get; }
+
+    /// <summary>The type that is stored.</summary>
+    public Type StoredType { get; }
+}

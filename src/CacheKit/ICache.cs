@@ -1,0 +1,172 @@
+namespace CacheKit;
+
+/// <summary>
+/// A cache of typed values under string keys: what was removed stays removed, one factory runs per missing key, and
+/// the semantics are the same whatever tiers stand behind it.
+/// </summary>
+/// <remarks>
+/// <para>All members are safe for concurrent use. A key is compared ordinally; a null key is an
+/// <see cref="ArgumentNullException"/>; an empty key, one with a lone surrogate, or one of more than 65,535 UTF-8
+/// bytes is an <see cref="ArgumentException"/>. After disposal every member throws
+/// <see cref="ObjectDisposedException"/>.</para>
+/// <para>After a removal (<see cref="RemoveAsync"/>, <see cref="RemoveByTagAsync"/>, <see cref="ClearAsync"/>) or a
+/// <see cref="SetAsync{T}"/> has returned, no later call gets an older value, also while factories that began before
+/// it are still running: their late result goes to those who already waited, and is not stored.</para>
+/// <para>The members here are the primitives, in their most general form. The overloads one usually types are the
+/// extension methods of <see cref="CacheExtensions"/>, and for code that cannot be asynchronous
+/// <see cref="SynchronousCacheExtensions"/>.</para>
+/// <para>Cancellation ends the wait of the caller who asked for it and nobody else's; a token that is already
+/// cancelled throws before anything is done.</para>
+/// </remarks>
+public interface ICache
+{
+    /// <summary>The name the cache was registered under; <c>"default"</c> for the unnamed one.</summary>
+    string Name { get; }
+
+    /// <summary>Looks a key up, and tells an absent entry from one whose value is <see langword="null"/>.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="options">
+    /// Of these only <see cref="CacheEntryOptions.AllowStale"/> matters to a read. <see langword="null"/>: the cache's defaults.
+    /// </param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
+    /// <typeparam name="T">The type the value was stored as, or one it converts to (see remarks).</typeparam>
+    /// <returns>The value, or a miss. Never a value that has expired, unless stale ones were asked for.</returns>
+    /// <exception cref="CacheTypeMismatchException">
+    /// The entry holds a value of another type; a miss instead if <see cref="CacheKitOptions.TypeMismatch"/> says so.
+    /// </exception>
+    /// <remarks>
+    /// A value is found as any type it is assignable to, as <see cref="Nullable{T}"/> of its type, and between the
+    /// built-in integer types as long as it fits (else <see cref="OverflowException"/>).
+    /// </remarks>
+    ValueTask<CacheLookup<T>> GetAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Gets the value under a key, or creates and stores it. However many callers miss the same key at once, one
+    /// factory runs and all get its value.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="state">Handed to the factory, so that it can be a static lambda that captures nothing.</param>
+    /// <param name="factory">
+    /// Makes the value. It runs on the calling thread up to its first <see langword="await"/>, with the caller's
+    /// <see cref="ExecutionContext"/>, under no lock. Its token is cancelled when the last caller who waits has gone.
+    /// </param>
+    /// <param name="options">How to store the value. What is unset comes from the cache's defaults, one by one.</param>
+    /// <param name="cancellationToken">Ends this caller's wait; others go on waiting and the factory goes on running.</param>
+    /// <returns>The value; completed, without an allocation, on a hit in memory.</returns>
+    /// <exception cref="CacheTypeMismatchException">The entry holds a value of another type.</exception>
+    /// <exception cref="TimeoutException">
+    /// The factory took longer than <see cref="CacheEntryOptions.HardTimeout"/> and no stale value may stand in.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The factory asked, directly or through others, for its own key.</exception>
+    /// <remarks>An exception of the factory reaches every waiter as it is and is not cached.</remarks>
+    ValueTask<T> GetOrCreateAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options = null,
+        CancellationToken cancellationToken = default);
+
+    /// <summary>Stores a value, in place of whatever was there.</summary>
+    /// <remarks>
+    /// An <see cref="CacheEntryOptions.Expiration"/> of zero or less stores nothing and removes what was there. So does
+    /// a value too heavy for the whole cache.
+    /// </remarks>
+    ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Stores a value if the key is absent or expired.</summary>
+    /// <returns><see langword="true"/> for the one caller whose value was stored; an existing entry is not touched.</returns>
+    ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes an entry for good: it is not served again, not even as a stale value.</summary>
+    /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
+    ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes every entry that carries a tag. O(1): no scan, whatever the number of entries.</summary>
+    /// <exception cref="ArgumentException">The tag is empty or ill-formed.</exception>
+    ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes every entry that carries any, or all, of several tags. O(number of tags).</summary>
+    /// <param name="tags">The tags; none removes nothing.</param>
+    /// <param name="match">Whether one of the tags is enough.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
+    ValueTask RemoveByTagsAsync(IEnumerable<string> tags, TagMatch match = TagMatch.Any, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes every entry of this cache, and of no other.</summary>
+    /// <remarks>Effective at once; giving back the memory costs O(entries), on the calling thread.</remarks>
+    ValueTask ClearAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Tells whether an unexpired entry is there, without counting a hit or renewing a sliding expiration.</summary>
+    ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Makes an entry stale at once: the next caller creates it anew, and if that fails the stale value may stand in
+    /// for as long as <see cref="CacheEntryOptions.StaleFor"/> allowed.
+    /// </summary>
+    /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
+    /// <remarks>An entry stored without <see cref="CacheEntryOptions.StaleFor"/> is simply gone.</remarks>
+    ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes every entry that carries a tag stale at once, as <see cref="ExpireAsync"/> does for a key. O(1).</summary>
+    ValueTask ExpireByTagAsync(string tag, CancellationToken cancellationToken = default);
+
+    /// <summary>Looks many keys up.</summary>
+    /// <returns>A lookup for every distinct key asked for, misses included.</returns>
+    ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyAsync<T>(
+        IEnumerable<string> keys, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Gets many values, creating those that are missing with one call of the factory.</summary>
+    /// <param name="keys">The keys; duplicates count once.</param>
+    /// <param name="state">Handed to the factory.</param>
+    /// <param name="factory">
+    /// Called at most once per attempt with just the missing keys that no other caller is creating already. It may
+    /// leave keys out (they are absent from the result) and may return more than it was asked for (the extra values
+    /// are stored unless a value is there).
+    /// </param>
+    /// <param name="options">How to store the values.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
+    /// <returns>The values found or created, by key.</returns>
+    ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<TState, T>(
+        IEnumerable<string> keys,
+        TState state,
+        Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
+        CacheEntryOptions? options = null,
+        CancellationToken cancellationToken = default);
+
+    /// <summary>Stores many values. Each entry is replaced atomically; the whole is not a transaction.</summary>
+    /// <returns>How many distinct keys were stored; 0 if the expiration is zero or less, which removes them all.</returns>
+    ValueTask<int> SetManyAsync<T>(
+        IEnumerable<KeyValuePair<string, T>> items, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes many entries.</summary>
+    /// <returns>How many of the distinct keys had an unexpired entry.</returns>
+    ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads how long an entry still has to live.</summary>
+    /// <returns>
+    /// The time left; <see cref="TimeSpan.MaxValue"/> if it never expires; <see langword="null"/> if there is no
+    /// unexpired entry. For a sliding entry, what is left unless it is read.
+    /// </returns>
+    ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives an entry a new time to live, counted from now; it replaces a sliding expiration.</summary>
+    /// <returns><see langword="true"/> if there was an unexpired entry; an absent or expired one is never revived.</returns>
+    /// <remarks>Zero or less removes the entry; <see cref="TimeSpan.MaxValue"/> makes it never expire.</remarks>
+    ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default);
+
+    /// <summary>Renews a sliding expiration without reading the value. Does nothing to other entries.</summary>
+    /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
+    ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds to a counter, atomically: concurrent calls lose nothing.</summary>
+    /// <param name="key">The key. An absent counter is created at its initial value first.</param>
+    /// <param name="delta">What to add; negative to subtract, 0 to read or create.</param>
+    /// <param name="options">Initial value, bounds, lifetime and tags. The lifetime counts from creation and is not extended.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
+    /// <returns>The new value, kept within the bounds.</returns>
+    /// <exception cref="CacheTypeMismatchException">The entry is not an integer; it is left as it is.</exception>
+    /// <remarks>A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such.</remarks>
+    ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes a snapshot of what the cache has done since it was created. Cost: microseconds, no lock on the hit path.</summary>
+    CacheStatistics GetStatistics();
+}

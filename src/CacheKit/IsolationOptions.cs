@@ -1,0 +1,52 @@
+using System.Text.Json;
+
+namespace CacheKit;
+
+/// <summary>
+/// Which values are copied for every caller. A shared value is the very object that was stored: whoever changes it
+/// changes it for all.
+/// </summary>
+/// <remarks>
+/// Never copied, since nobody can change them: strings, numbers, enums and other primitives, value types and sealed
+/// records made only of such, types marked <c>[ImmutableObject(true)]</c>, and those declared with
+/// <see cref="Share{T}"/>. Copied, where isolation is on: by the function given with <see cref="CopyWith{T}"/>, arrays
+/// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored.
+/// </remarks>
+public sealed class IsolationOptions
+{
+    internal Dictionary<Type, bool> Types { get; } = [];
+
+    internal Dictionary<Type, Delegate> Copiers { get; } = [];
+
+    /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
+    public bool IsolateAll { get; set; }
+
+    /// <summary>
+    /// How values are written to and read from JSON to copy them. Set its <see cref="JsonSerializerOptions.TypeInfoResolver"/>
+    /// to a source-generated context in applications compiled ahead of time. Default: public properties and fields, by reflection.
+    /// </summary>
+    public JsonSerializerOptions? JsonSerializerOptions { get; set; }
+
+    /// <summary>Gives every caller a copy of its own of values stored as <typeparamref name="T"/>.</summary>
+    public IsolationOptions Isolate<T>()
+    {
+        Types[typeof(T)] = true;
+        return this;
+    }
+
+    /// <summary>Declares that values stored as <typeparamref name="T"/> are not changed by anyone, and may be shared.</summary>
+    public IsolationOptions Share<T>()
+    {
+        Types[typeof(T)] = false;
+        return this;
+    }
+
+    /// <summary>Isolates values stored as <typeparamref name="T"/>, copying them with <paramref name="copy"/>.</summary>
+    /// <param name="copy">Makes an independent copy. Called when a value is stored and for every caller who gets it, concurrently.</param>
+    public IsolationOptions CopyWith<T>(Func<T, T> copy)
+    {
+        ArgumentNullException.ThrowIfNull(copy);
+        Copiers[typeof(T)] = copy;
+        return Isolate<T>();
+    }
+}

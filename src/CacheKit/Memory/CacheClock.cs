@@ -1,0 +1,149 @@
+namespace CacheKit.Memory;
+
+/// <summary>
+/// The time of a cache, in ticks of 100 ns: never goes back, and follows whichever of the provider's two clocks moved
+/// more, the monotonic one or the wall clock.
+/// </summary>
+/// <remarks>
+/// <para>So a wall clock set back keeps nothing alive, and one set forward, or a machine that slept (during which the
+/// monotonic clock of some systems stands still), expires what is due.</para>
+/// <para>A hit cannot afford a precise clock: it costs as much as the whole look-up. With the system's time provider a
+/// thread of its own writes a field every <see cref="CoarseTicks"/>; a timer would stop with a starved thread pool.
+/// Any other provider is asked itself every time, so that tests own time.</para>
+/// </remarks>
+internal sealed class CacheClock
+{
+    /// <summary>How far the coarse clock lags behind at most, unless its thread is kept from running.</summary>
+    internal const long CoarseTicks = 50 * TimeSpan.TicksPerMillisecond;
+
+    /// <summary>How far the two clocks may drift apart before it counts as a step of the wall clock.</summary>
+    private const long SystemStepTicks = TimeSpan.TicksPerSecond;
+
+    private readonly TimeProvider _time;
+    private readonly bool _isSystem;
+    private readonly long _origin;
+    private readonly Lock _lock = new();
+    private long _coarse;
+    private long _leap;
+    private long _wallMinusMonotonic;
+    private int _users;
+
+    private CacheClock(TimeProvider time)
+    {
+        _time = time;
+        _isSystem = ReferenceEquals(time, TimeProvider.System);
+        _origin = time.GetTimestamp();
+        _wallMinusMonotonic = time.GetUtcNow().UtcTicks;
+        _coarse = Now;
+    }
+
+    /// <summary>The one clock of all caches on the system's time provider.</summary>
+    internal static CacheClock System { get; } = new(TimeProvider.System);
+
+    internal static CacheClock For(TimeProvider time) => ReferenceEquals(time, TimeProvider.System) ? System : new(time);
+
+    /// <summary>The time as of at most <see cref="CoarseTicks"/> ago.</summary>
+    internal long Coarse => _isSystem ? Volatile.Read(ref _coarse) : Now;
+
+    /// <summary>The time.</summary>
+    internal long Now
+    {
+        get
+        {
+            if (!_isSystem)
+            {
+                FollowWallClock(0);
+            }
+
+            return Monotonic() + Volatile.Read(ref _leap);
+        }
+    }
+
+    /// <summary>The sum, or <see cref="long.MaxValue"/> instead of an overflow.</summary>
+    internal static long Add(long instant, long ticks) => ticks > long.MaxValue - Math.Max(instant, 0) ? long.MaxValue : instant + ticks;
+
+    /// <summary>Keeps the coarse clock going for as long as the result is neither disposed nor collected.</summary>
+    internal IDisposable Use()
+    {
+        if (_isSystem)
+        {
+            lock (_lock)
+            {
+                if (_users++ == 0)
+                {
+                    _coarse = Now;
+                    var stop = new ManualResetEvent(false);
+                    _stop = stop;
+                    new Thread(() => Tick(stop)) { IsBackground = true, Name = "CacheKit clock" }.UnsafeStart();
+                }
+            }
+        }
+
+        return new Lease(this);
+    }
+
+    private ManualResetEvent? _stop;
+
+    private long Monotonic() => _time.GetElapsedTime(_origin, _time.GetTimestamp()).Ticks;
+
+    private void Tick(ManualResetEvent stop)
+    {
+        var interval = TimeSpan.FromTicks(CoarseTicks);
+        while (!stop.WaitOne(interval))
+        {
+            FollowWallClock(SystemStepTicks);
+            Volatile.Write(ref _coarse, Now);
+        }
+
+        stop.Dispose();
+    }
+
+    private void FollowWallClock(long stepTicks)
+    {
+        lock (_lock)
+        {
+            var difference = _time.GetUtcNow().UtcTicks - Monotonic();
+            var step = difference - _wallMinusMonotonic;
+            if (step > stepTicks)
+            {
+                Volatile.Write(ref _leap, _leap + step);
+            }
+
+            if (Math.Abs(step) > stepTicks)
+            {
+                _wallMinusMonotonic = difference;
+            }
+        }
+    }
+
+    private void Release()
+    {
+        if (_isSystem)
+        {
+            lock (_lock)
+            {
+                if (--_users == 0)
+                {
+                    _stop?.Set();
+                }
+            }
+        }
+    }
+
+    /// <summary>Released by a finalizer too: a cache that nobody disposes must not keep a thread for ever.</summary>
+    private sealed class Lease(CacheClock clock) : IDisposable
+    {
+        private int _released;
+
+        ~Lease() => Dispose();
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _released, 1) == 0)
+            {
+                clock.Release();
+                GC.SuppressFinalize(this);
+            }
+        }
+    }
+}

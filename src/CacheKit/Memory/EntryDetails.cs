@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Primitives;
+
+namespace CacheKit.Memory;
+
+/// <summary>What an entry has beyond a key, a value and an expiration. Changed only under the key's lock, but for the instants.</summary>
+internal sealed class EntryDetails
+{
+    /// <summary>The instant from which the entry is absent. A reader who renews a sliding entry writes it too.</summary>
+    internal long ExpiresAt = long.MaxValue;
+
+    /// <summary>For a sliding entry, the window, in ticks; else 0.</summary>
+    internal long SlidingTicks;
+
+    /// <summary>The instant no renewal goes past.</summary>
+    internal long SlidingLimit = long.MaxValue;
+
+    internal long StaleForTicks;
+
+    /// <summary>From this instant a get-or-create refreshes the entry in the background.</summary>
+    internal long RefreshAt = long.MaxValue;
+
+    /// <summary>After a failure, the instant before which the factory is not tried again.</summary>
+    internal long RetryAt = long.MinValue;
+
+    internal string[] Tags = [];
+
+    internal IReadOnlyList<IChangeToken>? Tokens;
+
+    /// <summary>The registrations with <see cref="Tokens"/>, undone when the entry leaves.</summary>
+    internal List<IDisposable>? Registrations;
+
+    /// <summary>Whether a token must be asked instead of calling back.</summary>
+    internal bool HasPolledTokens;
+}

@@ -1,0 +1,39 @@
+namespace CacheKit.Memory;
+
+/// <summary>
+/// Decides which entries stay. All members are called under the tier's eviction lock, but for <see cref="OnHit"/>.
+/// </summary>
+internal interface IEvictionPolicy
+{
+    /// <summary>The sum of the weights of the entries it keeps.</summary>
+    long Weight { get; }
+
+    /// <summary>How many entries it keeps.</summary>
+    int Count { get; }
+
+    /// <summary>Notes a hit. Called by readers, concurrently, without a lock; must not allocate.</summary>
+    void OnHit(MemoryEntry entry);
+
+    /// <summary>Makes room for an entry and takes it in, so that <see cref="Weight"/> never exceeds the bound.</summary>
+    /// <param name="entry">The newcomer, not yet in the table.</param>
+    /// <param name="victims">Receives the entries that have to leave for it; the policy has forgotten them already.</param>
+    /// <returns><see langword="false"/> if the newcomer itself is refused: it weighs more than the whole bound, or less is gained than lost.</returns>
+    bool Admit(MemoryEntry entry, List<MemoryEntry> victims);
+
+    /// <summary>
+    /// Takes in an entry in the place of an older one under the same key, which it forgets; evicts others, never the
+    /// newcomer, if it is heavier.
+    /// </summary>
+    /// <returns><see langword="false"/> if the newcomer weighs more than the whole bound; the old one is forgotten all the same.</returns>
+    bool Replace(MemoryEntry old, MemoryEntry entry, List<MemoryEntry> victims);
+
+    /// <summary>Forgets an entry that was removed or has expired. Keeps no reference to it.</summary>
+    void Remove(MemoryEntry entry);
+
+    /// <summary>Changes the bound, and gives up at most <paramref name="most"/> entries to keep it.</summary>
+    /// <returns>Whether the bound is kept now.</returns>
+    bool Resize(long maximumWeight, int most, List<MemoryEntry> victims);
+
+    /// <summary>Throws if counts, weights or queues contradict each other or the entries in the table. For tests.</summary>
+    void Verify(IReadOnlyCollection<MemoryEntry> entries);
+}

@@ -1,0 +1,243 @@
+namespace CacheKit.Memory;
+
+/// <summary>The memory tier: a table to find entries in, a policy that bounds them, and the upkeep of both.</summary>
+/// <remarks>
+/// <para>Readers go to the table alone and take no lock. Every change holds the eviction lock, so that count and
+/// weight are within the bound at every instant, as seen from anywhere: victims leave the table before the newcomer
+/// enters it.</para>
+/// <para>Lock order: the engine's lock of a key → the eviction lock → the table's own. Nothing is called back under them;
+/// what has left is handed out in <see cref="EndedEntries"/>.</para>
+/// </remarks>
+internal sealed class MemoryTier : IDisposable
+{
+    /// <summary>How many entries one hold of the eviction lock goes through in upkeep, so that writers are not kept waiting.</summary>
+    private const int Slice = 256;
+
+    private readonly IEntryTable _table;
+    private readonly IEvictionPolicy _policy;
+    private readonly CacheClock _clock;
+    private readonly IMemoryListener _listener;
+    private readonly Func<bool> _isMemoryShort;
+    private readonly double _pressureShare;
+    private readonly Lock _evictionLock = new();
+    private readonly List<MemoryEntry> _victims = [];
+    private readonly List<MemoryEntry> _visited = new(Slice);
+    private readonly ITimer _maintenance;
+    private readonly IDisposable _clockLease;
+    private bool _isShrunk;
+    private int _maintaining;
+
+    internal MemoryTier(
+        IEntryTable table, IEvictionPolicy policy, long maximumWeight, MemoryOptions options, CacheClock clock, TimeProvider time,
+        IMemoryListener listener, Func<bool>? isMemoryShort = null)
+    {
+        _table = table;
+        _policy = policy;
+        MaximumWeight = maximumWeight;
+        _pressureShare = options.MemoryPressureShare;
+        _clock = clock;
+        _listener = listener;
+        _isMemoryShort = isMemoryShort ?? GarbageCollectorReportsHighLoad;
+        _clockLease = clock.Use();
+
+        // The timer must not keep alive a cache that nobody else holds.
+        var self = new WeakReference<MemoryTier>(this);
+        _maintenance = time.CreateTimer(
+            static state =>
+            {
+                if (((WeakReference<MemoryTier>)state!).TryGetTarget(out var tier))
+                {
+                    tier.Maintain();
+                }
+            },
+            self, options.MaintenanceInterval, options.MaintenanceInterval);
+    }
+
+    internal long MaximumWeight { get; }
+
+    internal int Count => _table.Count;
+
+    internal long Weight
+    {
+        get
+        {
+            lock (_evictionLock)
+            {
+                return _policy.Weight;
+            }
+        }
+    }
+
+    internal MemoryEntry? Find(string key) => _table.Find(key);
+
+    internal void OnHit(MemoryEntry entry) => _policy.OnHit(entry);
+
+    /// <summary>Stores an entry in place of the one under its key. The caller holds the key's lock.</summary>
+    /// <returns><see langword="false"/> if the entry was refused; what was under the key has left all the same.</returns>
+    internal bool Put(MemoryEntry entry, ref EndedEntries ended)
+    {
+        lock (_evictionLock)
+        {
+            var old = _table.Find(entry.Key);
+            _victims.Clear();
+            var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
+            TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+            if (isAdmitted)
+            {
+                old = _table.Put(entry);
+            }
+            else if (old is not null)
+            {
+                _table.Remove(old);
+            }
+
+            if (old is not null)
+            {
+                ended.Add(old, isAdmitted ? CacheEntryEndReason.Replaced : CacheEntryEndReason.Removed);
+            }
+
+            return isAdmitted;
+        }
+    }
+
+    /// <summary>Takes this very entry out, if it is still there.</summary>
+    internal bool Remove(MemoryEntry entry, CacheEntryEndReason reason, ref EndedEntries ended)
+    {
+        lock (_evictionLock)
+        {
+            if (!_table.Remove(entry))
+            {
+                return false;
+            }
+
+            _policy.Remove(entry);
+        }
+
+        ended.Add(entry, reason);
+        return true;
+    }
+
+    /// <summary>Visits all entries, a slice at a time, and takes out those for which there is a reason. O(entries).</summary>
+    /// <remarks>Entries that are there throughout are all visited; those that come meanwhile may be.</remarks>
+    internal void Sweep(Func<MemoryEntry, CacheEntryEndReason?> reasonToEnd, ref EndedEntries ended)
+    {
+        var position = 0;
+        var visited = new List<MemoryEntry>(Slice);
+        do
+        {
+            visited.Clear();
+            _table.Scan(ref position, Slice, visited);
+            foreach (var entry in visited)
+            {
+                if (reasonToEnd(entry) is { } reason)
+                {
+                    Remove(entry, reason, ref ended);
+                }
+            }
+        }
+        while (position != 0);
+    }
+
+    /// <summary>Lets entries go that have expired without being read, and keeps to less while memory is short.</summary>
+    internal void Maintain()
+    {
+        if (Interlocked.Exchange(ref _maintaining, 1) != 0)
+        {
+            return; // the last round still runs
+        }
+
+        try
+        {
+            var ended = new EndedEntries();
+            RelieveMemory(ref ended);
+            var now = _clock.Now;
+            Sweep(entry => entry.DeadAt <= now ? CacheEntryEndReason.Expired : null, ref ended);
+            _listener.OnEnded(in ended);
+            _listener.OnMaintenance();
+        }
+        finally
+        {
+            Volatile.Write(ref _maintaining, 0);
+        }
+    }
+
+    public void Dispose()
+    {
+        _maintenance.Dispose();
+        _clockLease.Dispose();
+    }
+
+    /// <summary>Throws if table and policy disagree. For tests, while nobody writes.</summary>
+    internal void Verify()
+    {
+        var entries = new List<MemoryEntry>();
+        var position = 0;
+        do
+        {
+            _table.Scan(ref position, int.MaxValue, entries);
+        }
+        while (position != 0);
+
+        lock (_evictionLock)
+        {
+            _table.Verify();
+            _policy.Verify(entries);
+            if (_policy.Weight > MaximumWeight)
+            {
+                throw new InvalidOperationException($"The weight is {_policy.Weight}, over the bound of {MaximumWeight}.");
+            }
+        }
+    }
+
+    private static bool GarbageCollectorReportsHighLoad()
+    {
+        var memory = GC.GetGCMemoryInfo();
+        return memory.MemoryLoadBytes >= memory.HighMemoryLoadThresholdBytes && memory.HighMemoryLoadThresholdBytes > 0;
+    }
+
+    private void RelieveMemory(ref EndedEntries ended)
+    {
+        if (_pressureShare >= 1)
+        {
+            return;
+        }
+
+        var isShort = _isMemoryShort();
+        if (!isShort && !_isShrunk)
+        {
+            return;
+        }
+
+        var bound = isShort ? Math.Max(1, (long)(MaximumWeight * _pressureShare)) : MaximumWeight;
+        bool isKept;
+        do
+        {
+            lock (_evictionLock)
+            {
+                _victims.Clear();
+                isKept = _policy.Resize(bound, Slice, _victims);
+                TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+            }
+        }
+        while (!isKept);
+
+        if (isShort != _isShrunk)
+        {
+            _isShrunk = isShort;
+            _listener.OnMemoryPressureChanged(isShort, _pressureShare);
+        }
+    }
+
+    private void TakeOut(List<MemoryEntry> victims, CacheEntryEndReason reason, ref EndedEntries ended)
+    {
+        foreach (var victim in victims)
+        {
+            if (_table.Remove(victim))
+            {
+                ended.Add(victim, reason);
+            }
+        }
+
+        victims.Clear();
+    }
+}
