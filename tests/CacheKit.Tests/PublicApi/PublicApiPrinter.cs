@@ -17,7 +17,8 @@ internal static partial class PublicApiPrinter
         SymbolDisplayExtensionMethodStyle.Default,
         SymbolDisplayParameterOptions.IncludeType | SymbolDisplayParameterOptions.IncludeName | SymbolDisplayParameterOptions.IncludeModifiers
             | SymbolDisplayParameterOptions.IncludeDefaultValue,
-        miscellaneousOptions: SymbolDisplayMiscellaneousOptions.UseSpecialTypes | SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier);
+        miscellaneousOptions: SymbolDisplayMiscellaneousOptions.UseSpecialTypes
+            | SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier);
 
     private static readonly SymbolDisplayFormat _memberFormat = new(
         SymbolDisplayGlobalNamespaceStyle.Omitted,
@@ -34,6 +35,9 @@ internal static partial class PublicApiPrinter
         miscellaneousOptions: SymbolDisplayMiscellaneousOptions.UseSpecialTypes | SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers
             | SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier | SymbolDisplayMiscellaneousOptions.AllowDefaultLiteral);
 
+    private static readonly string[] _contractAttributes =
+        ["EditorBrowsableAttribute", "FlagsAttribute", "ImmutableObjectAttribute", "ObsoleteAttribute", "OverloadResolutionPriorityAttribute"];
+
     public static IReadOnlyList<string> Print(IAssemblySymbol assembly)
     {
         var lines = new List<string>();
@@ -49,12 +53,13 @@ internal static partial class PublicApiPrinter
         return lines;
     }
 
-    private static IEnumerable<INamedTypeSymbol> TypesIn(INamespaceOrTypeSymbol container) => container.GetMembers().SelectMany(member => member switch
-    {
-        INamespaceSymbol inner => TypesIn(inner),
-        INamedTypeSymbol type => TypesIn(type).Prepend(type),
-        _ => [],
-    });
+    private static IEnumerable<INamedTypeSymbol> TypesIn(INamespaceOrTypeSymbol container) =>
+        container.GetMembers().SelectMany(member => member switch
+        {
+            INamespaceSymbol inner => TypesIn(inner),
+            INamedTypeSymbol type => TypesIn(type).Prepend(type),
+            _ => [],
+        });
 
     private static bool IsVisible(ISymbol symbol) =>
         symbol.DeclaredAccessibility is Accessibility.Public or Accessibility.Protected or Accessibility.ProtectedOrInternal
@@ -95,38 +100,36 @@ internal static partial class PublicApiPrinter
 
     private static IEnumerable<string> PrintMembers(INamedTypeSymbol type)
     {
-        var members = type.GetMembers().Where(member =>
-            IsVisible(member) && !member.IsImplicitlyDeclared && member is not INamedTypeSymbol && member is not IMethodSymbol { AssociatedSymbol: not null });
-        return type.TypeKind == TypeKind.Enum
-            ? members.OfType<IFieldSymbol>().Where(field => field.HasConstantValue).Select(field => $"{field.Name} = {field.ConstantValue}")
-            : members.Select(member => PrintAttributes(member) + HiddenAccessor().Replace(member.ToDisplayString(_memberFormat), "")).Order(StringComparer.Ordinal);
+        var members = type.GetMembers().Where(member => IsVisible(member) && !member.IsImplicitlyDeclared);
+        if (type.TypeKind == TypeKind.Enum)
+            return members.OfType<IFieldSymbol>().Where(field => field.HasConstantValue).Select(field => $"{field.Name} = {field.ConstantValue}");
+        return members
+            .Where(member => member is not INamedTypeSymbol and not IMethodSymbol { AssociatedSymbol: not null })
+            .Select(member => (member.Name, Text: PrintAttributes(member) + HiddenAccessor().Replace(member.ToDisplayString(_memberFormat), "")))
+            .OrderBy(member => member.Name, StringComparer.Ordinal).ThenBy(member => member.Text, StringComparer.Ordinal)
+            .Select(member => member.Text);
+    }
+
+    private static string PrintAttributes(ISymbol symbol)
+    {
+        var printed = Contract("", symbol.GetAttributes());
+        if (symbol is IMethodSymbol method)
+        {
+            printed = printed.Concat(Contract("return: ", method.GetReturnTypeAttributes()))
+                .Concat(method.Parameters.SelectMany(parameter => Contract($"{parameter.Name}: ", parameter.GetAttributes())));
+        }
+        return string.Concat(printed.Order(StringComparer.Ordinal));
     }
 
     // Attributes that are part of the contract; the rest is the compiler's bookkeeping or says nothing to a caller.
-    private static string PrintAttributes(ISymbol symbol)
-    {
-        var own = symbol.GetAttributes().Where(IsContract).Select(attribute => $"[{Print(attribute)}] ");
-        var result = symbol is IMethodSymbol method
-            ? method.GetReturnTypeAttributes().Where(IsContract).Select(attribute => $"[return: {Print(attribute)}] ")
-            : [];
-        var parameters = symbol is IMethodSymbol { Parameters: var list }
-            ? list.SelectMany(parameter => parameter.GetAttributes().Where(IsContract).Select(attribute => $"[{parameter.Name}: {Print(attribute)}] "))
-            : [];
-        return string.Concat(own.Concat(result).Concat(parameters).Order(StringComparer.Ordinal));
-
-        static string Print(AttributeData attribute)
-        {
-            var name = attribute.AttributeClass!.Name[..^"Attribute".Length]; // IsContract has looked at the class
-            var arguments = attribute.ConstructorArguments.Select(argument => argument.ToCSharpString())
-                .Concat(attribute.NamedArguments.Select(argument => $"{argument.Key} = {argument.Value.ToCSharpString()}"));
-            return arguments.Any() ? $"{name}({string.Join(", ", arguments)})" : name;
-        }
-    }
-
-    private static bool IsContract(AttributeData attribute) => attribute.AttributeClass is { } type
-        && (type.ContainingNamespace.ToDisplayString() == "System.Diagnostics.CodeAnalysis"
-            || type.Name is "ObsoleteAttribute" or "FlagsAttribute" or "EditorBrowsableAttribute" or "ImmutableObjectAttribute" or "OverloadResolutionPriorityAttribute")
-        && type.Name is not "SetsRequiredMembersAttribute";
+    private static IEnumerable<string> Contract(string target, IEnumerable<AttributeData> attributes) =>
+        from attribute in attributes
+        let type = attribute.AttributeClass
+        where type.ContainingNamespace.ToDisplayString() == "System.Diagnostics.CodeAnalysis" || _contractAttributes.Contains(type.Name)
+        let arguments = attribute.ConstructorArguments.Select(argument => argument.ToCSharpString())
+            .Concat(attribute.NamedArguments.Select(argument => $"{argument.Key} = {argument.Value.ToCSharpString()}"))
+        let list = arguments.Any() ? $"({string.Join(", ", arguments)})" : ""
+        select $"[{target}{type.Name[..^"Attribute".Length]}{list}] ";
 
     [GeneratedRegex(" (private|internal|private protected) (get|set|init);")]
     private static partial Regex HiddenAccessor();

@@ -68,22 +68,22 @@ public sealed class PublicApiTests
 
         PublicApiPrinter.Print(Compiler.Read(MetadataReference.CreateFromImage(image))).Should().Equal("""
             public abstract class Sample.Shelf<T> : IDisposable where T : class?
-                [value: NotNullWhen(true)] public bool TryTake(string key, out string? value, CancellationToken token = default)
                 protected Shelf(string? name = null)
-                protected internal abstract void Fill(params ReadOnlySpan<T> items)
-                public T? this[int index] { get; }
-                public const int Limit = 3
-                public event EventHandler? Emptied
                 public int Count { get; }
-                public required string Label { get; init; }
                 public void Dispose()
+                public event EventHandler? Emptied
+                protected internal abstract void Fill(params ReadOnlySpan<T> items)
+                public required string Label { get; init; }
+                public const int Limit = 3
+                [value: NotNullWhen(true)] public bool TryTake(string key, out string? value, CancellationToken token = default)
+                public T? this[int index] { get; }
 
             public readonly struct Sample.Shelf<T>.Slot
                 public Slot()
 
             [Obsolete("Use Shelf.")] public static class Sample.Shelves
-                public static bool get_IsLabel(string label)
                 public static int CountAll(this IEnumerable<Shelf<string>> shelves)
+                public static bool get_IsLabel(string label)
 
             public static extension Sample.Shelves.extension(string)
                 public bool IsLabel { get; }
