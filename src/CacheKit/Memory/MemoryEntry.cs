@@ -36,7 +36,14 @@ internal abstract class MemoryEntry
     internal byte Frequency;
 
     // ---- the policy's, under its lock ----
+    /// <summary>Which of the policy's queues the entry is in; 0 for none.</summary>
     internal byte Region;
+
+    /// <summary>The place in that queue, by which any entry is taken out in O(1). Four bytes, where links would take sixteen.</summary>
+    internal uint Slot;
+
+    /// <summary>The hash the policy's sketch goes by: kept, because it is asked for at every step of the hand. Set before the entry is published.</summary>
+    internal uint PolicyHash;
 
     /// <summary>Set by the one caller whose removal took the entry out of the table.</summary>
     internal volatile bool HasLeft;

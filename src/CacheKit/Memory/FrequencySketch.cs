@@ -1,0 +1,121 @@
+namespace CacheKit.Memory;
+
+/// <summary>Estimates how often a key was asked for lately, in four bits per counter and eight bytes per entry.</summary>
+/// <remarks>
+/// <para>A count-min sketch with periodic halving: Einziger, Friedman and Manes, <i>TinyLFU</i>, ACM Trans. Storage 2017.
+/// The four counters of a key lie in one block of 64 bytes, so that a look costs one cache miss.</para>
+/// <para>Every call of <see cref="Add"/> counts towards the next halving, also one that finds all counters full: were
+/// only increments counted, a saturated sketch would never halve again, and nothing could ever win against anything.</para>
+/// <para>Halving goes on in slices, a few words with each <see cref="Add"/>, so that no insert pays for all of it;
+/// estimates take the part still to be halved into account, so that all keys are seen at the same age at any time.</para>
+/// <para>It grows by doubling: block b becomes the blocks b and b + n, which leaves every estimate as it was.</para>
+/// </remarks>
+internal sealed class FrequencySketch
+{
+    /// <summary>The largest estimate.</summary>
+    internal const int Maximum = 15;
+
+    private const int BlockWords = 8;
+    private const ulong LowBits = 0x7777_7777_7777_7777;
+
+    /// <summary>So many words a call of <see cref="Add"/> halves at most.</summary>
+    private const int Slice = 4 * BlockWords;
+
+    /// <summary>The bound on words: what one array of 2³¹ bytes holds. A larger cache shares counters.</summary>
+    private const int MaximumWords = 1 << 28;
+
+    private readonly long _callsPerEntry;
+    private ulong[] _words = new ulong[BlockWords];
+    private uint _blockMask;
+    private long _calls;
+    private long _sample;
+
+    /// <summary>The words from here on are still to be halved; their number means that none is.</summary>
+    private int _halved = BlockWords;
+
+    /// <param name="callsPerEntry">After how many calls of <see cref="Add"/> per entry of capacity all counters are halved.</param>
+    internal FrequencySketch(int callsPerEntry)
+    {
+        _callsPerEntry = callsPerEntry;
+        SetCapacity(1);
+    }
+
+    /// <summary>Makes it fit for so many entries. Never shrinks the memory, but always the time until the next halving.</summary>
+    internal void SetCapacity(int entries)
+    {
+        _sample = _callsPerEntry * Math.Max(entries, 1);
+        while (_words.Length < entries && _words.Length < MaximumWords)
+        {
+            HalveTo(_words.Length);
+            var grown = new ulong[_words.Length * 2];
+            _words.CopyTo(grown, 0);
+            _words.CopyTo(grown, _words.Length);
+            _words = grown;
+            _blockMask = (uint)(grown.Length / BlockWords) - 1;
+            _halved = grown.Length;
+        }
+    }
+
+    /// <summary>Counts one use of a key.</summary>
+    internal void Add(uint hash)
+    {
+        if (_halved < _words.Length)
+        {
+            HalveTo(Math.Min(_halved + Slice, _words.Length));
+        }
+
+        var (block, counters) = Locate(hash);
+        for (var row = 0; row < 4; row++)
+        {
+            ref var word = ref _words[block + (row * 2) + (int)(counters & 1)];
+            var shift = (int)(counters >> 1 & 15) * 4;
+            if ((word >> shift & 15) < Maximum)
+            {
+                word += 1UL << shift;
+            }
+
+            counters >>= 8;
+        }
+
+        if (++_calls >= _sample)
+        {
+            _calls = 0;
+            HalveTo(_words.Length); // the last round is through long before, unless the capacity has shrunk
+            _halved = 0;
+        }
+    }
+
+    /// <summary>How often a key was counted: at least that, more where keys share counters, up to <see cref="Maximum"/>.</summary>
+    internal int Estimate(uint hash)
+    {
+        var (block, counters) = Locate(hash);
+        var least = (ulong)Maximum;
+        for (var row = 0; row < 4; row++)
+        {
+            var word = _words[block + (row * 2) + (int)(counters & 1)];
+            least = Math.Min(least, word >> (int)(counters >> 1 & 15) * 4 & 15);
+            counters >>= 8;
+        }
+
+        return (int)least >> (block < _halved ? 0 : 1);
+    }
+
+    private (int Block, uint Counters) Locate(uint hash)
+    {
+        // Two independent 32-bit hashes out of one: the high half of each product depends on all bits.
+        var block = (uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
+        var counters = (uint)((hash ^ hash >> 15) * 0xC2B2_AE3D_27D4_EB4FUL >> 32);
+        return ((int)(block & _blockMask) * BlockWords, counters);
+    }
+
+    private void HalveTo(int end)
+    {
+        var words = _words.AsSpan(_halved, end - _halved);
+        foreach (ref var word in words)
+        {
+            word = word >> 1 & LowBits;
+        }
+
+        _halved = end;
+    }
+}

@@ -1,0 +1,100 @@
+using CacheKit.Memory;
+
+namespace CacheKit.Tests.Memory;
+
+public sealed class FrequencySketchTests
+{
+    [Fact]
+    public void It_never_estimates_less_than_was_counted_and_rarely_more()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 40);
+        sketch.SetCapacity(1_000);
+        for (var key = 0u; key < 1_000; key++)
+        {
+            for (var use = 0; use < key % 8; use++)
+            {
+                sketch.Add(key * 2_654_435_769);
+            }
+        }
+
+        var tooHigh = 0;
+        for (var key = 0u; key < 1_000; key++)
+        {
+            var estimate = sketch.Estimate(key * 2_654_435_769);
+            estimate.Should().BeGreaterThanOrEqualTo((int)(key % 8));
+            tooHigh += estimate > key % 8 ? 1 : 0;
+        }
+
+        tooHigh.Should().BeLessThan(100);
+    }
+
+    [Fact]
+    public void An_estimate_ends_at_the_maximum()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 1_000);
+        for (var use = 0; use < 100; use++)
+        {
+            sketch.Add(7);
+        }
+
+        sketch.Estimate(7).Should().Be(FrequencySketch.Maximum);
+    }
+
+    [Fact]
+    public void Growing_leaves_every_estimate_as_it_was()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 100);
+        sketch.SetCapacity(64);
+        for (var key = 0u; key < 500; key++)
+        {
+            sketch.Add(key % 70 * 2_654_435_769);
+        }
+
+        var before = Enumerable.Range(0, 2_000).Select(key => sketch.Estimate((uint)key * 2_654_435_769)).ToArray();
+        sketch.SetCapacity(5_000);
+        Enumerable.Range(0, 2_000).Select(key => sketch.Estimate((uint)key * 2_654_435_769)).Should().Equal(before);
+    }
+
+    [Fact]
+    public void After_so_many_calls_all_estimates_are_halved_at_once_though_the_counters_are_in_slices()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 10);
+        sketch.SetCapacity(4_096);
+        var keys = Enumerable.Range(0, 4_000).Select(key => (uint)key * 2_654_435_769).ToArray();
+        var before = Array.Empty<int>();
+        for (var call = 0; call < 40_960; call++)
+        {
+            if (call == 40_959)
+            {
+                before = [.. keys.Select(sketch.Estimate)];
+            }
+
+            sketch.Add(keys[call % 4_000]);
+        }
+
+        var last = 40_959 % 4_000;
+        var after = keys.Select(sketch.Estimate).ToArray();
+        for (var key = 0; key < 4_000; key++)
+        {
+            after[key].Should().BeInRange(before[key] / 2, (before[key] + (key == last ? 1 : 0) + 1) / 2);
+        }
+    }
+
+    [Fact]
+    public void A_full_sketch_still_ages()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 40);
+        sketch.SetCapacity(8);
+        for (var call = 0; call < 10_000; call++)
+        {
+            sketch.Add((uint)(call % 400) * 2_654_435_769); // far more keys than counters: all are full before long
+        }
+
+        for (var call = 0; call < 2_000; call++)
+        {
+            sketch.Add(1);
+        }
+
+        sketch.Estimate(unchecked(399u * 2_654_435_769)).Should().BeLessThan(FrequencySketch.Maximum);
+    }
+}
