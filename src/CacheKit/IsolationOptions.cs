@@ -16,7 +16,7 @@ public sealed class IsolationOptions
 {
     internal Dictionary<Type, bool> Types { get; } = [];
 
-    internal Dictionary<Type, Delegate> Copiers { get; } = [];
+    internal Dictionary<Type, Func<object, object>> Copiers { get; } = [];
 
     /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
     public bool IsolateAll { get; set; }
@@ -46,7 +46,8 @@ public sealed class IsolationOptions
     public IsolationOptions CopyWith<T>(Func<T, T> copy)
     {
         ArgumentNullException.ThrowIfNull(copy);
-        Copiers[typeof(T)] = copy;
+        Copiers[typeof(T)] = value => copy((T)value)
+            ?? throw new InvalidOperationException($"The function given with {nameof(CopyWith)} to copy values of type {typeof(T)} returned null.");
         return Isolate<T>();
     }
 }
