@@ -12,8 +12,8 @@ internal static partial class CacheLog
     [LoggerMessage(2, LogLevel.Warning, "Cache '{Cache}': a refresh in the background failed; the value it was to replace stays until it expires. {Unreported} earlier failures were not logged.")]
     internal static partial void BackgroundRefreshFailed(this ILogger logger, string cache, long unreported, Exception exception);
 
-    [LoggerMessage(3, LogLevel.Warning, "Cache '{Cache}': a factory ran into its hard timeout of {Timeout} and was abandoned.")]
-    internal static partial void FactoryHardTimeout(this ILogger logger, string cache, TimeSpan timeout);
+    [LoggerMessage(3, LogLevel.Warning, "Cache '{Cache}': a factory ran into its hard timeout of {Timeout} and was abandoned. {Unreported} earlier ones were not logged.")]
+    internal static partial void FactoryHardTimeout(this ILogger logger, string cache, TimeSpan timeout, long unreported);
 
     [LoggerMessage(4, LogLevel.Error, "Cache '{Cache}': the observer {Observer} threw an exception, which was ignored. {Unreported} earlier ones were not logged.")]
     internal static partial void ObserverFailed(this ILogger logger, string cache, Type observer, long unreported, Exception exception);

@@ -89,6 +89,7 @@ internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightCan
 }
 
 /// <summary>The token of a factory, which may serve several flights: cancelled when the last of them is abandoned.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A source without a timer or a wait handle holds nothing to release, and nobody can tell when the factory has done with its token.")]
 internal sealed class FlightCancellation
 {
     private readonly CancellationTokenSource _source = new();

@@ -22,7 +22,7 @@ internal sealed class Loader
 
     internal Loader(
         Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter,
-        CacheEntryOptions defaults, TimeProvider time, Faults _faults)
+        CacheEntryOptions defaults, TimeProvider time, Faults faults)
     {
         _flights = flights;
         _tags = tags;
@@ -297,7 +297,7 @@ internal sealed class Loader
         internal void Fail(Exception exception)
         {
             TryEnd(exception);
-            foreach (var flight in _flights)
+            foreach (var flight in flights)
             {
                 if (flight.IsCompleted)
                 {

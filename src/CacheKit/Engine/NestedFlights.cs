@@ -7,21 +7,21 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal static class NestedFlights
 {
-    private static readonly Lock GraphLock = new();
-    private static readonly AsyncLocal<Flight?> CurrentFlight = new();
+    private static readonly Lock _graphLock = new();
+    private static readonly AsyncLocal<Flight?> _currentFlight = new();
 
     /// <summary>The flight whose factory the calling code runs in.</summary>
     internal static Flight? Current
     {
-        get => CurrentFlight.Value;
-        set => CurrentFlight.Value = value;
+        get => _currentFlight.Value;
+        set => _currentFlight.Value = value;
     }
 
     /// <summary>Notes that the factory of <paramref name="waiter"/> waits for <paramref name="awaited"/>.</summary>
     /// <exception cref="InvalidOperationException">It would wait for itself.</exception>
     internal static void Enter(Flight waiter, Flight awaited)
     {
-        lock (GraphLock)
+        lock (_graphLock)
         {
             if (Reaches(awaited, waiter))
             {
@@ -36,7 +36,7 @@ internal static class NestedFlights
 
     internal static void Exit(Flight waiter, Flight awaited)
     {
-        lock (GraphLock)
+        lock (_graphLock)
         {
             waiter.WaitsFor?.Remove(awaited);
         }

@@ -20,7 +20,7 @@ internal static class ValueReader
                 value = isolated.Copy();
                 return true;
             default:
-                return TryConvert(entry.ValueType, entry.GetValue(), out value);
+                return TryConvert(entry.ValueType, entry is IsolatedEntry copied ? copied.CopyAsObject() : entry.StoredValue, out value);
         }
     }
 
