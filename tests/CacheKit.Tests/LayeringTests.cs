@@ -31,7 +31,7 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options.ConfigurationExtensions",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
+        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "Microsoft.Extensions.Primitives", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.SourceProjects];
