@@ -44,7 +44,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _defaults = options.DefaultEntryOptions;
         _clock = CacheClock.For(time);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
-        _memory = new MemoryTier(new DictionaryTable(), new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
+        _memory = new MemoryTier(new EntryTable((int)Math.Min(bound, int.MaxValue)), new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
