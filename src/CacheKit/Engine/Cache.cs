@@ -18,9 +18,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     /// <summary>From so many recorded removals on, whoever adds one also checks whether they are too many.</summary>
     private const int PruneAtOnce = 1 << 16;
 
-    private readonly MemoryTier _memory;
+    // What a hit goes through, without an interface in between.
+    private readonly EntryTable _table;
     private readonly CacheClock _clock;
     private readonly TagClock _tags = new();
+    private readonly HitCounter _hits;
+    private readonly MemoryTier _memory;
     private readonly CacheCounters _counters = new();
     private readonly CacheInstruments _instruments;
     private readonly CacheReporter _reporter;
@@ -41,10 +44,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         IReadOnlyList<CacheObserver> observers, IMeterFactory? meters, Func<bool>? isMemoryShort = null, Faults faults = Faults.None)
     {
         Name = name;
+        _hits = _counters.HitCounter;
         _defaults = options.DefaultEntryOptions;
         _clock = CacheClock.For(time);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
-        _memory = new MemoryTier(new EntryTable((int)Math.Min(bound, int.MaxValue)), new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
+        _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
+        _memory = new MemoryTier(_table, new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
@@ -65,14 +70,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     internal bool TryGetHit<T>(string key, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         ArgumentNullException.ThrowIfNull(key);
-        var found = _memory.Find(key);
+        var found = _table.Find(key);
         if (found is MemoryEntry<T> entry
             && Volatile.Read(ref entry.FreshUntil) > _clock.Coarse
             && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
             && !cancellationToken.IsCancellationRequested)
         {
-            _memory.OnHit(entry);
-            _counters.Hit();
+            entry.NoteHit();
+            _hits.Increment();
             value = entry.Value;
             return true;
         }
@@ -460,7 +465,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return false; // one that is due needs the factory
         }
 
-        _memory.OnHit(found);
         _counters.Hit();
         value = sighting.Value;
         return true;
@@ -471,7 +475,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var sighting = _reader.Look<T>(key);
         if (sighting.IsFresh)
         {
-            _memory.OnHit(sighting.Entry!); // fresh, so there is one
             _counters.Hit();
             return new(sighting.Value);
         }

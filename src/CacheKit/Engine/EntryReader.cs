@@ -29,6 +29,7 @@ internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter
 
         if (ValueReader.TryRead<T>(entry, out var value))
         {
+            memory.OnHit(entry);
             return new(state, entry, value);
         }
 
