@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace CacheKit.Memory;
 
@@ -244,6 +243,8 @@ internal abstract class EntryTable<TRules> : IEntryTable
         }
     }
 
+    /// <summary>For whatever is slower than <see cref="Find"/>; there the hash is compiled in place.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static uint Hash(string key, bool isRehashed) => isRehashed ? (uint)key.GetHashCode() : TRules.Hash(key);
 
     /// <summary>No check of bounds, as the index is masked; and none of the array's type, whose elements are not sealed.</summary>
@@ -263,38 +264,9 @@ internal abstract class EntryTable<TRules> : IEntryTable
         return entry;
     }
 
-    /// <summary>Ordinal equality, for keys that are nearly always equal, as their hashes are: usual lengths without a loop or a call.</summary>
+    /// <remarks>Lengths are compared in place and unequal hashes never get here; string.Equals takes two calls more.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool AreEqual(string a, string b)
-    {
-        if (a.Length != b.Length)
-        {
-            return false;
-        }
-
-        if ((uint)(a.Length - 8) > 48 - 8)
-        {
-            return string.Equals(a, b, StringComparison.Ordinal);
-        }
-
-        ref var left = ref Unsafe.As<char, ushort>(ref MemoryMarshal.GetReference(a.AsSpan()));
-        ref var right = ref Unsafe.As<char, ushort>(ref MemoryMarshal.GetReference(b.AsSpan()));
-        var length = (nuint)(uint)a.Length;
-        if (length < 16)
-        {
-            return ((Vector128.LoadUnsafe(ref left) ^ Vector128.LoadUnsafe(ref right))
-                | (Vector128.LoadUnsafe(ref left, length - 8) ^ Vector128.LoadUnsafe(ref right, length - 8))) == Vector128<ushort>.Zero;
-        }
-
-        var difference = (Vector256.LoadUnsafe(ref left) ^ Vector256.LoadUnsafe(ref right))
-            | (Vector256.LoadUnsafe(ref left, length - 16) ^ Vector256.LoadUnsafe(ref right, length - 16));
-        if (length > 32)
-        {
-            difference |= Vector256.LoadUnsafe(ref left, 16) ^ Vector256.LoadUnsafe(ref right, 16);
-        }
-
-        return difference == Vector256<ushort>.Zero;
-    }
+    private static bool AreEqual(string a, string b) => a.AsSpan().SequenceEqual(b);
 
     private static void Replace(ref MemoryEntry? head, ref MemoryEntry? link, MemoryEntry old, MemoryEntry entry)
     {

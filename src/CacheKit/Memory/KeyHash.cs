@@ -41,6 +41,7 @@ internal static class KeyHash
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint Of(string key) => HasAes ? OfByAes(key) : OfByMultiplying(key);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint OfByAes(string key)
     {
         ref var start = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(key.AsSpan()));
@@ -76,6 +77,7 @@ internal static class KeyHash
         return Round(Round(a, _roundKeyEnd1), _roundKeyEnd2).AsUInt32().ToScalar();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint OfByMultiplying(string key)
     {
         ref var start = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(key.AsSpan()));
