@@ -123,7 +123,7 @@ public sealed class RegisteredCacheTests
         log.Collect("cachekit.requests", "default").Should().Equal(new Dictionary<string, double>
         {
             ["cachekit.result=hit"] = 0,
-            ["cachekit.result=stale"] = 0,
+            ["cachekit.result=join"] = 0,
             ["cachekit.result=miss"] = 1,
         });
         log.Collect("cachekit.requests", "products")["cachekit.result=hit"].Should().Be(2);
