@@ -11,6 +11,8 @@ internal sealed class CacheCounters : IDisposable
     private long _sets, _removals, _refusals;
     private long _replacements, _evictions, _expirations, _tokenExpirations;
 
+    internal HitCounter HitCounter => _hits;
+
     internal void Hit() => _hits.Increment();
 
     internal void Hits(long number) => _hits.Add(number);

@@ -55,10 +55,10 @@ internal sealed class CacheInstruments : IDisposable
         internal SharedInstruments(Meter meter)
         {
             meter.CreateObservableCounter("cachekit.requests", () => Observe("cachekit.result", static statistics =>
-                [("hit", statistics.Hits), ("stale", statistics.StaleHits), ("miss", statistics.Misses)]),
-                "{request}", "Look-ups, by result.");
-            meter.CreateObservableCounter("cachekit.joins", () => Observe(static statistics => statistics.Joins),
-                "{request}", "Misses that waited for a factory already running.");
+                [("hit", statistics.Hits), ("miss", statistics.Misses), ("join", statistics.Joins)]),
+                "{request}", "Look-ups, by result; a join waited for a factory already running.");
+            meter.CreateObservableCounter("cachekit.stale_answers", () => Observe(static statistics => statistics.StaleHits),
+                "{request}", "Misses and joins that were answered with an expired value.");
             meter.CreateObservableCounter("cachekit.factory.runs", () => Observe("cachekit.trigger", static statistics =>
                 [("request", statistics.FactoryRuns - statistics.BackgroundRefreshes), ("refresh", statistics.BackgroundRefreshes)]),
                 "{run}", "Factories started, by what started them.");

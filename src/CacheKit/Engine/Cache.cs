@@ -15,12 +15,12 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDisposable
 {
-    /// <summary>From so many recorded removals on, whoever adds one also checks whether they are too many.</summary>
-    private const int PruneAtOnce = 1 << 16;
-
-    private readonly MemoryTier _memory;
+    // What a hit goes through, without an interface in between.
+    private readonly EntryTable _table;
     private readonly CacheClock _clock;
     private readonly TagClock _tags = new();
+    private readonly HitCounter _hits;
+    private readonly MemoryTier _memory;
     private readonly CacheCounters _counters = new();
     private readonly CacheInstruments _instruments;
     private readonly CacheReporter _reporter;
@@ -29,22 +29,24 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly EntryWriter _writer;
     private readonly EntryReader _reader;
     private readonly EntryEdits _edits;
+    private readonly RemovalSweeper _sweeper;
     private readonly Loader _loader;
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
     private readonly CacheEntryOptions _defaults;
     private volatile bool _isDisposed;
-    private bool _isPruning;
 
     internal Cache(
         string name, CacheKitOptions options, MemoryOptions memory, TimeProvider time, ILogger logger,
         IReadOnlyList<CacheObserver> observers, IMeterFactory? meters, Func<bool>? isMemoryShort = null, Faults faults = Faults.None)
     {
         Name = name;
+        _hits = _counters.HitCounter;
         _defaults = options.DefaultEntryOptions;
         _clock = CacheClock.For(time);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
-        _memory = new MemoryTier(new DictionaryTable(), new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
+        _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
+        _memory = new MemoryTier(_table, new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
@@ -52,7 +54,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _writer = new EntryWriter(_memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
         _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults);
-        _reader = new EntryReader(_memory, _life, _writer, options.TypeMismatch);
+        _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
+        _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch);
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter);
         _memory.Start(time, memory.MaintenanceInterval);
@@ -65,14 +68,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     internal bool TryGetHit<T>(string key, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         ArgumentNullException.ThrowIfNull(key);
-        var found = _memory.Find(key);
+        var found = _table.Find(key);
         if (found is MemoryEntry<T> entry
             && Volatile.Read(ref entry.FreshUntil) > _clock.Coarse
             && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
             && !cancellationToken.IsCancellationRequested)
         {
-            _memory.OnHit(entry);
-            _counters.Hit();
+            entry.NoteHit();
+            _hits.Increment();
             value = entry.Value;
             return true;
         }
@@ -101,7 +104,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return new(Get<T>(key, options));
+        return new(_reader.Get<T>(key, AllowsStale(options)));
     }
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
@@ -202,46 +205,31 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        OnKey(key, (value, options), static (cache, key, argument) =>
         {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
+            var isAdded = cache._edits.TryAdd(key, argument.value, new EntrySettings(argument.options, cache._defaults));
+            if (isAdded)
+            {
+                cache._counters.Set();
+            }
 
-        var isAdded = _edits.TryAdd(key, value, new EntrySettings(options, _defaults));
-        if (isAdded)
+            return isAdded;
+        }, cancellationToken);
+
+    public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) =>
         {
-            _counters.Set();
-        }
+            cache._counters.Removal();
+            return cache._edits.Remove(key);
+        }, cancellationToken);
 
-        return new(isAdded);
-    }
-
-    public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) =>
         {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _counters.Removal();
-        return new(_edits.Remove(key));
-    }
-
-    public ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _counters.Removal();
-        return new(_edits.Expire(key));
-    }
+            cache._counters.Removal();
+            return cache._edits.Expire(key);
+        }, cancellationToken);
 
     public ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
@@ -272,50 +260,31 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var cleared = Invalidate(this, static (tags, _) => tags.Clear(), cancellationToken);
         if (cleared.IsCompletedSuccessfully)
         {
-            // Nothing is served any more; what remains is to give the memory back.
-            var ended = new EndedEntries();
-            _memory.Sweep(entry => _life.IsCoveredByNoRemoval(entry) ? null : CacheEntryEndReason.Removed, ref ended);
-            _writer.Announce(in ended);
+            _sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
         }
 
         return cleared;
     }
 
-    public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) => Ask(key, isRead: false, cancellationToken);
+    public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: false), cancellationToken);
 
-    public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) => Ask(key, isRead: true, cancellationToken);
+    public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: true), cancellationToken);
 
-    public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.GetTimeToLive(key), cancellationToken);
+
+    public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default) =>
+        OnKey(key, timeToLive, static (cache, key, timeToLive) => cache._edits.SetTimeToLive(key, timeToLive), cancellationToken);
+
+    public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) =>
+        OnKey(key, (delta, options), static (cache, key, argument) =>
         {
-            return ValueTask.FromCanceled<TimeSpan?>(cancellationToken);
-        }
-
-        var entry = _edits.Inspect(key, out var state);
-        return new(state is EntryState.Fresh or EntryState.Due ? _life.GetTimeToLive(entry!) : (TimeSpan?)null); // fresh, so there is one
-    }
-
-    public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        return cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<bool>(cancellationToken)
-            : new(_edits.SetTimeToLive(key, timeToLive));
-    }
-
-    public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<long>(cancellationToken);
-        }
-
-        _counters.Set();
-        return new(_edits.Increment(key, delta, options));
-    }
+            var value = cache._edits.Increment(key, argument.delta, argument.options);
+            cache._counters.Set();
+            return value;
+        }, cancellationToken);
 
     public ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyAsync<T>(
         IEnumerable<string> keys, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
@@ -329,7 +298,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var lookups = new Dictionary<string, CacheLookup<T>>(distinct.Length, StringComparer.Ordinal);
         foreach (var key in distinct)
         {
-            lookups.Add(key, Get<T>(key, options));
+            lookups.Add(key, _reader.Get<T>(key, AllowsStale(options)));
         }
 
         return new(lookups);
@@ -436,13 +405,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     void IMemoryListener.OnMaintenanceFailed(Exception exception) => _reporter.BackgroundWorkFailed(exception);
 
-    void IMemoryListener.OnMaintenance()
-    {
-        if (_tags.NeedsPruning(_memory.Count))
-        {
-            PruneTags();
-        }
-    }
+    void IMemoryListener.OnMaintenance() => _sweeper.PruneIfDue();
 
     // Out of line: a hit must not pay for it.
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -460,42 +423,19 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return false; // one that is due needs the factory
         }
 
-        _memory.OnHit(found);
         _counters.Hit();
         value = sighting.Value;
         return true;
     }
 
-    private CacheLookup<T> Get<T>(string key, CacheEntryOptions? options)
-    {
-        var sighting = _reader.Look<T>(key);
-        if (sighting.IsFresh)
-        {
-            _memory.OnHit(sighting.Entry!); // fresh, so there is one
-            _counters.Hit();
-            return new(sighting.Value);
-        }
-
-        _counters.Miss();
-        if (sighting.State == EntryState.Stale && (options?.AllowStale ?? _defaults.AllowStale) == true)
-        {
-            _reporter.StaleServed(key);
-            return new(sighting.Value, isStale: true);
-        }
-
-        return default;
-    }
-
-    private ValueTask<bool> Ask(string key, bool isRead, CancellationToken cancellationToken)
+    /// <summary>Does what concerns one key and never waits.</summary>
+    private ValueTask<TResult> OnKey<TArgument, TResult>(
+        string key, TArgument argument, Func<Cache, string, TArgument, TResult> act, CancellationToken cancellationToken)
     {
         Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _edits.Inspect(key, out var state, isRead);
-        return new(state is EntryState.Fresh or EntryState.Due);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<TResult>(cancellationToken)
+            : new(act(this, key, argument));
     }
 
     private ValueTask Invalidate<TArgument>(TArgument argument, Action<TagClock, TArgument> invalidate, CancellationToken cancellationToken)
@@ -508,36 +448,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
         _counters.Removal();
         invalidate(_tags, argument);
-
-        // Many distinct tags removed between two rounds of upkeep: do not let the record of them grow on.
-        if (_tags.RecordCount > PruneAtOnce && _tags.NeedsPruning(_memory.Count))
-        {
-            PruneTags();
-        }
-
+        _sweeper.PruneIfOverfull();
         return ValueTask.CompletedTask;
     }
 
-    private void PruneTags()
-    {
-        if (Interlocked.Exchange(ref _isPruning, true))
-        {
-            return;
-        }
-
-        var ended = new EndedEntries();
-        try
-        {
-            _tags.Prune(_ => _memory.Sweep(
-                entry => _life.IsCoveredByNoRemoval(entry) ? null : CacheEntryEndReason.Removed, ref ended));
-        }
-        finally
-        {
-            Volatile.Write(ref _isPruning, false);
-        }
-
-        _writer.Announce(in ended);
-    }
+    private bool AllowsStale(CacheEntryOptions? options) => options?.AllowStale ?? _defaults.AllowStale ?? false;
 
     private void Enter(string key)
     {

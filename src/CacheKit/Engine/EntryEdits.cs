@@ -202,8 +202,18 @@ internal sealed class EntryEdits(
         }
     }
 
+    internal bool IsFresh(string key, bool isRead)
+    {
+        Inspect(key, out var state, isRead);
+        return state is EntryState.Fresh or EntryState.Due;
+    }
+
+    /// <summary>What is left of the entry's life; null if there is no unexpired one.</summary>
+    internal TimeSpan? GetTimeToLive(string key) =>
+        Inspect(key, out var state) is { } entry && state is (EntryState.Fresh or EntryState.Due) ? life.GetTimeToLive(entry) : null;
+
     /// <summary>Finds and judges an entry without reading it; null if there is none or it is gone.</summary>
-    internal MemoryEntry? Inspect(string key, out EntryState state, bool isRead = false)
+    private MemoryEntry? Inspect(string key, out EntryState state, bool isRead = false)
     {
         state = EntryState.Gone;
         if (memory.Find(key) is not { } entry)

@@ -100,7 +100,7 @@ internal sealed class FlightCancellation
     /// <summary>One flight more needs the factory. Before it runs.</summary>
     internal void Add() => _flights++;
 
-    /// <summary>One flight less needs the factory. Runs what is registered with the token: not under a lock.</summary>
+    /// <summary>One flight less needs the factory.</summary>
     internal void Abandon()
     {
         if (Interlocked.Decrement(ref _flights) == 0)
@@ -109,15 +109,9 @@ internal sealed class FlightCancellation
         }
     }
 
-    internal void Cancel()
-    {
-        try
-        {
-            _source.Cancel();
-        }
-        catch (AggregateException)
-        {
-            // A callback that the factory registered has thrown; it has nobody to tell who still waits.
-        }
-    }
+    internal void Cancel() =>
+        // What is registered with the token is the factory's code: it must not hold up the caller who leaves. What it
+        // throws has nobody to be told to; it is observed, so that it does not count as unobserved.
+        _source.CancelAsync().ContinueWith(
+            static cancelled => _ = cancelled.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }

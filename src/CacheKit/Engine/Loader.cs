@@ -214,12 +214,14 @@ internal sealed class Loader
     /// <summary>Ends a flight whose factory failed: with the value that may stand in, if there is one, else with the failure.</summary>
     private void FailFlight(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground)
     {
-        LandEmpty(flight);
         var standIn = FindStandIn(flight.Key, options, isBackground);
         if (standIn is not null)
         {
+            // Before the flight lands: who comes after that must not try again at once.
             _life.DelayRetry(standIn, options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
         }
+
+        LandEmpty(flight);
 
         if (isBackground)
         {

@@ -15,6 +15,12 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>How many entries one hold of the eviction lock goes through in upkeep, so that writers are not kept waiting.</summary>
     private const int Slice = 256;
 
+    /// <summary>So many entries are looked through for expired ones at every interval; of more, a part.</summary>
+    private const int SmallTable = 1 << 14;
+
+    /// <summary>In so many intervals a round through a large table is done.</summary>
+    private const int RoundIntervals = 10;
+
     private readonly IEntryTable _table;
     private readonly IEvictionPolicy _policy;
     private readonly CacheClock _clock;
@@ -24,6 +30,7 @@ internal sealed class MemoryTier : IDisposable
     private readonly Lock _evictionLock = new();
     private readonly List<MemoryEntry> _victims = [];
     private readonly List<MemoryEntry> _visited = new(Slice);
+    private int _scanned;
     private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
     private bool _isShrunk;
@@ -157,8 +164,7 @@ internal sealed class MemoryTier : IDisposable
         {
             var ended = new EndedEntries();
             RelieveMemory(ref ended);
-            var now = _clock.Now;
-            Sweep(entry => entry.DeadAt <= now ? CacheEntryEndReason.Expired : null, ref ended);
+            LetExpire(ref ended);
             _listener.OnEnded(in ended);
             _listener.OnMaintenance();
         }
@@ -199,6 +205,34 @@ internal sealed class MemoryTier : IDisposable
                 throw new InvalidOperationException($"The weight is {_policy.Weight}, over the bound of {MaximumWeight}.");
             }
         }
+    }
+
+    /// <summary>Goes on with the round through the table, and lets expired entries go that nobody reads.</summary>
+    /// <remarks>
+    /// A scan instead of a timer wheel: it takes no memory of the entries and no lock from their writers. A small table is
+    /// gone through each time, a large one in <see cref="RoundIntervals"/>; where a quarter of what is met has expired it goes
+    /// on at once, as Redis' active expiry does. So a million entries cost a few milliseconds each second.
+    /// </remarks>
+    private void LetExpire(ref EndedEntries ended)
+    {
+        var now = _clock.Now;
+        var quota = Math.Max(SmallTable, _table.Count / RoundIntervals);
+        var (seen, expired) = (0, 0);
+        do
+        {
+            _visited.Clear();
+            _table.Scan(ref _scanned, Slice, _visited);
+            seen += _visited.Count;
+            foreach (var entry in _visited)
+            {
+                if (entry.DeadAt <= now && Remove(entry, CacheEntryEndReason.Expired, ref ended))
+                {
+                    expired++;
+                }
+            }
+        }
+        while (_scanned != 0 && (seen < quota || expired > seen / 4));
+        _visited.Clear();
     }
 
     private static bool GarbageCollectorReportsHighLoad()

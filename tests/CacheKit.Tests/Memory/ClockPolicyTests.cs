@@ -4,5 +4,5 @@ namespace CacheKit.Tests.Memory;
 
 public sealed class ClockPolicyTests : EvictionPolicyContract
 {
-    private protected override IEvictionPolicy Create(long maximumWeight) => new ClockPolicy(maximumWeight, KeyHash.Of);
+    private protected override IEvictionPolicy Create(long maximumWeight) => new ClockPolicy(maximumWeight, PolicyHash.Of);
 }
