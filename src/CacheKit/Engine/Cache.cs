@@ -381,6 +381,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _isDisposed = true;
         _tags.Close();
         _flights.Close();
+        _writer.LetGoOfTokens();
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
