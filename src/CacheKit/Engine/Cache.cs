@@ -400,6 +400,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _flights.Verify();
     }
 
+    bool IMemoryListener.IsRemoved(MemoryEntry entry) => !_life.IsCoveredByNoRemoval(entry);
+
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
 
     void IMemoryListener.OnMemoryPressureChanged(bool isShort, double share) => _reporter.MemoryPressureChanged(isShort, share);
