@@ -111,13 +111,13 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, CacheEntryOptions? options, CancellationToken cancellationToken)
         where TFactory : Delegate
     {
+        ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
         {
             return new(value);
         }
 
         ArgumentNullException.ThrowIfNull(cache);
-        ArgumentNullException.ThrowIfNull(factory);
         return cache.GetOrCreateAsync(key, factory, call, options, cancellationToken);
     }
 
@@ -126,6 +126,7 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, TimeSpan expiration, CancellationToken cancellationToken)
         where TFactory : Delegate
     {
+        ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
         {
             return new(value);

@@ -36,9 +36,18 @@ internal sealed class CacheInstruments : IDisposable
 
     internal void RecordFactory(TimeSpan elapsed, bool hasFailed)
     {
-        if (_shared.FactoryDuration.Enabled)
+        if (!_shared.FactoryDuration.Enabled)
+        {
+            return;
+        }
+
+        try
         {
             _shared.FactoryDuration.Record(elapsed.TotalSeconds, _cache, new("cachekit.outcome", hasFailed ? "failure" : "success"));
+        }
+        catch (Exception)
+        {
+            // Listeners are called from within; a broken one must not break the call that is measured.
         }
     }
 

@@ -90,10 +90,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     public ValueTask<T> GetOrCreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
-        TryGetHit<T>(key, cancellationToken, out var value)
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        return TryGetHit<T>(key, cancellationToken, out var value)
             ? new(value)
             : GetOrCreatePastHitAsync(key, state, factory, options, cancellationToken);
+    }
 
     /// <summary>The rest of a get, when <see cref="TryGetHit"/> did not settle it.</summary>
     internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
@@ -108,11 +111,10 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     }
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
-    internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
+    private ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(factory);
         Enter(key);
         return cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<T>(cancellationToken)
@@ -247,8 +249,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     {
         ArgumentNullException.ThrowIfNull(tags);
         var set = TagSet.Union([], tags);
-        return set.Length == 0 && !_isDisposed ? ValueTask.CompletedTask : match switch
+        return match switch
         {
+            TagMatch.Any or TagMatch.All when set.Length == 0 => Invalidate(set, static (_, _) => { }, cancellationToken),
             TagMatch.Any => Invalidate(set, static (clock, set) => clock.RemoveAny(set), cancellationToken),
             TagMatch.All => Invalidate(set, static (clock, set) => clock.RemoveAll(set), cancellationToken),
             _ => throw new ArgumentOutOfRangeException(nameof(match), match, "There is no such way to match tags."),

@@ -75,6 +75,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         return EntryState.Gone;
     }
 
+    internal void ObserveTime() => clock.Observe();
+
     /// <summary>Whether a stale or due entry is not to be made anew yet, because that failed a moment ago.</summary>
     internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < Volatile.Read(ref details.RetryAt);
 
@@ -159,6 +161,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         lock (details)
         {
             details.ExpiresAt = Math.Min(details.ExpiresAt, clock.Now);
+            details.RetryAt = long.MinValue; // who expires a value wants the next attempt now
             Volatile.Write(ref entry.FreshUntil, long.MinValue);
             return details.StaleForTicks > 0;
         }

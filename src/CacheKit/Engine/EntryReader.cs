@@ -16,7 +16,16 @@ internal readonly record struct Sighting<T>(EntryState State, MemoryEntry? Entry
 internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter, TypeMismatch typeMismatch)
 {
     /// <exception cref="CacheTypeMismatchException">The entry holds another type, and the cache is to throw then.</exception>
-    internal Sighting<T> Look<T>(string key) => memory.Find(key) is { } entry ? Look<T>(entry) : new(EntryState.Gone, null, default!); // no value is read when gone
+    internal Sighting<T> Look<T>(string key)
+    {
+        if (memory.Find(key) is { } entry)
+        {
+            return Look<T>(entry);
+        }
+
+        life.ObserveTime();
+        return new(EntryState.Gone, null, default!); // no value is read when gone
+    }
 
     internal Sighting<T> Look<T>(MemoryEntry entry)
     {

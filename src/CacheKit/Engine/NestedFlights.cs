@@ -30,7 +30,7 @@ internal static class NestedFlights
                     + "Create the inner value under another key, or before the outer one.");
             }
 
-            (waiter.WaitsFor ??= []).Add(awaited);
+            (waiter.Cancellation.WaitsFor ??= []).Add(awaited);
         }
     }
 
@@ -38,19 +38,19 @@ internal static class NestedFlights
     {
         lock (_graphLock)
         {
-            waiter.WaitsFor?.Remove(awaited);
+            waiter.Cancellation.WaitsFor?.Remove(awaited);
         }
     }
 
     private static bool Reaches(Flight from, Flight to)
     {
-        // Rings are refused before they close, so this ends.
-        if (ReferenceEquals(from, to))
+        // Rings are refused before they close, so this ends. The flights of a batch have one factory, and so one cancellation.
+        if (ReferenceEquals(from.Cancellation, to.Cancellation))
         {
             return !to.IsCompleted;
         }
 
-        foreach (var next in from.WaitsFor ?? [])
+        foreach (var next in from.Cancellation.WaitsFor ?? [])
         {
             if (Reaches(next, to))
             {

@@ -92,7 +92,7 @@ public sealed class RegisteredCacheTests
         logger.Messages.Should().ContainSingle(message => message.Id == 4).Which.Message.Should().Contain("'default'").And.Contain(nameof(Failing));
     }
 
-    [Fact]
+    [Fact(Timeout = 30_000)]
     public async Task A_log_sink_that_throws_breaks_nothing()
     {
         using var loggers = new ThrowingLoggerProvider();
@@ -148,6 +148,27 @@ public sealed class RegisteredCacheTests
             return ValueTask.FromResult(1);
         });
         log.Collect("cachekit.factory.duration", "default").Should().Equal(new Dictionary<string, double> { ["cachekit.outcome=success"] = 3 });
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task A_listener_of_metrics_that_throws_breaks_nothing()
+    {
+        _services.AddMetrics().AddCacheKit();
+        await using var provider = _services.BuildServiceProvider();
+        var meters = provider.GetRequiredService<IMeterFactory>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == "CacheKit" && instrument.Meter.Scope == meters)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => throw new InvalidOperationException("listener"));
+        listener.Start();
+        (await provider.GetRequiredService<ICache>().GetOrCreateAsync("k", _ => ValueTask.FromResult(1))).Should().Be(1);
     }
 
     [Fact]
