@@ -111,7 +111,7 @@ public abstract class ExpirationTokenContract : CacheContract
     [Fact]
     public async Task Whatever_way_an_entry_leaves_it_lets_go_of_its_tokens()
     {
-        var cache = await CreateAsync(options => options.Memory.MaximumEntries = 10);
+        var cache = await CreateAsync(options => options.Memory.MaximumEntries = 1);
         var token = new ManualChangeToken();
         var options = new CacheEntryOptions { Expiration = Seconds(10), Tags = ["t"], ExpirationTokens = [token] };
         Func<Task>[] ways =
@@ -131,10 +131,8 @@ public abstract class ExpirationTokenContract : CacheContract
             },
             async () =>
             {
-                for (var i = 0; i < 100; i++)
-                {
-                    await cache.SetAsync($"m{i}", i);
-                }
+                await cache.SetAsync("m", 1);
+                await ExpectMissAsync(cache, "k");
             },
         ];
         foreach (var way in ways)

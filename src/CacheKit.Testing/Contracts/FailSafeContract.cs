@@ -327,14 +327,19 @@ public abstract class FailSafeContract : CacheContract
         (await CreateOrGet(cache, "k", 2, options)).Should().Be(2);
     }
 
-    [Fact]
-    public async Task A_factory_from_before_an_expire_that_fails_does_not_put_the_next_attempt_off()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_factory_from_before_an_expire_that_fails_does_not_put_the_next_attempt_off(bool byTag)
     {
-        var cache = await StaleAsync();
+        var cache = await CreateAsync();
+        var options = new CacheEntryOptions { Expiration = Seconds(10), StaleFor = Seconds(100), Tags = ["t"] };
+        await cache.SetAsync("k", 1, options);
+        Clock.Advance(Seconds(10));
         var older = new HeldFactory<int>();
-        var load = cache.GetOrCreateAsync("k", older.RunAsync, _failSafe).AsTask();
+        var load = cache.GetOrCreateAsync("k", older.RunAsync, options).AsTask();
         await Soon(older.Started);
-        await Soon(cache.ExpireAsync("k"));
+        await (byTag ? Soon(cache.ExpireByTagAsync("t")) : Soon(cache.ExpireAsync("k")));
         older.Fail(new FormatException("down"));
         (await Soon(load)).Should().Be(1);
         (await CreateOrGet(cache, "k", 2, _failSafe)).Should().Be(2);

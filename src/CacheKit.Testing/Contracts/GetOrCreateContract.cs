@@ -36,6 +36,10 @@ public abstract class GetOrCreateContract : CacheContract
         (await Soon(cache.GetOrCreateAsync("5", (_, _) => Task.FromResult(5)))).Should().Be(5);
         (await Soon(cache.GetOrCreateAsync("6", _ => ValueTask.FromResult(6), Seconds(1)))).Should().Be(6);
         (await Soon(cache.GetOrCreateAsync("7", _ => Task.FromResult(7), Seconds(1)))).Should().Be(7);
+        (await Soon(cache.GetOrCreateAsync("short", _ => Task.FromResult(1), new() { Expiration = Seconds(1), Tags = ["t"] }))).Should().Be(1);
+        (await Soon(cache.GetOrCreateAsync("shorter", _ => ValueTask.FromResult(1), new() { Expiration = Seconds(1) }))).Should().Be(1);
+        (await Soon(cache.GetOrCreateAsync("async", async _ => await Task.FromResult(1), new() { Expiration = Seconds(1) }))).Should().Be(1);
+        cache.Set("set", 1, new() { Expiration = Seconds(1) });
         cache.GetOrCreate("8", () => 8).Should().Be(8);
         cache.GetOrCreate("9", _ => 9).Should().Be(9);
         for (var i = 1; i <= 9; i++)

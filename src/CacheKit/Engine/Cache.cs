@@ -384,6 +384,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _isDisposed = true;
         _tags.Close();
         _flights.Close();
+        _writer.LetGoOfTokens();
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
@@ -401,6 +402,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _memory.Verify();
         _flights.Verify();
     }
+
+    bool IMemoryListener.IsRemoved(MemoryEntry entry) => !_life.IsCoveredByNoRemoval(entry);
 
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
 

@@ -7,7 +7,7 @@ internal sealed class EntryEdits(
     Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheEntryOptions defaults)
 {
     /// <summary>Stores a value in place of what is there.</summary>
-    /// <returns>Whether the options have anything stored.</returns>
+    /// <returns>Whether it was stored: not if the options have nothing stored, or it was too heavy.</returns>
     internal bool Set<T>(string key, T value, in EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -27,7 +27,7 @@ internal sealed class EntryEdits(
         }
 
         writer.Announce(entry, isTakenIn, in ended);
-        return true;
+        return isTakenIn;
     }
 
     /// <summary>Stores a value if no unexpired one is there.</summary>
@@ -63,7 +63,7 @@ internal sealed class EntryEdits(
         }
 
         writer.Announce(added, isTakenIn, in ended);
-        return true;
+        return isTakenIn;
     }
 
     /// <summary>Removes the entry, and keeps the flight under way from storing another.</summary>

@@ -197,7 +197,9 @@ internal sealed class Loader
         {
             var last = _tags.LastInvalidation;
             var stamp = _faults.HasFlag(Faults.StampTakenLate) ? last : flight.Stamp;
-            isOvertaken = !Flights.Land(stripe, flight) || _tags.Check(settings.Tags, stamp) != TagVerdict.Live;
+            isOvertaken = !Flights.Land(stripe, flight)
+                || _tags.Check(settings.Tags, stamp) != TagVerdict.Live
+                || last == long.MaxValue; // which is no stamp: the cache is being closed, and must not serve the entry for ever after
             if (isStored && !isOvertaken)
             {
                 isTakenIn = _writer.Put(entry, last, ref ended);
