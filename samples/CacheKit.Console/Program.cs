@@ -1,1 +1,91 @@
-System.Console.WriteLine("CacheKit");
+// Digests every file below a directory through a cache, several times over, and shows what the cache saves.
+//
+//   dotnet run --project samples/CacheKit.Console [directory] [--passes N]
+//
+// Without a directory it takes this repository. It only reads.
+using System.Diagnostics;
+using CacheKit;
+using CacheKit.Samples;
+using Microsoft.Extensions.DependencyInjection;
+
+if (Arguments.Parse(args, Console.Error) is not { } arguments)
+{
+    return Arguments.Misused;
+}
+
+using var stop = new CancellationTokenSource();
+Console.CancelKeyPress += (_, pressed) =>
+{
+    pressed.Cancel = true; // leave in order, by the token
+    stop.Cancel();
+};
+
+// 1. A cache in memory. A web application says the same with builder.Services.
+var services = new ServiceCollection();
+services.AddCacheKit(cache => cache.UseMemory(memory => memory.MaximumEntries = 1_000_000));
+await using var provider = services.BuildServiceProvider();
+var cache = provider.GetRequiredService<ICache>();
+
+// 2. The input: every file below the directory, but for what tools leave there.
+var files = SourceFile.Find(arguments.Directory);
+Console.WriteLine($"{files.Count:N0} files below {arguments.Directory}");
+if (files.Count == 0)
+{
+    Console.WriteLine("There is nothing to digest.");
+    return 0;
+}
+
+// 3. Several passes over the same files. Before the last but one, one folder is removed by its tag.
+var folder = SourceFile.LargestFolder(files);
+var table = new PassTable(Console.Out);
+try
+{
+    for (var pass = 1; pass <= arguments.Passes; pass++)
+    {
+        var title = pass == 1 ? "cold" : "warm";
+        if (pass == Math.Max(2, arguments.Passes - 1) && folder is not null)
+        {
+            // One call, however many files are in the folder and those below it.
+            await cache.RemoveByTagAsync($"folder:{folder}", stop.Token);
+            title = $"'{folder}' removed";
+        }
+
+        var before = cache.GetStatistics();
+        var started = Stopwatch.GetTimestamp();
+        var totals = await DigestAllAsync(title);
+        table.Add(pass, title, Stopwatch.GetElapsedTime(started), before, cache.GetStatistics(), totals);
+    }
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    Console.Error.WriteLine("Stopped.");
+    return 130;
+}
+
+table.Print();
+return 0;
+
+// 4. One pass. The factory runs only for a file that is not in the cache, and once however many ask for it. A file that
+//    has changed has another key, so that nobody has to notice.
+async Task<PassTotals> DigestAllAsync(string title)
+{
+    var totals = new PassTotals();
+    using var progress = new Progress(title, files.Count);
+    await Parallel.ForEachAsync(files, stop.Token, async (file, cancellationToken) =>
+    {
+        try
+        {
+            var digest = await cache.GetOrCreateAsync(
+                file.Key, file, static (file, _, token) => FileDigest.ComputeAsync(file.Path, token),
+                new CacheEntryOptions { Tags = file.Tags }, cancellationToken);
+            totals.Add(digest);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            totals.AddUnreadable(); // a failure is not cached: the next pass tries again
+        }
+
+        progress.Advance();
+    });
+    return totals;
+}

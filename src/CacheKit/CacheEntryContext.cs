@@ -98,8 +98,6 @@ public sealed class CacheEntryContext
 
     internal string[] TagArray => _tags;
 
-    internal TimeSpan? Jitter => _options?.Jitter ?? _defaults.Jitter;
-
     internal IReadOnlyList<IChangeToken>? Tokens
     {
         get

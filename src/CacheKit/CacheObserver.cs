@@ -3,8 +3,9 @@ namespace CacheKit;
 /// <summary>Told what happens in a cache. Override what you want to know.</summary>
 /// <remarks>
 /// Calls come on the thread on which the thing happened, after all locks are released, and may come concurrently and
-/// out of order; they may call the cache. Whatever they throw is logged once and breaks nothing. Hits are not
-/// reported, so that they stay cheap: see <see cref="ICache.GetStatistics"/> and the meter <c>CacheKit</c>.
+/// out of order; they may call the cache. Whatever they throw is logged, at most once a minute for each type of
+/// observer, and breaks nothing. Hits are not reported, so that they stay cheap: see
+/// <see cref="ICache.GetStatistics"/> and the meter <c>CacheKit</c>.
 /// </remarks>
 public abstract class CacheObserver
 {

@@ -2,22 +2,25 @@ namespace CacheKit;
 
 /// <summary>What a cache has done since it was created, as of one moment.</summary>
 /// <remarks>
-/// Each number is exact; taken while calls are under way, they may differ by those calls. A caller who finds a value is
-/// a hit; one who does not, in a get or a get-or-create, is a miss; one of these who then waits for a factory that
-/// somebody else started is a join as well.
+/// Each number is exact; taken while calls are under way, they may differ by those calls. Every look-up, by a get or a
+/// get-or-create and for each key, counts once: as a hit if it found an unexpired value, as a join if it waited for a
+/// factory that somebody else had started, else as a miss.
 /// </remarks>
 public sealed class CacheStatistics
 {
     /// <summary>Look-ups that found an unexpired value.</summary>
     public long Hits { get; init; }
 
-    /// <summary>Look-ups answered with an expired value: fail-safe, soft timeout, or stale reads that were asked for.</summary>
+    /// <summary>
+    /// Those of the misses and joins that were answered with an expired value all the same: by fail-safe, by a soft
+    /// timeout, or because stale values were asked for.
+    /// </summary>
     public long StaleHits { get; init; }
 
-    /// <summary>Look-ups that found no unexpired value.</summary>
+    /// <summary>Look-ups that found no unexpired value and no factory running for the key.</summary>
     public long Misses { get; init; }
 
-    /// <summary>Misses that waited for a factory already running instead of starting one.</summary>
+    /// <summary>Look-ups that found no unexpired value, and waited for a factory already running instead of starting one.</summary>
     public long Joins { get; init; }
 
     /// <summary>Factories started, for callers and in the background.</summary>
@@ -62,6 +65,6 @@ public sealed class CacheStatistics
     /// <summary>What the entries weigh now, in bytes, for a cache bounded by <see cref="MemoryOptions.MaximumBytes"/>; else their number.</summary>
     public long Weight { get; init; }
 
-    /// <summary>The share of look-ups that were hits, stale ones included: 0 to 1; 0 before the first.</summary>
-    public double HitRatio => Hits + StaleHits + Misses is var total && total == 0 ? 0 : (double)(Hits + StaleHits) / total;
+    /// <summary>The share of look-ups that were hits: 0 to 1; 0 before the first.</summary>
+    public double HitRatio => Hits + Misses + Joins is var lookups && lookups == 0 ? 0 : (double)Hits / lookups;
 }

@@ -119,8 +119,8 @@ public interface ICache
     /// <param name="state">Handed to the factory.</param>
     /// <param name="factory">
     /// Called at most once per attempt with just the missing keys that no other caller is creating already. It may
-    /// leave keys out (they are absent from the result) and may return more than it was asked for (the extra values
-    /// are stored unless a value is there).
+    /// leave keys out: they are absent from the result. What it returns beyond those keys is ignored: of a key that was not
+    /// asked for, nobody could tell a removal that came meanwhile.
     /// </param>
     /// <param name="options">How to store the values.</param>
     /// <param name="cancellationToken">Ends this caller's wait.</param>

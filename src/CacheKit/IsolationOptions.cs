@@ -10,13 +10,14 @@ namespace CacheKit;
 /// Never copied, since nobody can change them: strings, numbers, enums and other primitives, value types and sealed
 /// records made only of such, types marked <c>[ImmutableObject(true)]</c>, and those declared with
 /// <see cref="Share{T}"/>. Copied, where isolation is on: by the function given with <see cref="CopyWith{T}"/>, arrays
-/// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored.
+/// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored. A value that
+/// JSON would not bring back as it was is refused then, with an <see cref="InvalidOperationException"/> that says why.
 /// </remarks>
 public sealed class IsolationOptions
 {
     internal Dictionary<Type, bool> Types { get; } = [];
 
-    internal Dictionary<Type, Delegate> Copiers { get; } = [];
+    internal Dictionary<Type, Func<object, object>> Copiers { get; } = [];
 
     /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
     public bool IsolateAll { get; set; }
@@ -46,7 +47,8 @@ public sealed class IsolationOptions
     public IsolationOptions CopyWith<T>(Func<T, T> copy)
     {
         ArgumentNullException.ThrowIfNull(copy);
-        Copiers[typeof(T)] = copy;
+        Copiers[typeof(T)] = value => copy((T)value)
+            ?? throw new InvalidOperationException($"The function given with {nameof(CopyWith)} to copy values of type {typeof(T)} returned null.");
         return Isolate<T>();
     }
 }

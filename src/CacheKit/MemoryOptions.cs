@@ -30,5 +30,9 @@ public sealed class MemoryOptions
 
     /// <summary>How often expired entries are looked for and memory load is checked. Default: 1 second.</summary>
     /// <value>From 10 milliseconds to 1 hour.</value>
+    /// <remarks>
+    /// An expired entry is never served, but keeps its place until it is looked for: until the next interval in a cache of up to
+    /// some ten thousand entries, within ten intervals in a larger one.
+    /// </remarks>
     public TimeSpan MaintenanceInterval { get; set; } = TimeSpan.FromSeconds(1);
 }

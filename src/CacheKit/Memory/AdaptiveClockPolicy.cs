@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CacheKit.Memory;
 
 // THE IDEA. Newcomers pass through a first-in-first-out window. What falls out of it must earn its place in the main part,
@@ -83,9 +85,6 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <summary>The entry that must not leave, because it is just coming in by another way than the window; usually none.</summary>
     private MemoryEntry? _kept;
 
-    /// <summary>A hit is sampled if its hash has none of these bits. Readers may see an older mask for a while, which does not matter.</summary>
-    private uint _sampleMask = uint.MaxValue;
-
     /// <param name="maximumWeight">The bound, at least 1.</param>
     /// <param name="clock">Tells which entries are dead, so that the hand takes them first. If null, only their removal does.</param>
     /// <param name="hash">The hash the sketch goes by, if the runtime's, which is another one in every process, is not wanted.</param>
@@ -108,13 +107,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     private ulong Total => _window.Weight + _main.Weight;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void OnHit(MemoryEntry entry)
     {
         NoteHit(entry);
-        if ((entry.PolicyHash & _sampleMask) == 0)
-        {
-            _samples.Add(entry.PolicyHash);
-        }
+        _samples.Offer(entry.PolicyHash);
     }
 
     public bool Admit(MemoryEntry entry, List<MemoryEntry> victims)
@@ -156,7 +153,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         if (isAdmitted)
         {
             MakeRoom(limit, victims);
-            _kept = null;
+            if (_kept is not null)
+            {
+                _kept = null; // not written without need: readers share the memory around it
+            }
+
             ScaleSketch();
         }
 
@@ -245,6 +246,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void NoteHit(MemoryEntry entry)
     {
         var frequency = entry.Frequency;
@@ -458,7 +460,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
 
         _simulations.Miss(missed, _samples);
-        _sampleMask = _simulations.SampleMask;
+        _samples.Mask = _simulations.SampleMask;
         if (_tuning != _tunings[_simulations.Best])
         {
             _tuning = _tunings[_simulations.Best];

@@ -31,4 +31,27 @@ internal sealed class EntryDetails
 
     /// <summary>Whether a token must be asked instead of calling back.</summary>
     internal bool HasPolledTokens;
+
+    /// <summary>The same for another entry, which registers with the tokens itself.</summary>
+    internal EntryDetails Copy()
+    {
+        lock (this)
+        {
+            var copy = (EntryDetails)MemberwiseClone();
+            copy.Registrations = null;
+            return copy;
+        }
+    }
+
+    /// <summary>Until when a hit needs no closer look, as things stand.</summary>
+    internal long FreshUntil(long now, CacheClock clock)
+    {
+        if (HasPolledTokens)
+        {
+            return long.MinValue;
+        }
+
+        var until = Math.Min(RefreshAt, ExpiresAt == long.MaxValue ? long.MaxValue : ExpiresAt - MemoryEntry.Margin);
+        return SlidingTicks > 0 ? Math.Min(until, now + clock.CoarseLag) : until;
+    }
 }

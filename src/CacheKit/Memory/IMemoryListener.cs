@@ -3,11 +3,17 @@ namespace CacheKit.Memory;
 /// <summary>Told what the memory tier does on its own: letting expired entries go, shrinking under memory pressure.</summary>
 internal interface IMemoryListener
 {
+    /// <summary>Whether a removal covers an entry that still has its place. Asked in upkeep, under no lock.</summary>
+    bool IsRemoved(MemoryEntry entry);
+
     /// <summary>Entries have left. Called without any lock held.</summary>
     void OnEnded(in EndedEntries ended);
 
     /// <summary>The tier now keeps to this share of its bound, because memory is short, or to all of it again.</summary>
     void OnMemoryPressureChanged(bool isShort, double share);
+
+    /// <summary>Something threw during maintenance; it goes on at the next interval.</summary>
+    void OnMaintenanceFailed(Exception exception);
 
     /// <summary>Maintenance came by; the engine does its own periodic work.</summary>
     void OnMaintenance();

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CacheKit.Memory;
 
 /// <summary>Carries the hashes of sampled hits from readers to whoever holds the eviction lock next. Loses some when it is full.</summary>
@@ -11,27 +13,46 @@ internal sealed class SampleBuffer
     private const int Length = 128;
 
     private readonly uint[] _hashes = new uint[Length]; // 0: empty; a key that hashes to 0 is never sampled
-    private int _given;
-    private int _taken;
 
+    // Apart from the mask, which every hit reads, so that taking a sample does not fetch that line from under the others.
+    private readonly int[] _tickets = new int[2];
+
+    /// <summary>A hash is sampled if it has none of these bits. Readers may see an older mask for a while, which does not matter.</summary>
+    internal uint Mask { get; set; } = uint.MaxValue;
+
+    private ref int Given => ref _tickets[0];
+
+    private ref int Taken => ref _tickets[1];
+
+    /// <summary>Adds a hash if it is one of those to be sampled.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Offer(uint hash)
+    {
+        if ((hash & Mask) == 0)
+        {
+            Add(hash);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal void Add(uint hash)
     {
-        if (Volatile.Read(ref _given) - Volatile.Read(ref _taken) < Length)
+        if (Volatile.Read(ref Given) - Volatile.Read(ref Taken) < Length)
         {
-            Volatile.Write(ref _hashes[Interlocked.Increment(ref _given) - 1 & (Length - 1)], hash);
+            Volatile.Write(ref _hashes[Interlocked.Increment(ref Given) - 1 & (Length - 1)], hash);
         }
     }
 
     /// <summary>Takes the next hash; 0 at the end. Under the eviction lock.</summary>
     internal uint Take()
     {
-        var given = Volatile.Read(ref _given);
-        while (_taken != given)
+        var given = Volatile.Read(ref Given);
+        while (Taken != given)
         {
-            ref var place = ref _hashes[_taken & (Length - 1)];
+            ref var place = ref _hashes[Taken & (Length - 1)];
             var hash = Volatile.Read(ref place);
             place = 0;
-            Volatile.Write(ref _taken, _taken + 1);
+            Volatile.Write(ref Taken, Taken + 1);
             if (hash != 0)
             {
                 return hash;

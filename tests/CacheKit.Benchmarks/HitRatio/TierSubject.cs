@@ -13,8 +13,7 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
     {
         _keys = keys;
         _tier = new MemoryTier(
-            new DictionaryTable(), policy, capacity, new MemoryOptions { MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromHours(1) },
-            CacheClock.System, TimeProvider.System, new NoListener());
+            new EntryTable(capacity), policy, capacity, pressureShare: 1, CacheClock.System, new NoListener());
     }
 
     internal static string[] Keys(int count) => [.. Enumerable.Range(0, count).Select(id => id.ToString(CultureInfo.InvariantCulture))];
@@ -40,11 +39,17 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
 
     private sealed class NoListener : IMemoryListener
     {
+        public bool IsRemoved(MemoryEntry entry) => false;
+
         public void OnEnded(in EndedEntries ended)
         {
         }
 
         public void OnMemoryPressureChanged(bool isShort, double share)
+        {
+        }
+
+        public void OnMaintenanceFailed(Exception exception)
         {
         }
 

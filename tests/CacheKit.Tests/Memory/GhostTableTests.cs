@@ -27,5 +27,5 @@ public sealed class GhostTableTests
         ghosts.Take(5).Should().BeFalse();
     }
 
-    private static uint Hash(uint key) => (uint)KeyHash.Of($"{key}");
+    private static uint Hash(uint key) => (uint)PolicyHash.Of($"{key}");
 }

@@ -1,7 +1,7 @@
 namespace CacheKit.Tests.Memory;
 
 /// <summary>A hash of keys that is the same in every run, unlike the runtime's, so that what a policy keeps can be asserted.</summary>
-internal static class KeyHash
+internal static class PolicyHash
 {
     internal static int Of(string key)
     {

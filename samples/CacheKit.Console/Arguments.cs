@@ -1,0 +1,62 @@
+namespace CacheKit.Samples;
+
+/// <summary>What the command line asks for.</summary>
+internal sealed record Arguments(string Directory, int Passes)
+{
+    /// <summary>The exit code of a command line that makes no sense.</summary>
+    public const int Misused = 2;
+
+    private const string Usage = "usage: CacheKit.Console [directory] [--passes N]   (N from 2 to 100, default 4)";
+
+    /// <summary>Reads the command line; says what is wrong with it, and gives null, if it cannot be followed.</summary>
+    public static Arguments? Parse(string[] args, TextWriter errors)
+    {
+        string? directory = null;
+        var passes = 4;
+        for (var i = 0; i < args.Length; i++)
+        {
+            switch (args[i])
+            {
+                case "--passes" when i + 1 < args.Length && int.TryParse(args[i + 1], out passes) && passes is >= 2 and <= 100:
+                    i++;
+                    break;
+                case ['-', ..] or "":
+                    return Fail(errors, args[i] == "--passes" ? "--passes takes a whole number from 2 to 100." : $"There is no option '{args[i]}'.");
+                case var path when directory is null:
+                    directory = path;
+                    break;
+                default:
+                    return Fail(errors, $"One directory is enough, but '{args[i]}' came after '{directory}'.");
+            }
+        }
+
+        directory = Path.GetFullPath(directory ?? FindRepository());
+        if (System.IO.Directory.Exists(directory))
+        {
+            return new(directory, passes);
+        }
+
+        return Fail(errors, File.Exists(directory) ? $"'{directory}' is a file, not a directory." : $"There is no directory '{directory}'.");
+    }
+
+    private static Arguments? Fail(TextWriter errors, string message)
+    {
+        errors.WriteLine(message);
+        errors.WriteLine(Usage);
+        return null;
+    }
+
+    /// <summary>The repository the program was built in, or else the directory it was started in.</summary>
+    private static string FindRepository()
+    {
+        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+        {
+            if (File.Exists(Path.Combine(directory.FullName, "CacheKit.sln")))
+            {
+                return directory.FullName;
+            }
+        }
+
+        return Environment.CurrentDirectory;
+    }
+}

@@ -1,0 +1,121 @@
+using System.Diagnostics.CodeAnalysis;
+using CacheKit.DependencyInjection;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace CacheKit;
+
+/// <summary>Configures one cache while it is added to the services.</summary>
+/// <remarks>
+/// Everything given here adds up in the order of the calls, and a later value wins over an earlier one. Nothing runs
+/// before the options are first needed: at the start of the host, or when the cache is resolved. Not safe for concurrent use.
+/// </remarks>
+public sealed class CacheKitBuilder
+{
+    internal const string DefaultName = "default";
+
+    internal CacheKitBuilder(string name, IServiceCollection services)
+    {
+        Name = name;
+        Services = services;
+    }
+
+    /// <summary>The cache's name; <c>"default"</c> for the unnamed one.</summary>
+    public string Name { get; }
+
+    /// <summary>The application's services.</summary>
+    public IServiceCollection Services { get; }
+
+    /// <summary>The name of the cache's options: for the unnamed cache the unnamed ones, as everybody would expect.</summary>
+    internal string OptionsName => Name == DefaultName ? Microsoft.Extensions.Options.Options.DefaultName : Name;
+
+    /// <summary>Keeps entries in the memory of this process. A cache has memory in any case; this sets how much.</summary>
+    /// <param name="configure">Sets bounds and upkeep. <see langword="null"/>: as configured so far, or 100,000 entries.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder UseMemory(Action<MemoryOptions>? configure = null)
+    {
+        if (configure is not null)
+        {
+            Services.Configure(OptionsName, configure);
+        }
+
+        return this;
+    }
+
+    /// <summary>Sets how the cache behaves, whatever tiers it has.</summary>
+    /// <param name="configure">Changes the options as configured so far.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder Configure(Action<CacheKitOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        Services.Configure(OptionsName, configure);
+        return this;
+    }
+
+    /// <summary>Sets what entries have where a call leaves it unset.</summary>
+    /// <param name="defaults">All of the defaults: they take the place of those set before, and are not merged with them.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder WithDefaults(CacheEntryOptions defaults)
+    {
+        ArgumentNullException.ThrowIfNull(defaults);
+        return Configure(options => options.DefaultEntryOptions = defaults);
+    }
+
+    /// <summary>Reads options from a section of the configuration, such as one of <c>appsettings.json</c>.</summary>
+    /// <param name="section">
+    /// The section. It has the properties of <see cref="CacheKitOptions"/> and, under <c>Memory</c>, those of
+    /// <see cref="MemoryOptions"/>, except those that hold code. It may be missing, which sets nothing.
+    /// </param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">It is the root of a configuration, which holds much else.</exception>
+    /// <remarks>
+    /// <para>Each property that is present is set and the others stay as they are, also within
+    /// <see cref="CacheKitOptions.DefaultEntryOptions"/>. Names and enumeration values are read in any case, numbers and
+    /// durations the same in every culture. A duration is written <c>hh:mm:ss</c>, <c>d.hh:mm:ss</c> or
+    /// <c>hh:mm:ss.fff</c>.</para>
+    /// <para>A name that does not exist or a value that cannot be read is an error when the options are first needed:
+    /// an <see cref="Microsoft.Extensions.Options.OptionsValidationException"/> with the full path, the value, and what
+    /// was probably meant. The section is read then, once; later changes of the configuration have no effect.</para>
+    /// </remarks>
+    public CacheKitBuilder Bind(IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+
+        // Its many other names would all be reported as mistakes, with their values, some of which are secret.
+        if (section is IConfigurationRoot)
+        {
+            throw new ArgumentException(
+                "This is the root of the configuration. Pass the section that holds the cache's options, such as configuration.GetSection(\"CacheKit\").", nameof(section));
+        }
+
+        var name = OptionsName;
+        Services.Configure<CacheKitOptions>(name, options => ConfigurationReader.Read(section, name, options));
+        Services.Configure<MemoryOptions>(name, options => ConfigurationReader.Read(section, name, options));
+        return this;
+    }
+
+    /// <summary>Has an observer told what happens in this cache.</summary>
+    /// <param name="observer">The observer. It stays the caller's: the cache does not dispose it.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder AddObserver(CacheObserver observer)
+    {
+        ArgumentNullException.ThrowIfNull(observer);
+        Services.AddKeyedSingleton(Name, observer);
+        return this;
+    }
+
+    /// <summary>Has an observer told what happens in this cache, created with what it needs from the services.</summary>
+    /// <typeparam name="TObserver">
+    /// If it is registered as a service, that service is used, which then may observe several caches; else one is created
+    /// for this cache, and disposed with the provider.
+    /// </typeparam>
+    /// <returns>This builder.</returns>
+    /// <remarks>It is created with the cache, so it cannot be given the same cache; it may get it from the provider when it is called.</remarks>
+    public CacheKitBuilder AddObserver<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TObserver>()
+        where TObserver : CacheObserver
+    {
+        Services.AddKeyedSingleton<CacheObserver>(
+            Name, static (provider, _) => provider.GetService<TObserver>() ?? ActivatorUtilities.CreateInstance<TObserver>(provider));
+        return this;
+    }
+}

@@ -1,0 +1,88 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace CacheKit.DependencyInjection;
+
+/// <summary>Sets options from configuration.</summary>
+/// <remarks>
+/// Written out, because the configuration binder would pass over a misspelt name, or report it without its path; would
+/// take <c>"5"</c> for five days; and would replace the default entry options as a whole, whose properties are init-only.
+/// </remarks>
+internal static class ConfigurationReader
+{
+    private const string Memory = "Memory";
+
+    internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options)
+    {
+        var errors = new List<string>();
+        var section = SectionReader.Open(configuration, errors);
+        if (section.Section(nameof(options.DefaultEntryOptions)) is { } defaults)
+        {
+            options.DefaultEntryOptions = ReadEntryOptions(defaults, options.DefaultEntryOptions ?? new());
+        }
+
+        options.TypeMismatch = section.Choice<TypeMismatch>(nameof(options.TypeMismatch)) ?? options.TypeMismatch;
+        if (section.Section(nameof(options.Isolation)) is { } isolation)
+        {
+            options.Isolation.IsolateAll = isolation.Flag(nameof(options.Isolation.IsolateAll)) ?? options.Isolation.IsolateAll;
+            isolation.OnlyInCode(nameof(options.Isolation.JsonSerializerOptions));
+            isolation.End();
+        }
+
+        section.Section(Memory); // read by the other method
+        section.End();
+        ThrowIfAny(errors, optionsName, typeof(CacheKitOptions));
+    }
+
+    internal static void Read(IConfiguration configuration, string optionsName, MemoryOptions options)
+    {
+        var errors = new List<string>();
+        if (SectionReader.Open(configuration, errors).Section(Memory) is { } memory)
+        {
+            options.MaximumEntries = memory.Number(nameof(options.MaximumEntries)) ?? options.MaximumEntries;
+            options.MaximumBytes = memory.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
+            options.MemoryPressureShare = memory.Share(nameof(options.MemoryPressureShare)) ?? options.MemoryPressureShare;
+            options.MaintenanceInterval = memory.Duration(nameof(options.MaintenanceInterval)) ?? options.MaintenanceInterval;
+            memory.OnlyInCode(nameof(options.SizeOf));
+            memory.End();
+        }
+
+        ThrowIfAny(errors, optionsName, typeof(MemoryOptions));
+    }
+
+    private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)
+    {
+        var read = new CacheEntryOptions
+        {
+            Expiration = section.Duration(nameof(before.Expiration)) ?? before.Expiration,
+            SlidingExpiration = Positive(nameof(before.SlidingExpiration)) ?? before.SlidingExpiration,
+            Jitter = NotNegative(nameof(before.Jitter)) ?? before.Jitter,
+            Tags = section.Texts(nameof(before.Tags), CacheKitOptionsValidator.TagError) ?? before.Tags,
+            Size = section.Number(nameof(before.Size), "zero or more", static size => size >= 0) ?? before.Size,
+            StaleFor = NotNegative(nameof(before.StaleFor)) ?? before.StaleFor,
+            RetryAfterFailure = NotNegative(nameof(before.RetryAfterFailure)) ?? before.RetryAfterFailure,
+            RefreshAheadThreshold = section.Share(nameof(before.RefreshAheadThreshold), "greater than 0 and less than 1", static share => share > 0 && share < 1)
+                ?? before.RefreshAheadThreshold,
+            SoftTimeout = Positive(nameof(before.SoftTimeout)) ?? before.SoftTimeout,
+            HardTimeout = Positive(nameof(before.HardTimeout)) ?? before.HardTimeout,
+            ExpirationTokens = before.ExpirationTokens,
+            Isolate = section.Flag(nameof(before.Isolate)) ?? before.Isolate,
+            AllowStale = section.Flag(nameof(before.AllowStale)) ?? before.AllowStale,
+        };
+        section.OnlyInCode(nameof(before.ExpirationTokens));
+        section.End();
+        return read;
+
+        // The properties check this too; here an error can name its path.
+        TimeSpan? Positive(string name) => section.Duration(name, "greater than zero", static time => time > TimeSpan.Zero);
+        TimeSpan? NotNegative(string name) => section.Duration(name, "zero or more", static time => time >= TimeSpan.Zero);
+    }
+
+    private static void ThrowIfAny(List<string> errors, string optionsName, Type options)
+    {
+        if (errors.Count > 0)
+        {
+            throw new OptionsValidationException(optionsName, options, errors);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.Options;
+
+namespace CacheKit.DependencyInjection;
+
+/// <summary>Collects mistakes, so that all are told at once, each with the option's name and the cache's.</summary>
+internal sealed class OptionErrors(string options, string? optionsName)
+{
+    private readonly List<string> _errors = [];
+
+    internal void Add(string option, string error)
+    {
+        var cache = string.IsNullOrEmpty(optionsName) ? CacheKitBuilder.DefaultName : optionsName;
+        _errors.Add($"Cache '{cache}': {options}.{option} {error}");
+    }
+
+    internal ValidateOptionsResult ToResult() => _errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_errors);
+}

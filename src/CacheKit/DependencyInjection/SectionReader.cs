@@ -1,0 +1,209 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace CacheKit.DependencyInjection;
+
+/// <summary>
+/// Reads one section of a configuration and collects what is wrong with it. It learns the known names from what it is
+/// asked for; what is left at the end is unknown.
+/// </summary>
+/// <remarks>Nothing depends on the culture. A value of <see langword="null"/> is as good as none.</remarks>
+internal sealed class SectionReader
+{
+    private const string DurationForm = "a duration, written hh:mm:ss or d.hh:mm:ss, such as 00:05:00 for five minutes";
+
+    private readonly List<string> _errors;
+    private readonly List<string> _known = [];
+    private readonly Dictionary<string, IConfigurationSection> _unread = new(StringComparer.OrdinalIgnoreCase);
+
+    private delegate bool TryParse<T>(string text, out T value);
+
+    private SectionReader(IConfiguration section, List<string> errors)
+    {
+        _errors = errors;
+        foreach (var child in section.GetChildren())
+        {
+            _unread[child.Key] = child;
+        }
+    }
+
+    /// <summary>Begins with the section that was named in code.</summary>
+    internal static SectionReader Open(IConfiguration configuration, List<string> errors)
+    {
+        var reader = new SectionReader(configuration, errors);
+        if (configuration is IConfigurationSection section)
+        {
+            reader.CheckIsSection(section);
+        }
+
+        return reader;
+    }
+
+    internal bool? Flag(string name) => Value<bool>(name, "true or false", bool.TryParse);
+
+    internal long? Number(string name, string? range = null, Func<long, bool>? isInRange = null) => Value<long>(
+        name, Describe("a whole number, such as 10000", range),
+        static (string text, out long value) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), isInRange);
+
+    internal double? Share(string name, string? range = null, Func<double, bool>? isInRange = null) => Value<double>(
+        name, Describe("a number, such as 0.8", range),
+        static (string text, out double value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value), isInRange);
+
+    internal TimeSpan? Duration(string name, string? range = null, Func<TimeSpan, bool>? isInRange = null) =>
+        Value<TimeSpan>(name, Describe(DurationForm, range), TryParseDuration, isInRange);
+
+    internal T? Choice<T>(string name)
+        where T : struct, Enum => Value<T>(name, "one of " + string.Join(", ", Enum.GetNames<T>()), TryParseName<T>);
+
+    /// <summary>Reads a list of texts; <see langword="null"/> if there is none.</summary>
+    internal List<string>? Texts(string name, Func<string, string?> errorOf)
+    {
+        if (Take(name) is not { } section)
+        {
+            return null;
+        }
+
+        // An empty list has the value "", for want of anything else to tell it from a missing one by.
+        if (!string.IsNullOrEmpty(section.Value))
+        {
+            Error(section, "which is one value, but must be a list.");
+            return null;
+        }
+
+        List<string> texts = [];
+        foreach (var item in section.GetChildren())
+        {
+            if (item.Value is not { } text)
+            {
+                Error(item, "but must be a text.");
+            }
+            else if (errorOf(text) is { } error)
+            {
+                Error(item, $"which cannot stand here: {error}");
+            }
+            else
+            {
+                texts.Add(text);
+            }
+        }
+
+        return section.Value is null && texts.Count == 0 ? null : texts;
+    }
+
+    /// <summary>Reads a section within; <see langword="null"/> if there is none.</summary>
+    internal SectionReader? Section(string name)
+    {
+        if (Take(name) is not { } section)
+        {
+            return null;
+        }
+
+        return CheckIsSection(section) ? new(section, _errors) : null;
+    }
+
+    /// <summary>An option that exists, but holds what no configuration can.</summary>
+    internal void OnlyInCode(string name)
+    {
+        if (_unread.Remove(name, out var section))
+        {
+            _errors.Add($"Configuration '{section.Path}' cannot be set here: {name} can only be set in code.");
+        }
+    }
+
+    /// <summary>Reports what nobody has asked for.</summary>
+    internal void End()
+    {
+        foreach (var section in _unread.Values)
+        {
+            var nearest = _known.OrderBy(name => Distance(name, section.Key)).ToArray();
+            var guess = Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length / 3) ? $" Did you mean '{nearest[0]}'?" : "";
+            _errors.Add($"Configuration '{section.Path}' is {Seen(section)}, but there is no option of this name.{guess} Known here: {string.Join(", ", nearest)}.");
+        }
+    }
+
+    private static string Describe(string form, string? range) => range is null ? form : $"{form}, and {range}";
+
+    private static string Seen(IConfigurationSection section) =>
+        section.Value is { } value ? $"'{value}'" : section.GetChildren().Any() ? "a section" : "null";
+
+    private static bool TryParseDuration(string text, out TimeSpan value)
+    {
+        // Else "5" would be five days, and "05:00", meant as five minutes, five hours.
+        value = default;
+        return text.AsSpan().Count(':') == 2 && TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out value);
+    }
+
+    private static bool TryParseName<T>(string text, out T value)
+        where T : struct, Enum
+    {
+        // Names alone: Enum.TryParse would take any number as well.
+        value = default;
+        return Enum.GetNames<T>().Contains(text.Trim(), StringComparer.OrdinalIgnoreCase) && Enum.TryParse(text, ignoreCase: true, out value);
+    }
+
+    /// <summary>How many letters to insert, delete or replace to make one name of the other, in any case.</summary>
+    private static int Distance(string left, string right)
+    {
+        var previous = Enumerable.Range(0, right.Length + 1).ToArray();
+        var current = new int[right.Length + 1];
+        for (var i = 1; i <= left.Length; i++)
+        {
+            current[0] = i;
+            for (var j = 1; j <= right.Length; j++)
+            {
+                var replaced = previous[j - 1] + (char.ToUpperInvariant(left[i - 1]) == char.ToUpperInvariant(right[j - 1]) ? 0 : 1);
+                current[j] = Math.Min(replaced, 1 + Math.Min(previous[j], current[j - 1]));
+            }
+
+            (previous, current) = (current, previous);
+        }
+
+        return previous[right.Length];
+    }
+
+    private T? Value<T>(string name, string expected, TryParse<T> parse, Func<T, bool>? isInRange = null)
+        where T : struct
+    {
+        if (Take(name) is not { } section)
+        {
+            return null;
+        }
+
+        if (section.Value is not { } text)
+        {
+            if (section.GetChildren().Any())
+            {
+                Error(section, $"but must be {expected}.");
+            }
+
+            return null;
+        }
+
+        if (parse(text, out var value) && (isInRange is null || isInRange(value)))
+        {
+            return value;
+        }
+
+        Error(section, $"but must be {expected}.");
+        return null;
+    }
+
+    private bool CheckIsSection(IConfigurationSection section)
+    {
+        var isSection = string.IsNullOrEmpty(section.Value);
+        if (!isSection)
+        {
+            Error(section, "which is one value, but must be a section with options in it.");
+        }
+
+        return isSection;
+    }
+
+    private void Error(IConfigurationSection section, string error) => _errors.Add($"Configuration '{section.Path}' is {Seen(section)}, {error}");
+
+    private IConfigurationSection? Take(string name)
+    {
+        _known.Add(name);
+        return _unread.Remove(name, out var section) ? section : null;
+    }
+}

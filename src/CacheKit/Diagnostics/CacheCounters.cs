@@ -1,0 +1,100 @@
+namespace CacheKit.Diagnostics;
+
+/// <summary>Counts what one cache does; see <see cref="CacheStatistics"/> for what each number means.</summary>
+/// <remarks>Hits and misses are counted per thread; the rest is rare, or costs much more than an interlocked addition.</remarks>
+internal sealed class CacheCounters : IDisposable
+{
+    private readonly HitCounter _hits = new();
+    private readonly HitCounter _misses = new();
+    private long _staleHits, _joins;
+    private long _factoryRuns, _factoryFailures, _factoryTicks, _backgroundRefreshes, _discardedResults;
+    private long _sets, _removals, _refusals;
+    private long _replacements, _evictions, _expirations, _tokenExpirations;
+
+    internal HitCounter HitCounter => _hits;
+
+    internal void Hit() => _hits.Increment();
+
+    internal void Hits(long number) => _hits.Add(number);
+
+    internal void StaleHit() => Interlocked.Increment(ref _staleHits);
+
+    internal void Miss() => _misses.Increment();
+
+    internal void Join() => Interlocked.Increment(ref _joins);
+
+    internal void FactoryStarted(bool isBackgroundRefresh)
+    {
+        Interlocked.Increment(ref _factoryRuns);
+        if (isBackgroundRefresh)
+        {
+            Interlocked.Increment(ref _backgroundRefreshes);
+        }
+    }
+
+    internal void FactoryEnded(TimeSpan elapsed, bool hasFailed)
+    {
+        Interlocked.Add(ref _factoryTicks, elapsed.Ticks);
+        if (hasFailed)
+        {
+            Interlocked.Increment(ref _factoryFailures);
+        }
+    }
+
+    internal void DiscardedResult() => Interlocked.Increment(ref _discardedResults);
+
+    internal void Set() => Interlocked.Increment(ref _sets);
+
+    internal void Removal() => Interlocked.Increment(ref _removals);
+
+    internal void Refusal() => Interlocked.Increment(ref _refusals);
+
+    internal void Ended(CacheEntryEndReason reason)
+    {
+        switch (reason)
+        {
+            case CacheEntryEndReason.Replaced:
+                Interlocked.Increment(ref _replacements);
+                break;
+            case CacheEntryEndReason.Evicted:
+                Interlocked.Increment(ref _evictions);
+                break;
+            case CacheEntryEndReason.Expired:
+                Interlocked.Increment(ref _expirations);
+                break;
+            case CacheEntryEndReason.TokenChanged:
+                Interlocked.Increment(ref _tokenExpirations);
+                break;
+            case CacheEntryEndReason.Removed:
+                break; // the calls are counted instead: one removal by tag ends any number of entries, most of them later
+        }
+    }
+
+    internal CacheStatistics Snapshot(long entries, long weight) => new()
+    {
+        Hits = _hits.Value,
+        StaleHits = Volatile.Read(ref _staleHits),
+        Misses = _misses.Value,
+        Joins = Volatile.Read(ref _joins),
+        FactoryRuns = Volatile.Read(ref _factoryRuns),
+        FactoryFailures = Volatile.Read(ref _factoryFailures),
+        FactoryTime = new(Volatile.Read(ref _factoryTicks)),
+        BackgroundRefreshes = Volatile.Read(ref _backgroundRefreshes),
+        DiscardedResults = Volatile.Read(ref _discardedResults),
+        Sets = Volatile.Read(ref _sets),
+        Removals = Volatile.Read(ref _removals),
+        Replacements = Volatile.Read(ref _replacements),
+        Evictions = Volatile.Read(ref _evictions),
+        Expirations = Volatile.Read(ref _expirations),
+        TokenExpirations = Volatile.Read(ref _tokenExpirations),
+        Refusals = Volatile.Read(ref _refusals),
+        Entries = entries,
+        Weight = weight,
+    };
+
+    public void Dispose()
+    {
+        _hits.Dispose();
+        _misses.Dispose();
+    }
+}

@@ -1,0 +1,176 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+
+namespace CacheKit.Diagnostics;
+
+/// <summary>Makes one cache part of the meter <c>CacheKit</c>, until it is disposed or collected.</summary>
+/// <remarks>
+/// What a cache counts anyway is reported when a listener asks, so that metrics cost nothing on the hit path. Every
+/// measurement carries the cache's name, and never a key or a tag, of which there may be any number.
+/// </remarks>
+internal sealed class CacheInstruments : IDisposable
+{
+    internal const string MeterName = "CacheKit";
+
+    private static readonly Meter _ownMeter = new(MeterName);
+    private static readonly ConditionalWeakTable<Meter, SharedInstruments> _sharedByMeter = [];
+
+    private readonly SharedInstruments _shared;
+    private readonly KeyValuePair<string, object?> _cache;
+    private readonly Func<CacheStatistics> _statistics;
+    private readonly bool _isWeightInBytes;
+
+    /// <param name="cacheName">The value of the tag <c>cachekit.cache</c>.</param>
+    /// <param name="statistics">Asked at every collection.</param>
+    /// <param name="meters">Where the meter comes from; <see langword="null"/>: the process-wide one.</param>
+    /// <param name="isWeightInBytes">Whether the cache has weights of its own, or just counts entries; then no weight is reported.</param>
+    internal CacheInstruments(string cacheName, Func<CacheStatistics> statistics, IMeterFactory? meters, bool isWeightInBytes = true)
+    {
+        _cache = new("cachekit.cache", cacheName);
+        _statistics = statistics;
+        _isWeightInBytes = isWeightInBytes;
+        var meter = meters?.Create(new MeterOptions(MeterName)) ?? _ownMeter;
+        _shared = _sharedByMeter.GetValue(meter, static meter => new(meter));
+        _shared.Add(this);
+    }
+
+    internal void RecordFactory(TimeSpan elapsed, bool hasFailed)
+    {
+        if (!_shared.FactoryDuration.Enabled)
+        {
+            return;
+        }
+
+        try
+        {
+            _shared.FactoryDuration.Record(elapsed.TotalSeconds, _cache, new("cachekit.outcome", hasFailed ? "failure" : "success"));
+        }
+        catch (Exception)
+        {
+            // Listeners are called from within; a broken one must not break the call that is measured.
+        }
+    }
+
+    public void Dispose() => _shared.Remove(this);
+
+    /// <summary>The instruments of one meter, shared by its caches: a meter that has one name twice confuses who exports it.</summary>
+    private sealed class SharedInstruments
+    {
+        private readonly Lock _lock = new();
+
+        // Weakly: a cache that nobody disposes must not be kept by its metrics.
+        private readonly List<WeakReference<CacheInstruments>> _caches = [];
+
+        internal SharedInstruments(Meter meter)
+        {
+            meter.CreateObservableCounter("cachekit.requests", () => Observe("cachekit.result", static statistics =>
+                [("hit", statistics.Hits), ("miss", statistics.Misses), ("join", statistics.Joins)]),
+                "{request}", "Look-ups, by result; a join waited for a factory already running.");
+            meter.CreateObservableCounter("cachekit.stale_answers", () => Observe(static statistics => statistics.StaleHits),
+                "{request}", "Misses and joins that were answered with an expired value.");
+            meter.CreateObservableCounter("cachekit.factory.runs", () => Observe("cachekit.trigger", static statistics =>
+                [("request", statistics.FactoryRuns - statistics.BackgroundRefreshes), ("refresh", statistics.BackgroundRefreshes)]),
+                "{run}", "Factories started, by what started them.");
+            meter.CreateObservableCounter("cachekit.factory.failures", () => Observe(static statistics => statistics.FactoryFailures),
+                "{run}", "Factories that failed, were cancelled, or timed out.");
+            meter.CreateObservableCounter("cachekit.discarded", () => Observe(static statistics => statistics.DiscardedResults),
+                "{result}", "Results of factories not stored, because a removal or a newer value overtook them.");
+            meter.CreateObservableCounter("cachekit.sets", () => Observe(static statistics => statistics.Sets),
+                "{set}", "Values stored by a set, an add or a counter.");
+            meter.CreateObservableCounter("cachekit.removals", () => Observe(static statistics => statistics.Removals),
+                "{removal}", "Calls that removed or expired, by key, by tag, or by clearing.");
+            meter.CreateObservableCounter("cachekit.refusals", () => Observe(static statistics => statistics.Refusals),
+                "{value}", "Values not stored because they were too heavy for the whole cache.");
+            meter.CreateObservableCounter("cachekit.entries.ended", () => Observe("cachekit.reason", static statistics =>
+                [("replaced", statistics.Replacements), ("evicted", statistics.Evictions), ("expired", statistics.Expirations), ("token_changed", statistics.TokenExpirations)]),
+                "{entry}", "Entries that left the memory tier without being removed, by reason.");
+            meter.CreateObservableUpDownCounter("cachekit.entries", () => Observe(static statistics => statistics.Entries),
+                "{entry}", "Entries held now.");
+            meter.CreateObservableUpDownCounter("cachekit.weight", () => ObserveWeight(),
+                "By", "What the entries weigh now, in caches bounded by bytes.");
+
+            // From a cheap computation to a slow remote call; the defaults of exporters are meant for milliseconds.
+            FactoryDuration = meter.CreateHistogram("cachekit.factory.duration", "s", "Time that factories took, by outcome.", tags: null,
+                new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+        }
+
+        internal Histogram<double> FactoryDuration { get; }
+
+        internal void Add(CacheInstruments cache)
+        {
+            lock (_lock)
+            {
+                _caches.RemoveAll(static reference => !reference.TryGetTarget(out _));
+                _caches.Add(new(cache));
+            }
+        }
+
+        internal void Remove(CacheInstruments cache)
+        {
+            lock (_lock)
+            {
+                _caches.RemoveAll(reference => !reference.TryGetTarget(out var other) || other == cache);
+            }
+        }
+
+        private IEnumerable<Measurement<long>> Observe(Func<CacheStatistics, long> read)
+        {
+            foreach (var (cache, statistics) in Read())
+            {
+                yield return new(read(statistics), cache._cache);
+            }
+        }
+
+        private IEnumerable<Measurement<long>> Observe(string dimension, Func<CacheStatistics, (string Value, long Count)[]> read)
+        {
+            foreach (var (cache, statistics) in Read())
+            {
+                foreach (var (value, count) in read(statistics))
+                {
+                    yield return new(count, cache._cache, new(dimension, value));
+                }
+            }
+        }
+
+        private IEnumerable<Measurement<long>> ObserveWeight()
+        {
+            foreach (var (cache, statistics) in Read())
+            {
+                if (cache._isWeightInBytes)
+                {
+                    yield return new(statistics.Weight, cache._cache);
+                }
+            }
+        }
+
+        private List<(CacheInstruments Cache, CacheStatistics Statistics)> Read()
+        {
+            List<CacheInstruments> caches = [];
+            lock (_lock)
+            {
+                foreach (var reference in _caches)
+                {
+                    if (reference.TryGetTarget(out var cache))
+                    {
+                        caches.Add(cache);
+                    }
+                }
+            }
+
+            List<(CacheInstruments, CacheStatistics)> read = [];
+            foreach (var cache in caches)
+            {
+                try
+                {
+                    read.Add((cache, cache._statistics()));
+                }
+                catch (ObjectDisposedException)
+                {
+                    // Disposed since the list was taken; its last numbers were reported before.
+                }
+            }
+
+            return read;
+        }
+    }
+}

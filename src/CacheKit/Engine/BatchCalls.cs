@@ -1,0 +1,179 @@
+using CacheKit.Diagnostics;
+
+namespace CacheKit.Engine;
+
+/// <summary>Gets and creates many values: one factory call for those that are missing and that nobody else is making.</summary>
+/// <remarks>
+/// Each missing key has a flight of its own, which callers of that key alone can join; those that this call leads share one
+/// factory and its cancellation. What others are making is waited for only after the own factory was started: so two
+/// batches that overlap do not wait for each other.
+/// </remarks>
+internal sealed class BatchCalls(
+    EntryReader reader, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter)
+{
+    internal async ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateAsync<TState, T>(
+        string[] keys, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+    {
+        var values = new Dictionary<string, T>(keys.Length, StringComparer.Ordinal);
+        var counted = new HashSet<string>(StringComparer.Ordinal);
+        IReadOnlyList<string> pending = keys;
+        while (pending.Count > 0)
+        {
+            var again = new List<string>();
+            var attempt = new Attempt<T>();
+            try
+            {
+                foreach (var key in pending)
+                {
+                    if (!TryServe(key, options, tags, values, attempt, counted))
+                    {
+                        again.Add(key);
+                    }
+                }
+            }
+            catch (Exception exception)
+            {
+                Abort(attempt, exception);
+                throw;
+            }
+
+            Start(attempt.Led, state, factory, options, tags, attempt.Boardings.Exists(static boarded => boarded.HasStale), isBackground: false);
+            Refresh(attempt.Due, state, factory, options, tags);
+
+            // All at once, so that each is left whatever becomes of the others.
+            var boardings = attempt.Boardings;
+            var outcomes = await Task.WhenAll(boardings.ConvertAll(
+                boarding => waiter.WaitAsync(boarding.Flight!, boarding.HasStale, options, cancellationToken).AsTask())).ConfigureAwait(false); // each has a flight
+
+            for (var i = 0; i < outcomes.Length; i++)
+            {
+                var key = boardings[i].Flight!.Key; // as above
+                if (waiter.TryUse(outcomes[i], boardings[i].Boarding, out var value))
+                {
+                    values[key] = value;
+                    if (outcomes[i].IsStale)
+                    {
+                        reporter.StaleServed(key);
+                    }
+                }
+                else if (!boardings[i].Boarding.IsLeader)
+                {
+                    again.Add(key);
+                }
+            }
+
+            pending = again;
+        }
+
+        return values;
+    }
+
+    /// <summary>Serves a key from memory, or boards its flight; false if somebody has stored a value meanwhile, and it must be looked at again.</summary>
+    private bool TryServe<T>(
+        string key, CacheEntryOptions? options, string[] tags, Dictionary<string, T> values, Attempt<T> attempt, HashSet<string> counted)
+    {
+        var sighting = reader.Look<T>(key);
+        if (sighting.IsFresh)
+        {
+            values[key] = sighting.Value;
+            reporter.Counted(LookupResult.Hit, counted.Add(key));
+            if (sighting.State == EntryState.Due)
+            {
+                attempt.Due.Add((key, sighting));
+            }
+
+            return true;
+        }
+
+        var hasStale = sighting.State == EntryState.Stale;
+        if (hasStale && life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
+        {
+            values[key] = sighting.Value;
+            reporter.Counted(LookupResult.Miss, counted.Add(key));
+            reporter.StaleServed(key);
+            return true;
+        }
+
+        var boarding = flights.Board<T>(key, sighting.Entry, tags, attempt.Cancellation);
+        if (boarding.Flight is not { } flight)
+        {
+            return false;
+        }
+
+        reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, counted.Add(key));
+        attempt.Boardings.Add(new(boarding, hasStale));
+        if (boarding.IsLeader)
+        {
+            attempt.Led.Add(flight);
+        }
+
+        return true;
+    }
+
+    private void Refresh<TState, T>(
+        List<(string Key, Sighting<T> Sighting)> due, TState state,
+        Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory, CacheEntryOptions? options, string[] tags)
+    {
+        if (due.Count == 0)
+        {
+            return;
+        }
+
+        var cancellation = new FlightCancellation();
+        var started = new List<Flight<T>>();
+        foreach (var (key, sighting) in due)
+        {
+            if (flights.Board<T>(key, sighting.Entry, tags, cancellation, onlyStart: true).Flight is { } flight)
+            {
+                started.Add(flight);
+            }
+        }
+
+        Start(started, state, factory, options, tags, hasStale: true, isBackground: true);
+    }
+
+    private void Start<TState, T>(
+        List<Flight<T>> led, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
+        CacheEntryOptions? options, string[] tags, bool hasStale, bool isBackground)
+    {
+        if (led.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var flight in led)
+        {
+            flight.Context = loader.CreateContext(flight.Key, options, tags);
+        }
+
+        loader.StartBatch(led, state, factory, options, hasStale, isBackground);
+    }
+
+    private void Abort<T>(Attempt<T> attempt, Exception exception)
+    {
+        foreach (var flight in attempt.Led)
+        {
+            loader.Abort(flight, exception);
+        }
+
+        foreach (var boarded in attempt.Boardings)
+        {
+            flights.Leave(boarded.Flight!); // each has a flight
+        }
+    }
+
+    /// <summary>One round over the keys still without a value.</summary>
+    private sealed class Attempt<T>
+    {
+        internal readonly FlightCancellation Cancellation = new();
+        internal readonly List<Boarded<T>> Boardings = [];
+        internal readonly List<Flight<T>> Led = [];
+        internal readonly List<(string Key, Sighting<T> Sighting)> Due = [];
+    }
+
+    private readonly record struct Boarded<T>(Boarding<T> Boarding, bool HasStale)
+    {
+        internal Flight<T>? Flight => Boarding.Flight;
+    }
+}

@@ -1,0 +1,240 @@
+using CacheKit.Memory;
+
+namespace CacheKit.Engine;
+
+/// <summary>Everything that changes the entry of one key, each atomic under the key's lock: set, add, remove, expire, count.</summary>
+internal sealed class EntryEdits(
+    Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheEntryOptions defaults)
+{
+    /// <summary>Stores a value in place of what is there.</summary>
+    /// <returns>Whether it was stored: not if the options have nothing stored, or it was too heavy.</returns>
+    internal bool Set<T>(string key, T value, in EntrySettings settings)
+    {
+        if (!settings.IsStored)
+        {
+            Remove(key);
+            return false;
+        }
+
+        var entry = writer.Compose(key, value, settings);
+        var ended = new EndedEntries();
+        var stripe = flights.StripeOf(key);
+        bool isTakenIn;
+        lock (stripe.Lock)
+        {
+            flights.DetachCurrent(stripe, key);
+            isTakenIn = writer.Put(entry, tags.Next(), ref ended);
+        }
+
+        writer.Announce(entry, isTakenIn, in ended);
+        return isTakenIn;
+    }
+
+    /// <summary>Stores a value if no unexpired one is there.</summary>
+    internal bool TryAdd<T>(string key, T value, in EntrySettings settings)
+    {
+        if (!settings.IsStored)
+        {
+            return false;
+        }
+
+        MemoryEntry? added = null;
+        var isTakenIn = false;
+        var ended = new EndedEntries();
+        var stripe = flights.StripeOf(key);
+        while (true)
+        {
+            var entry = Inspect(key, out var state);
+            if (state is EntryState.Fresh or EntryState.Due)
+            {
+                return false;
+            }
+
+            added ??= writer.Compose(key, value, settings);
+            lock (stripe.Lock)
+            {
+                if (ReferenceEquals(memory.Find(key), entry))
+                {
+                    flights.DetachCurrent(stripe, key);
+                    isTakenIn = writer.Put(added, tags.Next(), ref ended);
+                    break;
+                }
+            }
+        }
+
+        writer.Announce(added, isTakenIn, in ended);
+        return isTakenIn;
+    }
+
+    /// <summary>Removes the entry, and keeps the flight under way from storing another.</summary>
+    /// <returns>Whether there was an unexpired one.</returns>
+    internal bool Remove(string key)
+    {
+        var ended = new EndedEntries();
+        var stripe = flights.StripeOf(key);
+        EntryState state;
+        while (true)
+        {
+            var entry = Inspect(key, out state);
+            lock (stripe.Lock)
+            {
+                if (ReferenceEquals(memory.Find(key), entry))
+                {
+                    flights.DetachCurrent(stripe, key);
+                    tags.Next();
+                    if (entry is not null)
+                    {
+                        memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                    }
+
+                    break;
+                }
+            }
+        }
+
+        writer.Announce(in ended);
+        return state is EntryState.Fresh or EntryState.Due;
+    }
+
+    /// <summary>Makes the entry stale, and keeps the flight under way from storing another.</summary>
+    internal bool Expire(string key)
+    {
+        var ended = new EndedEntries();
+        var stripe = flights.StripeOf(key);
+        EntryState state;
+        while (true)
+        {
+            var entry = Inspect(key, out state);
+            lock (stripe.Lock)
+            {
+                if (ReferenceEquals(memory.Find(key), entry))
+                {
+                    flights.DetachCurrent(stripe, key);
+                    tags.Next();
+                    if (entry is not null)
+                    {
+                        life.Expire(entry, ref ended);
+                    }
+
+                    break;
+                }
+            }
+        }
+
+        writer.Announce(in ended);
+        return state is EntryState.Fresh or EntryState.Due;
+    }
+
+    /// <summary>Gives an unexpired entry a new time to live; none removes it.</summary>
+    internal bool SetTimeToLive(string key, TimeSpan timeToLive)
+    {
+        if (timeToLive <= TimeSpan.Zero)
+        {
+            return Remove(key);
+        }
+
+        var stripe = flights.StripeOf(key);
+        while (true)
+        {
+            var entry = Inspect(key, out var state);
+            if (entry is null || state == EntryState.Stale)
+            {
+                return false;
+            }
+
+            lock (stripe.Lock)
+            {
+                if (ReferenceEquals(memory.Find(key), entry))
+                {
+                    life.SetTimeToLive(entry, timeToLive);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// <summary>Adds to a counter, or creates it.</summary>
+    internal long Increment(string key, long delta, CacheCounterOptions? options)
+    {
+        var stripe = flights.StripeOf(key);
+        while (true)
+        {
+            var entry = Inspect(key, out var state);
+            var isThere = state is EntryState.Fresh or EntryState.Due;
+            var current = isThere ? ReadCounter(entry!) : options?.InitialValue ?? 0; // an entry that is fresh is not null
+            var next = Clamp((Int128)current + delta, options);
+            var settings = new EntrySettings(options, defaults);
+            if (!isThere && !settings.IsStored)
+            {
+                return next;
+            }
+
+            var ended = new EndedEntries();
+            var created = isThere ? new MemoryEntry<long>(key, next) { Weight = entry!.Weight } : writer.Compose(key, next, settings); // as above
+            bool isTakenIn;
+            lock (stripe.Lock)
+            {
+                if (!ReferenceEquals(memory.Find(key), entry))
+                {
+                    continue;
+                }
+
+                flights.DetachCurrent(stripe, key);
+                long stamp;
+                if (isThere)
+                {
+                    // Made from the value that was there, so no newer than it: a removal that comes in between covers both.
+                    stamp = Volatile.Read(ref entry!.ValidThrough); // as above
+                    created.Details = entry.Details?.Copy();
+                    created.FreshUntil = Volatile.Read(ref entry.FreshUntil);
+                    tags.Next();
+                }
+                else
+                {
+                    stamp = tags.Next();
+                }
+
+                isTakenIn = writer.Put(created, stamp, ref ended);
+            }
+
+            writer.Announce(created, isTakenIn, in ended);
+            return next;
+        }
+    }
+
+    internal bool IsFresh(string key, bool isRead)
+    {
+        Inspect(key, out var state, isRead);
+        return state is EntryState.Fresh or EntryState.Due;
+    }
+
+    /// <summary>What is left of the entry's life; null if there is no unexpired one.</summary>
+    internal TimeSpan? GetTimeToLive(string key) =>
+        Inspect(key, out var state) is { } entry && state is (EntryState.Fresh or EntryState.Due) ? life.GetTimeToLive(entry) : null;
+
+    /// <summary>Finds and judges an entry without reading it; null if there is none or it is gone.</summary>
+    private MemoryEntry? Inspect(string key, out EntryState state, bool isRead = false)
+    {
+        state = EntryState.Gone;
+        if (memory.Find(key) is not { } entry)
+        {
+            return null;
+        }
+
+        var ended = new EndedEntries();
+        state = life.Judge(entry, isRead, ref ended);
+        writer.Announce(in ended);
+        return state == EntryState.Gone ? null : entry;
+    }
+
+    private static long ReadCounter(MemoryEntry entry) =>
+        ValueReader.TryRead<long>(entry, out var value) ? value : throw new CacheTypeMismatchException(typeof(long), entry.ValueType);
+
+    private static long Clamp(Int128 value, CacheCounterOptions? options)
+    {
+        var (minimum, maximum) = (options?.Minimum ?? long.MinValue, options?.Maximum ?? long.MaxValue);
+        return minimum <= maximum
+            ? (long)Int128.Clamp(value, minimum, maximum)
+            : throw new ArgumentException($"The counter's Minimum of {minimum} is above its Maximum of {maximum}.", nameof(options));
+    }
+}

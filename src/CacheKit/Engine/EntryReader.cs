@@ -1,0 +1,70 @@
+using CacheKit.Diagnostics;
+using CacheKit.Memory;
+
+namespace CacheKit.Engine;
+
+/// <summary>What a look-up in memory came upon.</summary>
+/// <param name="State">Whether it may be served.</param>
+/// <param name="Entry">The entry in the table, if one was left there.</param>
+/// <param name="Value">Its value, unless <paramref name="State"/> is <see cref="EntryState.Gone"/>.</param>
+internal readonly record struct Sighting<T>(EntryState State, MemoryEntry? Entry, T Value)
+{
+    internal bool IsFresh => State is EntryState.Fresh or EntryState.Due;
+}
+
+/// <summary>Looks entries up in memory, judges them, and reads their values as the type asked for.</summary>
+internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter, TypeMismatch typeMismatch)
+{
+    /// <exception cref="CacheTypeMismatchException">The entry holds another type, and the cache is to throw then.</exception>
+    internal Sighting<T> Look<T>(string key)
+    {
+        if (memory.Find(key) is { } entry)
+        {
+            return Look<T>(entry);
+        }
+
+        life.ObserveTime();
+        return new(EntryState.Gone, null, default!); // no value is read when gone
+    }
+
+    internal Sighting<T> Look<T>(MemoryEntry entry)
+    {
+        var ended = new EndedEntries();
+        var state = life.Judge(entry, isRead: true, ref ended);
+        writer.Announce(in ended);
+        if (state == EntryState.Gone)
+        {
+            return new(EntryState.Gone, null, default!); // as above
+        }
+
+        if (ValueReader.TryRead<T>(entry, out var value))
+        {
+            memory.OnHit(entry);
+            return new(state, entry, value);
+        }
+
+        return typeMismatch == TypeMismatch.Throw
+            ? throw new CacheTypeMismatchException(typeof(T), entry.ValueType)
+            : new(EntryState.Gone, entry, default!); // as above
+    }
+
+    /// <summary>Looks up on behalf of a caller who creates nothing, and counts that.</summary>
+    internal CacheLookup<T> Get<T>(string key, bool allowsStale)
+    {
+        var sighting = Look<T>(key);
+        if (sighting.IsFresh)
+        {
+            reporter.Counters.Hit();
+            return new(sighting.Value);
+        }
+
+        reporter.Counters.Miss();
+        if (sighting.State != EntryState.Stale || !allowsStale)
+        {
+            return default;
+        }
+
+        reporter.StaleServed(key);
+        return new(sighting.Value, isStale: true);
+    }
+}

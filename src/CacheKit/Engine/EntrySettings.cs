@@ -1,0 +1,110 @@
+using CacheKit.Memory;
+using Microsoft.Extensions.Primitives;
+
+namespace CacheKit.Engine;
+
+/// <summary>How one entry is stored: the options of the call over the defaults of the cache, and the factory's say over both.</summary>
+internal readonly struct EntrySettings
+{
+    private readonly TimeSpan? _expiration, _slidingExpiration, _staleFor, _jitter;
+    private readonly double? _refreshAheadThreshold;
+
+    internal EntrySettings(CacheEntryOptions? options, CacheEntryOptions defaults)
+    {
+        _expiration = options?.Expiration ?? defaults.Expiration;
+        _slidingExpiration = options?.SlidingExpiration ?? defaults.SlidingExpiration;
+        _staleFor = options?.StaleFor ?? defaults.StaleFor;
+        _jitter = options?.Jitter ?? defaults.Jitter;
+        _refreshAheadThreshold = options?.RefreshAheadThreshold ?? defaults.RefreshAheadThreshold;
+        Size = options?.Size ?? defaults.Size;
+        Isolate = options?.Isolate ?? defaults.Isolate;
+        Tokens = options?.ExpirationTokens ?? defaults.ExpirationTokens;
+        Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
+    }
+
+    internal EntrySettings(CacheEntryContext context, CacheEntryOptions? options, CacheEntryOptions defaults)
+    {
+        _expiration = context.Expiration;
+        _slidingExpiration = context.SlidingExpiration;
+        _staleFor = context.StaleFor;
+        _jitter = options?.Jitter ?? defaults.Jitter;
+        _refreshAheadThreshold = options?.RefreshAheadThreshold ?? defaults.RefreshAheadThreshold;
+        Size = context.Size;
+        Isolate = options?.Isolate ?? defaults.Isolate;
+        Tokens = context.Tokens;
+        Tags = context.TagArray;
+    }
+
+    internal EntrySettings(CacheCounterOptions? options, CacheEntryOptions defaults)
+    {
+        _expiration = options?.Expiration ?? defaults.Expiration;
+        Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
+    }
+
+    internal string[] Tags { get; }
+
+    internal long? Size { get; }
+
+    internal bool? Isolate { get; }
+
+    internal IReadOnlyList<IChangeToken>? Tokens { get; }
+
+    /// <summary>Whether anything is stored at all: not if its time is over before it begins, or a token has changed already.</summary>
+    internal bool IsStored
+    {
+        get
+        {
+            if (_expiration <= TimeSpan.Zero)
+            {
+                return false;
+            }
+
+            foreach (var token in Tokens ?? [])
+            {
+                if (token.HasChanged)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Gives an entry that is not published yet its times, tags and tokens.</summary>
+    internal void Apply(MemoryEntry entry, CacheClock clock)
+    {
+        var now = clock.Now;
+        var expiresAt = long.MaxValue;
+        var life = long.MaxValue;
+        if (_expiration is { } expiration)
+        {
+            life = CacheClock.Add(expiration.Ticks, _jitter is { Ticks: > 0 } jitter ? Random.Shared.NextInt64(jitter.Ticks) : 0);
+            expiresAt = CacheClock.Add(now, life);
+        }
+
+        var staleFor = _staleFor?.Ticks ?? 0;
+        var sliding = _slidingExpiration?.Ticks ?? 0;
+        var refreshAt = _refreshAheadThreshold is { } share && expiresAt != long.MaxValue
+            ? CacheClock.Add(now, (long)(life * share))
+            : long.MaxValue;
+        if (Tags.Length == 0 && staleFor == 0 && sliding == 0 && refreshAt == long.MaxValue && Tokens is null or { Count: 0 })
+        {
+            entry.FreshUntil = expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin;
+            return;
+        }
+
+        entry.Details = new EntryDetails
+        {
+            ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding)),
+            SlidingTicks = sliding,
+            SlidingLimit = expiresAt,
+            StaleForTicks = staleFor,
+            RefreshAt = refreshAt,
+            Tags = Tags,
+            Tokens = Tokens,
+            HasPolledTokens = Tokens?.Any(static token => !token.ActiveChangeCallbacks) ?? false,
+        };
+        entry.FreshUntil = entry.Details.FreshUntil(now, clock);
+    }
+}

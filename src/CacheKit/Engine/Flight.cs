@@ -1,0 +1,117 @@
+using System.Diagnostics.CodeAnalysis;
+using CacheKit.Memory;
+
+namespace CacheKit.Engine;
+
+/// <summary>One running factory and all who wait for its value.</summary>
+/// <remarks>
+/// Callers are counted: when the last has gone before the value has come, the flight is abandoned and its factory's
+/// token cancelled. What is marked so is guarded by the lock of the key's stripe in <see cref="Flights"/>.
+/// </remarks>
+internal abstract class Flight(string key, long stamp, string[] tags, FlightCancellation cancellation)
+{
+    internal readonly string Key = key;
+
+    /// <summary>The cache's stamp before the factory ran.</summary>
+    internal readonly long Stamp = stamp;
+
+    internal readonly FlightCancellation Cancellation = cancellation;
+
+    /// <summary>The factory's say in how its value is stored; set by who starts the flight, before the factory runs.</summary>
+    internal volatile CacheEntryContext? Context;
+
+    /// <summary>How many wait for it; a background refresh waits for itself. Guarded by the stripe.</summary>
+    internal int Callers = 1;
+
+    /// <summary>Whether later callers cannot join and its value is not to be stored. Guarded by the stripe.</summary>
+    internal bool IsDetached;
+
+    internal abstract Type ValueType { get; }
+
+    internal abstract bool IsCompleted { get; }
+
+    /// <summary>The tags known so far; the factory may add others.</summary>
+    internal string[] KnownTags => Context?.TagArray ?? tags;
+
+    internal abstract void Fail(Exception exception);
+
+    /// <summary>Ends the flight with the value of an entry that stands in; false if that is not of the flight's type.</summary>
+    internal abstract bool TryCompleteWithStale(MemoryEntry entry);
+}
+
+/// <summary>What a flight brought: a value, perhaps a stale one that stood in, or none for this key.</summary>
+/// <param name="Value">The value.</param>
+/// <param name="HasValue">False when the factory of a batch left the key out.</param>
+/// <param name="IsStale">Whether an expired value stands in for one that could not be made.</param>
+/// <param name="Isolated">The entry to copy the value from for each caller, if it must not be shared.</param>
+internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry<T>? Isolated);
+
+/// <inheritdoc/>
+internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightCancellation cancellation) : Flight(key, stamp, tags, cancellation)
+{
+    // Waiters must not run on the thread that completes the flight.
+    private readonly TaskCompletionSource<FlightOutcome<T>> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal Task<FlightOutcome<T>> Outcome => _completion.Task;
+
+    internal override Type ValueType => typeof(T);
+
+    internal override bool IsCompleted => _completion.Task.IsCompleted;
+
+    internal bool Complete(in FlightOutcome<T> outcome) => _completion.TrySetResult(outcome);
+
+    // Whatever keeps the value from being read, the failure that it would have stood in for is the better answer.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "See above.")]
+    internal override bool TryCompleteWithStale(MemoryEntry entry)
+    {
+        try
+        {
+            return ValueReader.TryRead<T>(entry, out var value)
+                && Complete(new(value, HasValue: true, IsStale: true, entry as IsolatedEntry<T>));
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
+
+    internal override void Fail(Exception exception)
+    {
+        if (_completion.TrySetException(exception))
+        {
+            // Observed, in case that all who waited have gone.
+            _ = _completion.Task.Exception;
+        }
+    }
+}
+
+/// <summary>The token of a factory, which may serve several flights: cancelled when the last of them is abandoned.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A source without a timer or a wait handle holds nothing to release, and nobody can tell when the factory has done with its token.")]
+internal sealed class FlightCancellation
+{
+    private readonly CancellationTokenSource _source = new();
+    private int _flights;
+
+    /// <summary>The flights that the factory waits for; kept by <see cref="NestedFlights"/>.</summary>
+    internal List<Flight>? WaitsFor;
+
+    internal CancellationToken Token => _source.Token;
+
+    /// <summary>One flight more needs the factory. Before it runs.</summary>
+    internal void Add() => _flights++;
+
+    /// <summary>One flight less needs the factory.</summary>
+    internal void Abandon()
+    {
+        if (Interlocked.Decrement(ref _flights) == 0)
+        {
+            Cancel();
+        }
+    }
+
+    internal void Cancel() =>
+        // What is registered with the token is the factory's code: it must not hold up the caller who leaves. What it
+        // throws has nobody to be told to; it is observed, so that it does not count as unobserved.
+        _source.CancelAsync().ContinueWith(
+            static cancelled => _ = cancelled.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+}

@@ -1,0 +1,362 @@
+using System.Diagnostics.CodeAnalysis;
+using CacheKit.Diagnostics;
+using CacheKit.Memory;
+
+namespace CacheKit.Engine;
+
+/// <summary>Runs factories, and stores what they make if nothing has overtaken it.</summary>
+internal sealed class Loader
+{
+    /// <summary>How long a value stands in for one that could not be made, before the next attempt.</summary>
+    internal static readonly TimeSpan DefaultRetryAfterFailure = TimeSpan.FromSeconds(5);
+
+    private readonly Flights _flights;
+    private readonly TagClock _tags;
+    private readonly MemoryTier _memory;
+    private readonly EntryLife _life;
+    private readonly EntryWriter _writer;
+    private readonly CacheReporter _reporter;
+    private readonly CacheEntryOptions _defaults;
+    private readonly TimeProvider _time;
+    private readonly Faults _faults;
+
+    internal Loader(
+        Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter,
+        CacheEntryOptions defaults, TimeProvider time, Faults faults)
+    {
+        _flights = flights;
+        _tags = tags;
+        _memory = memory;
+        _life = life;
+        _writer = writer;
+        _reporter = reporter;
+        _defaults = defaults;
+        _time = time;
+        _faults = faults;
+    }
+
+    /// <summary>Runs the factory of one flight. Returns once it is running; the flight has the outcome.</summary>
+    internal void Start<TState, T>(
+        Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options, bool hasStale, bool isBackground)
+    {
+        var run = new Run(this, [flight], options, isBackground);
+        if (MustOffload(run, options, hasStale))
+        {
+            _ = Task.Run(() => RunAsync(run, flight, state, factory, options));
+        }
+        else
+        {
+            _ = RunAsync(run, flight, state, factory, options);
+        }
+    }
+
+    /// <summary>Runs one factory for many flights, which share their cancellation.</summary>
+    internal void StartBatch<TState, T>(
+        IReadOnlyList<Flight<T>> batch, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
+        CacheEntryOptions? options, bool hasStale, bool isBackground)
+    {
+        var run = new Run(this, batch, options, isBackground);
+        if (MustOffload(run, options, hasStale))
+        {
+            _ = Task.Run(() => RunBatchAsync(run, batch, state, factory, options));
+        }
+        else
+        {
+            _ = RunBatchAsync(run, batch, state, factory, options);
+        }
+    }
+
+    /// <summary>Whether the factory gets a thread of its own: a limit must hold for one that blocks, too.</summary>
+    private bool MustOffload(Run run, CacheEntryOptions? options, bool hasStale) =>
+        run.IsBackground || run.HardTimeout is not null || (hasStale && (options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
+
+    /// <summary>Ends a flight whose factory will not run after all.</summary>
+    internal void Abort(Flight flight, Exception exception)
+    {
+        LandEmpty(flight);
+        flight.Fail(exception);
+    }
+
+    /// <summary>The context of a key's factory, which sees the value that the new one replaces.</summary>
+    internal CacheEntryContext CreateContext(string key, CacheEntryOptions? options, string[] tags) =>
+        new(key, options, _defaults, tags, _memory.Find(key) is { } entry ? new StaleEntry(this, entry) : null);
+
+    // Never throws: whatever happens, happens to the flight.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
+    private async Task RunAsync<TState, T>(
+        Run run, Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory, CacheEntryOptions? options)
+    {
+        // Set inside an async method, so that it is undone for the caller.
+        NestedFlights.Current = flight;
+        try
+        {
+            run.Begin();
+            T value;
+            var context = flight.Context!; // set by whoever started the flight
+            using (var activity = CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
+            {
+                try
+                {
+                    value = await factory(state, context, flight.Cancellation.Token).ConfigureAwait(false);
+                }
+                catch (Exception exception) when (CacheActivity.NoteFailure(activity, exception))
+                {
+                    throw; // not reached: the filter only takes note
+                }
+            }
+
+            if (run.TryEnd(null))
+            {
+                Land(flight, value, context, options);
+            }
+            else
+            {
+                _reporter.Counters.DiscardedResult();
+            }
+        }
+        catch (Exception exception)
+        {
+            run.Fail(exception);
+        }
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
+    private async Task RunBatchAsync<TState, T>(
+        Run run, IReadOnlyList<Flight<T>> batch, TState state,
+        Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory, CacheEntryOptions? options)
+    {
+        NestedFlights.Current = batch[0];
+        try
+        {
+            run.Begin();
+            IReadOnlyDictionary<string, T> values;
+            var contexts = batch.ToDictionary(static flight => flight.Key, static flight => flight.Context!, StringComparer.Ordinal); // set when started
+            var context = new CacheBatchContext([.. contexts.Keys], key => contexts.TryGetValue(key, out var own) ? own : CreateContext(key, options, []));
+            using (var activity = CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
+            {
+                try
+                {
+                    values = await factory(state, context, batch[0].Cancellation.Token).ConfigureAwait(false)
+                        ?? throw new InvalidOperationException("The factory of a get-or-create of many keys returned null instead of a dictionary; return an empty one if it found nothing.");
+                }
+                catch (Exception exception) when (CacheActivity.NoteFailure(activity, exception))
+                {
+                    throw; // not reached: the filter only takes note
+                }
+            }
+
+            if (run.TryEnd(null))
+            {
+                foreach (var flight in batch)
+                {
+                    if (values.TryGetValue(flight.Key, out var value))
+                    {
+                        TryLand(flight, value, contexts[flight.Key], options);
+                    }
+                    else
+                    {
+                        LandEmpty(flight);
+                        flight.Complete(default);
+                    }
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            run.Fail(exception);
+        }
+    }
+
+    // One value that cannot be stored (no copy can be made of it, say) must not fail the others of its batch.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It belongs to those who wait for this key.")]
+    private void TryLand<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
+    {
+        try
+        {
+            Land(flight, value, context, options);
+        }
+        catch (Exception exception)
+        {
+            LandEmpty(flight);
+            flight.Fail(exception);
+        }
+    }
+
+    /// <summary>Ends a flight with its value, and stores that unless a removal or a newer value has overtaken it.</summary>
+    private void Land<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
+    {
+        var settings = new EntrySettings(context, options, _defaults);
+        var isStored = !context.IsStoringSkipped && settings.IsStored;
+        var entry = _writer.Compose(flight.Key, value, settings);
+        var isTakenIn = false;
+        var isOvertaken = false;
+        var ended = new EndedEntries();
+        var stripe = _flights.StripeOf(flight.Key);
+        lock (stripe.Lock)
+        {
+            var last = _tags.LastInvalidation;
+            var stamp = _faults.HasFlag(Faults.StampTakenLate) ? last : flight.Stamp;
+            isOvertaken = !Flights.Land(stripe, flight)
+                || _tags.Check(settings.Tags, stamp) != TagVerdict.Live
+                || last == long.MaxValue; // which is no stamp: the cache is being closed, and must not serve the entry for ever after
+            if (isStored && !isOvertaken)
+            {
+                isTakenIn = _writer.Put(entry, last, ref ended);
+            }
+            else if (!isOvertaken && !context.IsStoringSkipped && _memory.Find(flight.Key) is { } replaced)
+            {
+                // Its time is over at once: it is not stored, and what it replaces is out of date.
+                _memory.Remove(replaced, CacheEntryEndReason.Removed, ref ended);
+            }
+        }
+
+        if (isOvertaken)
+        {
+            _reporter.Counters.DiscardedResult();
+        }
+
+        flight.Complete(new(value, HasValue: true, IsStale: false, entry as IsolatedEntry<T>));
+        _writer.Announce(isStored && !isOvertaken ? entry : null, isTakenIn, in ended);
+    }
+
+    /// <summary>Ends what a flight stands for without storing anything.</summary>
+    private void LandEmpty(Flight flight)
+    {
+        var stripe = _flights.StripeOf(flight.Key);
+        lock (stripe.Lock)
+        {
+            Flights.Land(stripe, flight);
+        }
+    }
+
+    /// <summary>Ends a flight whose factory failed: with the value that may stand in, if there is one, else with the failure.</summary>
+    private void FailFlight(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground)
+    {
+        var standIn = FindStandIn(flight.Key, options, isBackground);
+        var stripe = _flights.StripeOf(flight.Key);
+        lock (stripe.Lock)
+        {
+            // Before the flight lands, so that who comes then does not try again at once; but not if the value was expired
+            // since the factory began: that asks for a new attempt, of which this failure says nothing.
+            if (standIn is not null && !flight.IsDetached && _tags.Check(flight.KnownTags, flight.Stamp) == TagVerdict.Live)
+            {
+                _life.DelayRetry(standIn, options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
+            }
+
+            Flights.Land(stripe, flight);
+        }
+
+        if (isBackground)
+        {
+            _reporter.BackgroundRefreshFailed(exception);
+        }
+        else if (standIn is not null)
+        {
+            _reporter.StaleStoodIn(exception);
+        }
+
+        if (standIn is null || !flight.TryCompleteWithStale(standIn))
+        {
+            flight.Fail(exception);
+        }
+    }
+
+    /// <summary>The entry that may stand in for a value that could not be made; one that was removed never does.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="options">The options of the call.</param>
+    /// <param name="alsoUnexpired">Whether an entry that has not expired will do: for a refresh that came early.</param>
+    internal MemoryEntry? FindStandIn(string key, CacheEntryOptions? options, bool alsoUnexpired = false)
+    {
+        if (options?.StaleFor == TimeSpan.Zero || _memory.Find(key) is not { } entry)
+        {
+            return null;
+        }
+
+        var state = Judge(entry);
+        var standsIn = state == EntryState.Stale || (alsoUnexpired && state != EntryState.Gone);
+        return standsIn && !entry.HasLeft ? entry : null;
+    }
+
+    private EntryState Judge(MemoryEntry entry)
+    {
+        var ended = new EndedEntries();
+        var state = _life.Judge(entry, isRead: false, ref ended);
+        _writer.Announce(in ended);
+        return state;
+    }
+
+    /// <summary>One running of a factory, for one flight or many: its time, its limit, and that it ends once.</summary>
+    private sealed class Run(Loader loader, IReadOnlyList<Flight> flights, CacheEntryOptions? options, bool isBackground)
+    {
+        private long _started;
+        private ITimer? _limit;
+        private int _hasEnded;
+
+        internal bool IsBackground => isBackground;
+
+        internal TimeSpan? HardTimeout { get; } = options?.HardTimeout ?? loader._defaults.HardTimeout;
+
+        internal void Begin()
+        {
+            loader._reporter.Counters.FactoryStarted(isBackground);
+            _started = loader._time.GetTimestamp();
+            if (HardTimeout is { } limit)
+            {
+                _limit = loader._time.CreateTimer(static run => ((Run)run!).OnLimit(), this, limit, Timeout.InfiniteTimeSpan); // its state is this
+            }
+        }
+
+        /// <summary>Notes the end; false if it has ended already, by running into its limit.</summary>
+        internal bool TryEnd(Exception? exception)
+        {
+            if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
+            {
+                return false;
+            }
+
+            _limit?.Dispose();
+            loader._reporter.FactoryEnded(flights.Select(static flight => flight.Key), loader._time.GetElapsedTime(_started), exception);
+            return true;
+        }
+
+        internal void Fail(Exception exception)
+        {
+            TryEnd(exception);
+            foreach (var flight in flights)
+            {
+                if (flight.IsCompleted)
+                {
+                    loader._reporter.LateFactoryFailed(flight.Key, exception);
+                }
+                else
+                {
+                    loader.FailFlight(flight, exception, options, isBackground);
+                }
+            }
+        }
+
+        private void OnLimit()
+        {
+            var exception = new TimeoutException($"The cache factory did not finish within its hard timeout of {HardTimeout}.");
+            if (TryEnd(exception))
+            {
+                loader._reporter.HardTimeoutPassed(HardTimeout.GetValueOrDefault());
+                Fail(exception);
+                flights[0].Cancellation.Cancel();
+            }
+        }
+    }
+
+    /// <summary>What a factory sees of the value that its own replaces.</summary>
+    private sealed class StaleEntry(Loader loader, MemoryEntry entry) : CacheEntryContext.StaleValue
+    {
+        internal override CacheLookup<T> Read<T>()
+        {
+            var state = loader.Judge(entry);
+            return state != EntryState.Gone && !entry.HasLeft && ValueReader.TryRead<T>(entry, out var value)
+                ? new(value, isStale: state == EntryState.Stale)
+                : default;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+namespace CacheKit.Engine;
+
+/// <summary>Finds factories that wait for each other, which would never end, and turns them into an error.</summary>
+/// <remarks>
+/// A factory that gets another key of the cache waits for that key's flight. The waits form a graph; a wait that would close
+/// a ring is refused. The graph is touched only by waits from inside a factory, so one lock for all caches does.
+/// </remarks>
+internal static class NestedFlights
+{
+    private static readonly Lock _graphLock = new();
+    private static readonly AsyncLocal<Flight?> _currentFlight = new();
+
+    /// <summary>The flight whose factory the calling code runs in.</summary>
+    internal static Flight? Current
+    {
+        get => _currentFlight.Value;
+        set => _currentFlight.Value = value;
+    }
+
+    /// <summary>Notes that the factory of <paramref name="waiter"/> waits for <paramref name="awaited"/>.</summary>
+    /// <exception cref="InvalidOperationException">It would wait for itself.</exception>
+    internal static void Enter(Flight waiter, Flight awaited)
+    {
+        lock (_graphLock)
+        {
+            if (Reaches(awaited, waiter))
+            {
+                throw new InvalidOperationException(
+                    "A cache factory waits, directly or through other factories, for its own key, which would never end. "
+                    + "Create the inner value under another key, or before the outer one.");
+            }
+
+            (waiter.Cancellation.WaitsFor ??= []).Add(awaited);
+        }
+    }
+
+    internal static void Exit(Flight waiter, Flight awaited)
+    {
+        lock (_graphLock)
+        {
+            waiter.Cancellation.WaitsFor?.Remove(awaited);
+        }
+    }
+
+    private static bool Reaches(Flight from, Flight to)
+    {
+        // Rings are refused before they close, so this ends. The flights of a batch have one factory, and so one cancellation.
+        if (ReferenceEquals(from.Cancellation, to.Cancellation))
+        {
+            return !to.IsCompleted;
+        }
+
+        foreach (var next in from.Cancellation.WaitsFor ?? [])
+        {
+            if (Reaches(next, to))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Diagnostics.CodeAnalysis;
+using CacheKit.Memory;
+
+namespace CacheKit.Engine;
+
+/// <summary>Hands out the value of an entry as the type asked for.</summary>
+internal static class ValueReader
+{
+    /// <summary>Gives the value, a copy if it is isolated.</summary>
+    /// <returns><see langword="false"/> if the entry holds a value of another type, which does not convert.</returns>
+    /// <exception cref="OverflowException">An integer is too large for the type asked for.</exception>
+    internal static bool TryRead<T>(MemoryEntry entry, [MaybeNullWhen(false)] out T value)
+    {
+        switch (entry)
+        {
+            case MemoryEntry<T> shared:
+                value = shared.Value;
+                return true;
+            case IsolatedEntry<T> isolated:
+                value = isolated.Copy();
+                return true;
+            default:
+                return TryConvert(entry.ValueType, entry is IsolatedEntry copied ? copied.CopyAsObject() : entry.StoredValue, out value);
+        }
+    }
+
+    private static bool TryConvert<T>(Type storedAs, object? stored, [MaybeNullWhen(false)] out T value)
+    {
+        switch (stored)
+        {
+            case T same: // a base, an interface, a nullable, or the very type of what was stored as its base
+                value = same;
+                return true;
+            case null when default(T) is null && (typeof(T).IsAssignableFrom(storedAs) || storedAs.IsAssignableFrom(typeof(T))):
+                value = default!; // T admits null
+                return true;
+            case not null when ToInteger(stored) is { } integer && FromInteger(integer, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T)) is T converted:
+                value = converted;
+                return true;
+            default:
+                value = default;
+                return false;
+        }
+    }
+
+    private static Int128? ToInteger(object value) => value switch
+    {
+        int number => number,
+        long number => number,
+        uint number => number,
+        ulong number => number,
+        short number => number,
+        ushort number => number,
+        byte number => number,
+        sbyte number => number,
+        _ => null,
+    };
+
+    private static object? FromInteger(Int128 value, Type type) => Type.GetTypeCode(type.IsEnum ? null : type) switch
+    {
+        TypeCode.Int32 => checked((int)value),
+        TypeCode.Int64 => checked((long)value),
+        TypeCode.UInt32 => checked((uint)value),
+        TypeCode.UInt64 => checked((ulong)value),
+        TypeCode.Int16 => checked((short)value),
+        TypeCode.UInt16 => checked((ushort)value),
+        TypeCode.Byte => checked((byte)value),
+        TypeCode.SByte => checked((sbyte)value),
+        _ => null,
+    };
+}

@@ -1,0 +1,281 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace CacheKit.Tests.DependencyInjection;
+
+public sealed class ConfigurationTests
+{
+    private const string EntryOptionNames =
+        "Expiration, SlidingExpiration, Jitter, Tags, Size, StaleFor, RetryAfterFailure, RefreshAheadThreshold, SoftTimeout, HardTimeout, Isolate, AllowStale";
+
+    [Fact]
+    public void Every_option_that_is_not_code_can_be_configured()
+    {
+        using var provider = Bind("""
+            {
+              "DefaultEntryOptions": {
+                "Expiration": "00:05:00",
+                "SlidingExpiration": "00:01:00",
+                "Jitter": "00:00:30",
+                "Tags": [ "shop", "v2" ],
+                "Size": 100,
+                "StaleFor": "1.00:00:00",
+                "RetryAfterFailure": "00:00:10",
+                "RefreshAheadThreshold": 0.8,
+                "SoftTimeout": "00:00:00.250",
+                "HardTimeout": "00:00:10",
+                "Isolate": true,
+                "AllowStale": false
+              },
+              "TypeMismatch": "Miss",
+              "Isolation": { "IsolateAll": true },
+              "Memory": {
+                "MaximumBytes": 1048576,
+                "MemoryPressureShare": 0.25,
+                "MaintenanceInterval": "00:00:05"
+              }
+            }
+            """);
+        var options = provider.GetRequiredService<IOptions<CacheKitOptions>>().Value;
+        options.DefaultEntryOptions.Should().BeEquivalentTo(new CacheEntryOptions
+        {
+            Expiration = TimeSpan.FromMinutes(5),
+            SlidingExpiration = TimeSpan.FromMinutes(1),
+            Jitter = TimeSpan.FromSeconds(30),
+            Tags = ["shop", "v2"],
+            Size = 100,
+            StaleFor = TimeSpan.FromDays(1),
+            RetryAfterFailure = TimeSpan.FromSeconds(10),
+            RefreshAheadThreshold = 0.8,
+            SoftTimeout = TimeSpan.FromMilliseconds(250),
+            HardTimeout = TimeSpan.FromSeconds(10),
+            Isolate = true,
+            AllowStale = false,
+        });
+        options.TypeMismatch.Should().Be(TypeMismatch.Miss);
+        options.Isolation.IsolateAll.Should().BeTrue();
+        provider.GetRequiredService<IOptions<MemoryOptions>>().Value.Should().BeEquivalentTo(new MemoryOptions
+        {
+            MaximumBytes = 1 << 20,
+            MemoryPressureShare = 0.25,
+            MaintenanceInterval = TimeSpan.FromSeconds(5),
+        });
+    }
+
+    [Fact]
+    public void Every_property_of_the_options_is_known_to_the_configuration()
+    {
+        // A property added later must be readable, or be named as one that can only be set in code.
+        foreach (var (path, type) in new[]
+        {
+            ("DefaultEntryOptions:", typeof(CacheEntryOptions)), ("", typeof(CacheKitOptions)), ("Isolation:", typeof(IsolationOptions)), ("Memory:", typeof(MemoryOptions)),
+        })
+        {
+            foreach (var property in type.GetProperties())
+            {
+                var section = new ConfigurationBuilder().AddInMemoryCollection([new($"CacheKit:{path}{property.Name}", "")]).Build().GetSection("CacheKit");
+                using var provider = new ServiceCollection().AddCacheKit(section).BuildServiceProvider();
+                ErrorsOf(provider).Should().NotContain(error => error.Contains("no option of this name"), $"{type.Name}.{property.Name} exists");
+            }
+        }
+    }
+
+    [Fact]
+    public void What_is_absent_or_null_stays_as_it_was()
+    {
+        var section = Section("""{ "DefaultEntryOptions": { "Expiration": "00:05:00", "Size": null }, "Memory": { "MaximumEntries": 7 }, "Isolation": {} }""");
+        using var provider = new ServiceCollection().AddCacheKit(cache => cache
+            .WithDefaults(new() { Expiration = TimeSpan.FromHours(1), Size = 5, Tags = ["a"] })
+            .UseMemory(memory => memory.MemoryPressureShare = 0.1)
+            .Configure(options => options.Isolation.IsolateAll = true)
+            .Bind(section)).BuildServiceProvider();
+
+        var options = provider.GetRequiredService<IOptions<CacheKitOptions>>().Value;
+        options.DefaultEntryOptions.Should().BeEquivalentTo(new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(5), Size = 5, Tags = ["a"] });
+        options.Isolation.IsolateAll.Should().BeTrue();
+        provider.GetRequiredService<IOptions<MemoryOptions>>().Value.Should().BeEquivalentTo(new MemoryOptions { MaximumEntries = 7, MemoryPressureShare = 0.1 });
+    }
+
+    [Fact]
+    public void What_code_sets_after_the_section_wins()
+    {
+        using var provider = new ServiceCollection()
+            .AddCacheKit(Section("""{ "Memory": { "MaximumEntries": 7 } }"""), cache => cache.UseMemory(memory => memory.MaximumEntries++))
+            .AddCacheKit("products", Section("""{ "Memory": { "MaximumEntries": 20 } }"""), cache => cache.UseMemory(memory => memory.MaximumEntries++))
+            .BuildServiceProvider();
+        provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().CurrentValue.MaximumEntries.Should().Be(8);
+        provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get("products").MaximumEntries.Should().Be(21);
+    }
+
+    [Fact]
+    public void A_list_may_be_empty_and_then_means_none()
+    {
+        using var provider = new ServiceCollection().AddCacheKit(cache => cache
+            .WithDefaults(new() { Tags = ["a"] })
+            .Bind(Section("""{ "DefaultEntryOptions": { "Tags": [] } }"""))).BuildServiceProvider();
+        provider.GetRequiredService<IOptions<CacheKitOptions>>().Value.DefaultEntryOptions.Tags.Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Names_and_choices_are_read_in_any_case()
+    {
+        using var provider = Bind("""{ "typemismatch": "miss", "MEMORY": { "maximumEntries": 7 } }""");
+        provider.GetRequiredService<IOptions<CacheKitOptions>>().Value.TypeMismatch.Should().Be(TypeMismatch.Miss);
+        provider.GetRequiredService<IOptions<MemoryOptions>>().Value.MaximumEntries.Should().Be(7);
+    }
+
+    [Fact]
+    public void A_missing_section_sets_nothing()
+    {
+        using var provider = new ServiceCollection().AddCacheKit(Section("{}").GetSection("Nowhere")).BuildServiceProvider();
+        ErrorsOf(provider).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void The_culture_makes_no_difference()
+    {
+        var before = CultureInfo.CurrentCulture;
+        try
+        {
+            CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo("de-DE");
+            using var provider = Bind("""{ "DefaultEntryOptions": { "RefreshAheadThreshold": 0.8, "SoftTimeout": "00:00:00.5" } }""");
+            var defaults = provider.GetRequiredService<IOptions<CacheKitOptions>>().Value.DefaultEntryOptions;
+            defaults.RefreshAheadThreshold.Should().Be(0.8);
+            defaults.SoftTimeout.Should().Be(TimeSpan.FromSeconds(0.5));
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
+    [Theory]
+    [InlineData(
+        """{ "DefaultEntryOptions": { "Expiratoin": "00:05:00" } }""",
+        "Configuration 'CacheKit:DefaultEntryOptions:Expiratoin' is '00:05:00', but there is no option of this name. Did you mean 'Expiration'? Known here: Expiration, *")]
+    [InlineData(
+        """{ "Memroy": { "MaximumEntries": 5 } }""",
+        "Configuration 'CacheKit:Memroy' is a section, but there is no option of this name. Did you mean 'Memory'? Known here: Memory, *")]
+    [InlineData(
+        """{ "Memory": { "MaxEntries": 5 } }""",
+        "Configuration 'CacheKit:Memory:MaxEntries' is '5', but there is no option of this name.* Known here: *MaximumEntries*")]
+    [InlineData(
+        """{ "Whatever": null }""",
+        "Configuration 'CacheKit:Whatever' is null, but there is no option of this name. Known here: *")]
+    [InlineData(
+        """{ "Memory": { "SizeOf": "x" } }""",
+        "Configuration 'CacheKit:Memory:SizeOf' cannot be set here: SizeOf can only be set in code.")]
+    [InlineData(
+        """{ "DefaultEntryOptions": { "Expiration": "5" } }""",
+        "Configuration 'CacheKit:DefaultEntryOptions:Expiration' is '5', but must be a duration, written hh:mm:ss or d.hh:mm:ss, such as 00:05:00 for five minutes.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Expiration": 300 } }""", "*:Expiration' is '300', but must be a duration*")]
+    [InlineData("""{ "DefaultEntryOptions": { "Expiration": "05:00" } }""", "*:Expiration' is '05:00', but must be a duration*")]
+    [InlineData("""{ "DefaultEntryOptions": { "Expiration": "24:00:00" } }""", "*:Expiration' is '24:00:00', but must be a duration*")]
+    [InlineData("""{ "DefaultEntryOptions": { "Expiration": "" } }""", "*:Expiration' is '', but must be a duration*")]
+    [InlineData("""{ "DefaultEntryOptions": { "Expiration": { "Minutes": 5 } } }""", "*:Expiration' is a section, but must be a duration*")]
+    [InlineData("""{ "DefaultEntryOptions": { "SlidingExpiration": "00:00:00" } }""", "*:SlidingExpiration' is '00:00:00', but must be a duration*, and greater than zero.")]
+    [InlineData("""{ "DefaultEntryOptions": { "SoftTimeout": "00:00:00" } }""", "*:SoftTimeout' is '00:00:00', but must be a duration*, and greater than zero.")]
+    [InlineData("""{ "DefaultEntryOptions": { "HardTimeout": "-00:00:01" } }""", "*:HardTimeout' is '-00:00:01', but must be a duration*, and greater than zero.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Jitter": "-00:00:01" } }""", "*:Jitter' is '-00:00:01', but must be a duration*, and zero or more.")]
+    [InlineData("""{ "DefaultEntryOptions": { "StaleFor": "-00:00:01" } }""", "*:StaleFor' is '-00:00:01', but must be a duration*, and zero or more.")]
+    [InlineData("""{ "DefaultEntryOptions": { "RetryAfterFailure": "-00:00:01" } }""", "*:RetryAfterFailure' is '-00:00:01', but must be a duration*, and zero or more.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Size": -1 } }""", "*:Size' is '-1', but must be a whole number, such as 10000, and zero or more.")]
+    [InlineData("""{ "DefaultEntryOptions": { "RefreshAheadThreshold": 1 } }""", "*:RefreshAheadThreshold' is '1', but must be a number, such as 0.8, and greater than 0 and less than 1.")]
+    [InlineData("""{ "DefaultEntryOptions": { "RefreshAheadThreshold": "0,8" } }""", "*:RefreshAheadThreshold' is '0,8', but must be a number*")]
+    [InlineData("""{ "DefaultEntryOptions": { "Isolate": "yes" } }""", "*:Isolate' is 'yes', but must be true or false.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Tags": "a" } }""", "*:Tags' is 'a', which is one value, but must be a list.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Tags": [ "a", "*" ] } }""", "*:Tags:1' is '*', which cannot stand here: '*' is not a tag. To remove every entry, call ClearAsync.")]
+    [InlineData("""{ "DefaultEntryOptions": { "Tags": [ { "a": 1 } ] } }""", "*:Tags:0' is a section, but must be a text.")]
+    [InlineData("""{ "DefaultEntryOptions": "00:05:00" }""", "*:DefaultEntryOptions' is '00:05:00', which is one value, but must be a section with options in it.")]
+    [InlineData("""{ "TypeMismatch": "Mis" }""", "Configuration 'CacheKit:TypeMismatch' is 'Mis', but must be one of Throw, Miss.")]
+    [InlineData("""{ "TypeMismatch": 1 }""", "Configuration 'CacheKit:TypeMismatch' is '1', but must be one of Throw, Miss.")]
+    [InlineData("""{ "Memory": { "MaximumEntries": "10_000" } }""", "*:MaximumEntries' is '10_000', but must be a whole number, such as 10000.")]
+    [InlineData("""{ "Memory": { "MaximumEntries": 1e5 } }""", "*:MaximumEntries' is '1e5', but must be a whole number, such as 10000.")]
+    public void A_mistake_is_told_with_its_path_its_value_and_what_was_probably_meant(string json, string error)
+    {
+        using var provider = Bind(json);
+        ErrorsOf(provider).Should().ContainSingle().Which.Should().Match(error);
+    }
+
+    [Fact]
+    public void An_unknown_name_is_answered_with_all_that_are_known_nearest_first()
+    {
+        using var provider = Bind("""{ "DefaultEntryOptions": { "JitterX": "00:00:01" } }""");
+        var known = ErrorsOf(provider).Should().ContainSingle().Which.Split("Known here: ")[1].TrimEnd('.').Split(", ");
+        known[0].Should().Be("Jitter");
+        known.Should().BeEquivalentTo(EntryOptionNames.Split(", "));
+    }
+
+    [Fact]
+    public void All_mistakes_are_told_at_once()
+    {
+        using var provider = Bind("""{ "DefaultEntryOptions": { "Size": "big", "Staleness": 1 }, "TypeMismatch": "x" }""");
+        ErrorsOf(provider).Should().HaveCount(3);
+    }
+
+    [Fact]
+    public void A_value_in_place_of_the_section_is_a_mistake()
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection([new("CacheKit", "on")]).Build().GetSection("CacheKit");
+        using var provider = new ServiceCollection().AddCacheKit(section).BuildServiceProvider();
+        ErrorsOf(provider).Should().OnlyContain(error => error == "Configuration 'CacheKit' is 'on', which is one value, but must be a section with options in it.");
+    }
+
+    [Fact]
+    public void The_root_of_the_configuration_is_refused_at_once_since_its_other_values_may_be_secret()
+    {
+        var root = new ConfigurationBuilder().AddInMemoryCollection([new("Password", "secret")]).Build();
+        FluentActions.Invoking(() => new ServiceCollection().AddCacheKit(root)).Should().Throw<ArgumentException>()
+            .WithParameterName("section").WithMessage("*GetSection(\"CacheKit\")*");
+    }
+
+    [Fact]
+    public async Task A_mistake_keeps_the_host_from_starting()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCacheKit("products", Section("""{ "Memory": { "MaximumEntrys": 5 } }"""));
+        using var host = builder.Build();
+        var start = await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<OptionsValidationException>();
+        start.Which.Message.Should().Contain("'CacheKit:Memory:MaximumEntrys' is '5'").And.Contain("Did you mean 'MaximumEntries'?");
+        start.Which.OptionsName.Should().Be("products");
+    }
+
+    [Fact]
+    public void A_range_is_checked_however_the_value_came()
+    {
+        using var provider = Bind("""{ "Memory": { "MaximumEntries": 5, "MaximumBytes": 5 } }""");
+        ErrorsOf(provider).Should().HaveCount(2).And.Contain(error => error.Contains("both set"));
+    }
+
+    private static IConfigurationSection Section(string json)
+    {
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes($$"""{ "CacheKit": {{json}} }"""));
+        return new ConfigurationBuilder().AddJsonStream(stream).Build().GetSection("CacheKit");
+    }
+
+    private static ServiceProvider Bind(string json) => new ServiceCollection().AddCacheKit(Section(json)).BuildServiceProvider();
+
+    private static List<string> ErrorsOf(IServiceProvider provider)
+    {
+        List<string> errors = [];
+        Collect(() => provider.GetRequiredService<IOptions<CacheKitOptions>>().Value);
+        Collect(() => provider.GetRequiredService<IOptions<MemoryOptions>>().Value);
+        return errors;
+
+        void Collect(Func<object> read)
+        {
+            try
+            {
+                read();
+            }
+            catch (OptionsValidationException exception)
+            {
+                errors.AddRange(exception.Failures);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using CacheKit.Diagnostics;
+
+namespace CacheKit.Tests.Diagnostics;
+
+public sealed class CacheCountersTests
+{
+    [Fact]
+    public void Every_count_comes_out_under_its_own_name()
+    {
+        using var counters = new CacheCounters();
+        Times(1, counters.Hit);
+        counters.Hits(2);
+        Times(4, counters.StaleHit);
+        Times(5, counters.Miss);
+        Times(6, counters.Join);
+        Times(7, () => counters.FactoryStarted(isBackgroundRefresh: false));
+        Times(8, () => counters.FactoryStarted(isBackgroundRefresh: true));
+        Times(9, () => counters.FactoryEnded(TimeSpan.FromSeconds(1), hasFailed: true));
+        Times(2, () => counters.FactoryEnded(TimeSpan.FromSeconds(1), hasFailed: false));
+        Times(10, counters.DiscardedResult);
+        Times(11, counters.Set);
+        Times(12, counters.Removal);
+        Times(13, () => counters.Ended(CacheEntryEndReason.Replaced));
+        Times(14, () => counters.Ended(CacheEntryEndReason.Evicted));
+        Times(16, () => counters.Ended(CacheEntryEndReason.Expired));
+        Times(17, () => counters.Ended(CacheEntryEndReason.TokenChanged));
+        Times(18, () => counters.Ended(CacheEntryEndReason.Removed));
+        Times(19, counters.Refusal);
+
+        counters.Snapshot(entries: 20, weight: 21).Should().BeEquivalentTo(new CacheStatistics
+        {
+            Hits = 3,
+            StaleHits = 4,
+            Misses = 5,
+            Joins = 6,
+            FactoryRuns = 15,
+            BackgroundRefreshes = 8,
+            FactoryFailures = 9,
+            FactoryTime = TimeSpan.FromSeconds(11),
+            DiscardedResults = 10,
+            Sets = 11,
+            Removals = 12,
+            Replacements = 13,
+            Evictions = 14,
+            Expirations = 16,
+            TokenExpirations = 17,
+            Refusals = 19,
+            Entries = 20,
+            Weight = 21,
+        });
+    }
+
+    [Fact]
+    public void Two_caches_count_apart()
+    {
+        using var one = new CacheCounters();
+        using var two = new CacheCounters();
+        one.Hit();
+        two.Miss();
+        one.Snapshot(0, 0).Should().BeEquivalentTo(new CacheStatistics { Hits = 1 });
+        two.Snapshot(0, 0).Should().BeEquivalentTo(new CacheStatistics { Misses = 1 });
+    }
+
+    [Fact]
+    public void Nothing_is_lost_when_many_threads_count()
+    {
+        using var counters = new CacheCounters();
+        Parallel.For(0, 10_000, _ =>
+        {
+            counters.Hit();
+            counters.Miss();
+            counters.Set();
+        });
+        counters.Snapshot(0, 0).Should().BeEquivalentTo(new CacheStatistics { Hits = 10_000, Misses = 10_000, Sets = 10_000 });
+    }
+
+    private static void Times(int count, Action action)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            action();
+        }
+    }
+}

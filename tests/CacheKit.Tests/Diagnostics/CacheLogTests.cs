@@ -1,0 +1,68 @@
+using System.Reflection;
+using CacheKit.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Tests.Diagnostics;
+
+public sealed class CacheLogTests
+{
+    [Fact]
+    public void Event_ids_are_permanent() => Messages().Should().Equal(new Dictionary<int, (string, LogLevel)>
+    {
+        // Add to this list; never change it.
+        [1] = ("FactoryFailedStaleServed", LogLevel.Warning),
+        [2] = ("BackgroundRefreshFailed", LogLevel.Warning),
+        [3] = ("FactoryHardTimeout", LogLevel.Warning),
+        [4] = ("ObserverFailed", LogLevel.Error),
+        [5] = ("EntryRefused", LogLevel.Debug),
+        [6] = ("MemoryPressureBegan", LogLevel.Information),
+        [7] = ("MemoryPressureEnded", LogLevel.Information),
+        [8] = ("BackgroundWorkFailed", LogLevel.Error),
+        [9] = ("LateFactoryFailed", LogLevel.Debug),
+    });
+
+    [Fact]
+    public void Only_messages_at_debug_name_a_key()
+    {
+        var naming = typeof(CacheLog).GetMethods(BindingFlags.Static | BindingFlags.NonPublic)
+            .Where(method => method.GetParameters().Any(parameter => parameter.Name == "key"))
+            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()!.Level);
+        naming.Should().NotBeEmpty().And.OnlyContain(level => level == LogLevel.Debug);
+    }
+
+    [Fact]
+    public void A_change_of_memory_pressure_is_told_in_both_directions()
+    {
+        var logger = new RecordingLogger();
+        logger.MemoryPressureChanged("products", isShort: true, share: 0.5);
+        logger.MemoryPressureChanged("products", isShort: false, share: 0.5);
+        logger.Messages.Select(message => message.Id).Should().Equal(6, 7);
+        logger.Messages[0].Message.Should().Contain("'products'").And.Contain("0.5");
+    }
+
+    [Fact]
+    public void A_broken_sink_breaks_nothing()
+    {
+        var logger = GuardedLogger.For(new ThrowingLogger());
+        logger.Invoking(log => log.BackgroundWorkFailed("c", new TimeoutException())).Should().NotThrow();
+        logger.Invoking(log => log.MemoryPressureChanged("c", true, 0.5)).Should().NotThrow();
+        GuardedLogger.For(logger).Should().BeSameAs(logger);
+    }
+
+    [Fact]
+    public void A_guarded_logger_passes_everything_on()
+    {
+        var logger = new RecordingLogger();
+        var failure = new TimeoutException();
+        GuardedLogger.For(logger).FactoryFailedStaleServed("products", 3, failure);
+        var (level, id, message, exception) = logger.Messages.Should().ContainSingle().Subject;
+        (level, id, exception).Should().Be((LogLevel.Warning, 1, (Exception)failure));
+        message.Should().Contain("'products'").And.Contain("3 earlier failures");
+    }
+
+    private static Dictionary<int, (string, LogLevel)> Messages() => typeof(CacheLog)
+        .GetMethods(BindingFlags.Static | BindingFlags.NonPublic)
+        .Select(method => (Attribute: method.GetCustomAttribute<LoggerMessageAttribute>(), method.Name))
+        .Where(message => message.Attribute is not null)
+        .ToDictionary(message => message.Attribute!.EventId, message => (message.Name, message.Attribute!.Level));
+}
