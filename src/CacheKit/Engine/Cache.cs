@@ -17,6 +17,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 {
     // What a hit goes through, without an interface in between.
     private readonly EntryTable _table;
+    private readonly AdaptiveClockPolicy _policy;
     private readonly CacheClock _clock;
     private readonly TagClock _tags = new();
     private readonly HitCounter _hits;
@@ -46,7 +47,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _clock = CacheClock.For(time);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
-        _memory = new MemoryTier(_table, new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
+        _policy = new AdaptiveClockPolicy(bound, _clock);
+        _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
@@ -74,7 +76,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
             && !cancellationToken.IsCancellationRequested)
         {
-            entry.NoteHit();
+            _policy.OnHit(entry);
             _hits.Increment();
             value = entry.Value;
             return true;
