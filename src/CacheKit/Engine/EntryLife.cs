@@ -78,13 +78,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <summary>Whether a stale or due entry is not to be made anew yet, because that failed a moment ago.</summary>
     internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < Volatile.Read(ref details.RetryAt);
 
-    internal void DelayRetry(MemoryEntry entry, TimeSpan time)
-    {
-        if (entry.Details is { } details)
-        {
-            Volatile.Write(ref details.RetryAt, CacheClock.Add(clock.Now, time.Ticks));
-        }
-    }
+    /// <summary>The instant a time from now.</summary>
+    internal long After(TimeSpan time) => CacheClock.Add(clock.Now, time.Ticks);
 
     /// <summary>Makes an entry stale at once; it is taken out if it may not stand in as a stale value.</summary>
     internal void Expire(MemoryEntry entry, ref EndedEntries ended)

@@ -214,15 +214,21 @@ internal sealed class Loader
     /// <summary>Ends a flight whose factory failed: with the value that may stand in, if there is one, else with the failure.</summary>
     private void FailFlight(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground)
     {
-        var standIn = FindStandIn(flight.Key, options, isBackground);
-        if (standIn is not null)
+        var kept = FindStandIn(flight.Key, options, isBackground);
+        var retryAt = _life.After(options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
+        var stripe = _flights.StripeOf(flight.Key);
+        lock (stripe.Lock)
         {
-            // Before the flight lands: who comes after that must not try again at once.
-            _life.DelayRetry(standIn, options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
+            // Who comes after this must not try again at once; but if the value was invalidated meanwhile, or all callers
+            // have gone, this failure says nothing about the next attempt.
+            if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
+            {
+                Volatile.Write(ref details.RetryAt, retryAt);
+            }
         }
 
-        LandEmpty(flight);
-
+        // Looked for again: who has joined since the first look may have come after a removal by tag that it did not see.
+        var standIn = FindStandIn(flight.Key, options, isBackground);
         if (isBackground)
         {
             _reporter.BackgroundRefreshFailed(exception);
