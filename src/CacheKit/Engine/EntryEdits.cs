@@ -146,8 +146,7 @@ internal sealed class EntryEdits(
             {
                 if (ReferenceEquals(memory.Find(key), entry))
                 {
-                    life.SetTimeToLive(entry, timeToLive);
-                    return true;
+                    return life.SetTimeToLive(entry, timeToLive);
                 }
             }
         }

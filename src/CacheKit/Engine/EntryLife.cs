@@ -56,7 +56,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             {
                 if (now < details.ExpiresAt)
                 {
-                    if (isRead && details.SlidingTicks > 0)
+                    if (isRead && details.SlidingTicks > 0 && !details.IsExpiredOnRequest)
                     {
                         Renew(entry, details, now);
                     }
@@ -90,23 +90,30 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         }
     }
 
-    /// <summary>Gives an entry a new time to live in place of the one it had.</summary>
-    internal void SetTimeToLive(MemoryEntry entry, TimeSpan timeToLive)
+    /// <summary>Gives an entry a new time to live in place of the one it had; false if that is over already.</summary>
+    internal bool SetTimeToLive(MemoryEntry entry, TimeSpan timeToLive)
     {
-        var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
         if (entry.Details is not { } details)
         {
+            var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
             Volatile.Write(ref entry.FreshUntil, expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin);
-            return;
+            return true;
         }
 
+        var now = clock.Now;
         lock (details)
         {
-            details.ExpiresAt = expiresAt;
+            if (details.IsExpiredOnRequest || now >= details.ExpiresAt)
+            {
+                return false; // since it was judged; it must not come back
+            }
+
+            details.ExpiresAt = CacheClock.Add(now, timeToLive.Ticks);
             details.SlidingTicks = 0;
-            details.SlidingLimit = expiresAt;
+            details.SlidingLimit = details.ExpiresAt;
             details.RefreshAt = long.MaxValue;
-            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(clock.Now, clock));
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            return true;
         }
     }
 
@@ -151,9 +158,12 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             return false;
         }
 
+        var now = clock.Now;
         lock (details)
         {
-            details.ExpiresAt = Math.Min(details.ExpiresAt, clock.Now);
+            details.ExpiresAt = Math.Min(details.ExpiresAt, now);
+            details.IsExpiredOnRequest = true;
+            Volatile.Write(ref details.RetryAt, long.MinValue); // the next caller makes it anew, whatever has failed before
             Volatile.Write(ref entry.FreshUntil, long.MinValue);
             return details.StaleForTicks > 0;
         }

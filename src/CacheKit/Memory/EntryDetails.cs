@@ -22,6 +22,9 @@ internal sealed class EntryDetails
     /// <summary>After a failure, the instant before which the factory is not tried again.</summary>
     internal long RetryAt = long.MinValue;
 
+    /// <summary>Whether it was expired before its time. Whoever judged it before that must not give it more.</summary>
+    internal bool IsExpiredOnRequest;
+
     internal string[] Tags = [];
 
     internal IReadOnlyList<IChangeToken>? Tokens;
