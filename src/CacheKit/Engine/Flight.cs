@@ -26,9 +26,6 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
     /// <summary>Whether later callers cannot join and its value is not to be stored. Guarded by the stripe.</summary>
     internal bool IsDetached;
 
-    /// <summary>The flights that its factory waits for; kept by <see cref="NestedFlights"/>.</summary>
-    internal List<Flight>? WaitsFor;
-
     internal abstract Type ValueType { get; }
 
     internal abstract bool IsCompleted { get; }
@@ -94,6 +91,9 @@ internal sealed class FlightCancellation
 {
     private readonly CancellationTokenSource _source = new();
     private int _flights;
+
+    /// <summary>The factories that this one waits for; kept by <see cref="NestedFlights"/>.</summary>
+    internal List<FlightCancellation>? WaitsFor;
 
     internal CancellationToken Token => _source.Token;
 

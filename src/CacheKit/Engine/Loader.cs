@@ -48,7 +48,11 @@ internal sealed class Loader
         }
         else
         {
+            // Up to its first await the factory has this thread: one that called from inside another keeps that waiting.
+            var outer = NestedFlights.Waiter;
+            NestedFlights.Enter(outer, flight);
             _ = RunAsync(run, flight, state, factory, options);
+            NestedFlights.Exit(outer, flight);
         }
     }
 
@@ -64,7 +68,10 @@ internal sealed class Loader
         }
         else
         {
+            var outer = NestedFlights.Waiter; // as above
+            NestedFlights.Enter(outer, batch[0]);
             _ = RunBatchAsync(run, batch, state, factory, options);
+            NestedFlights.Exit(outer, batch[0]);
         }
     }
 
