@@ -413,10 +413,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return;
         }
 
-        // First the flag, then the hits, then the flights: whoever comes past one meets the next.
+        // First the flag, then the flights, then the hits: whoever comes past one meets the next, and no flight that lands
+        // takes the mark that stops the hits for a stamp.
         _isDisposed = true;
-        _tags.Close();
         _flights.Close();
+        _tags.Close();
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
