@@ -185,7 +185,7 @@ internal sealed class EntryEdits(
                     // Made from the value that was there, so no newer than it: a removal that comes in between covers both.
                     stamp = Volatile.Read(ref entry!.ValidThrough); // as above
                     created.Details = entry.Details?.Copy();
-                    created.FreshUntil = Volatile.Read(ref entry.FreshUntil);
+                    created.FreshUntil = created.Details is { HasPolledTokens: true } ? long.MinValue : Volatile.Read(ref entry.FreshUntil);
                     tags.Next();
                 }
                 else
