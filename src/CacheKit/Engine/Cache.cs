@@ -318,8 +318,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<long>(cancellationToken);
         }
 
-        _counters.Set();
-        return new(_edits.Increment(key, delta, options));
+        var (value, isStored) = _edits.Increment(key, delta, options);
+        if (isStored)
+        {
+            _counters.Set();
+        }
+
+        return new(value);
     }
 
     public ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyAsync<T>(

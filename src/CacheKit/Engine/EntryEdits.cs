@@ -7,7 +7,7 @@ internal sealed class EntryEdits(
     Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheEntryOptions defaults)
 {
     /// <summary>Stores a value in place of what is there.</summary>
-    /// <returns>Whether the options have anything stored.</returns>
+    /// <returns>Whether it was stored: not if the options say so, or if it is too heavy.</returns>
     internal bool Set<T>(string key, T value, in EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -27,10 +27,11 @@ internal sealed class EntryEdits(
         }
 
         writer.Announce(entry, isTakenIn, in ended);
-        return true;
+        return isTakenIn;
     }
 
     /// <summary>Stores a value if no unexpired one is there.</summary>
+    /// <returns>Whether it was stored.</returns>
     internal bool TryAdd<T>(string key, T value, in EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -63,7 +64,7 @@ internal sealed class EntryEdits(
         }
 
         writer.Announce(added, isTakenIn, in ended);
-        return true;
+        return isTakenIn;
     }
 
     /// <summary>Removes the entry, and keeps the flight under way from storing another.</summary>
@@ -153,7 +154,8 @@ internal sealed class EntryEdits(
     }
 
     /// <summary>Adds to a counter, or creates it.</summary>
-    internal long Increment(string key, long delta, CacheCounterOptions? options)
+    /// <returns>The new number, and whether it was stored.</returns>
+    internal (long Value, bool IsStored) Increment(string key, long delta, CacheCounterOptions? options)
     {
         var stripe = flights.StripeOf(key);
         while (true)
@@ -165,7 +167,7 @@ internal sealed class EntryEdits(
             var settings = new EntrySettings(options, defaults);
             if (!isThere && !settings.IsStored)
             {
-                return next;
+                return (next, false);
             }
 
             var ended = new EndedEntries();
@@ -197,7 +199,7 @@ internal sealed class EntryEdits(
             }
 
             writer.Announce(created, isTakenIn, in ended);
-            return next;
+            return (next, isTakenIn);
         }
     }
 
