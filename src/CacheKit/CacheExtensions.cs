@@ -10,6 +10,9 @@ namespace CacheKit;
 /// </remarks>
 public static class CacheExtensions
 {
+    // The priorities: `new() { … }` in the place of the options means options, not a time; and an asynchronous lambda,
+    // which could be either, makes a ValueTask.
+
     /// <summary>Looks a key up, and tells an absent entry from one whose value is <see langword="null"/>.</summary>
     /// <inheritdoc cref="ICache.GetAsync{T}"/>
     public static ValueTask<CacheLookup<T>> GetAsync<T>(this ICache cache, string key, CancellationToken cancellationToken = default)
@@ -27,7 +30,7 @@ public static class CacheExtensions
 
     /// <summary>Gets the value under a key, or creates and stores it; one factory runs, however many callers miss.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
-    [OverloadResolutionPriority(1)]
+    [OverloadResolutionPriority(3)]
     public static ValueTask<T> GetOrCreateAsync<T>(
         this ICache cache, string key, Func<CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -35,6 +38,7 @@ public static class CacheExtensions
 
     /// <summary>The same for a factory that returns a <see cref="Task{TResult}"/>, such as <c>ct => database.LoadAsync(id, ct)</c>.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
+    [OverloadResolutionPriority(2)]
     public static ValueTask<T> GetOrCreateAsync<T>(
         this ICache cache, string key, Func<CancellationToken, Task<T>> factory,
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -107,13 +111,13 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, CacheEntryOptions? options, CancellationToken cancellationToken)
         where TFactory : Delegate
     {
+        ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
         {
             return new(value);
         }
 
         ArgumentNullException.ThrowIfNull(cache);
-        ArgumentNullException.ThrowIfNull(factory);
         return cache.GetOrCreateAsync(key, factory, call, options, cancellationToken);
     }
 
@@ -122,6 +126,7 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, TimeSpan expiration, CancellationToken cancellationToken)
         where TFactory : Delegate
     {
+        ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
         {
             return new(value);

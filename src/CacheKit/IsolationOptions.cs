@@ -10,7 +10,8 @@ namespace CacheKit;
 /// Never copied, since nobody can change them: strings, numbers, enums and other primitives, value types and sealed
 /// records made only of such, types marked <c>[ImmutableObject(true)]</c>, and those declared with
 /// <see cref="Share{T}"/>. Copied, where isolation is on: by the function given with <see cref="CopyWith{T}"/>, arrays
-/// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored.
+/// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored. A value that
+/// JSON would not bring back as it was is refused then, with an <see cref="InvalidOperationException"/> that says why.
 /// </remarks>
 public sealed class IsolationOptions
 {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CacheKit;
 
 /// <summary>
@@ -41,6 +43,7 @@ public static class SynchronousCacheExtensions
 
     /// <summary>Stores a value. Never blocks on a cache that has only memory.</summary>
     /// <inheritdoc cref="ICache.SetAsync{T}"/>
+    [OverloadResolutionPriority(1)] // so that `new() { … }` means options, not a time
     public static void Set<T>(this ICache cache, string key, T value, CacheEntryOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(cache);

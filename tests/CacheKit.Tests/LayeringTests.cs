@@ -22,16 +22,14 @@ public sealed class LayeringTests
         [
             "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
-            "Microsoft.Extensions.Configuration.Binder",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
             "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Logging.Abstractions",
             "Microsoft.Extensions.Options",
-            "Microsoft.Extensions.Options.ConfigurationExtensions",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
+        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "Microsoft.Extensions.Primitives", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
     };
 
     public static TheoryData<string> Projects => [.. Repository.SourceProjects];

@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using CacheKit;
 using CacheKit.DependencyInjection;
-using CacheKit.Diagnostics;
 using CacheKit.Engine;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -130,7 +129,7 @@ public static class CacheKitServiceCollectionExtensions
         provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName),
         provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName),
         provider.GetRequiredService<TimeProvider>(),
-        GuardedLogger.For(provider.GetService<ILoggerFactory>()?.CreateLogger(LogCategory) ?? NullLogger.Instance),
+        provider.GetService<ILoggerFactory>()?.CreateLogger(LogCategory) ?? NullLogger.Instance,
         [.. provider.GetKeyedServices<CacheObserver>(name)],
         provider.GetService<IMeterFactory>());
 }

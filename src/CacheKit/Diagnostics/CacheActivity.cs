@@ -21,4 +21,12 @@ internal static class CacheActivity
 
         return activity;
     }
+
+    /// <summary>Marks an activity as failed, by the type of the exception: its message may be confidential.</summary>
+    /// <returns>Always <see langword="false"/>, to be used as an exception filter.</returns>
+    internal static bool NoteFailure(Activity? activity, Exception exception)
+    {
+        activity?.SetStatus(ActivityStatusCode.Error, exception.GetType().FullName);
+        return false;
+    }
 }

@@ -36,9 +36,18 @@ internal sealed class CacheInstruments : IDisposable
 
     internal void RecordFactory(TimeSpan elapsed, bool hasFailed)
     {
-        if (_shared.FactoryDuration.Enabled)
+        if (!_shared.FactoryDuration.Enabled)
+        {
+            return;
+        }
+
+        try
         {
             _shared.FactoryDuration.Record(elapsed.TotalSeconds, _cache, new("cachekit.outcome", hasFailed ? "failure" : "success"));
+        }
+        catch (Exception)
+        {
+            // Listeners are called from within; a broken one must not break the call that is measured.
         }
     }
 
@@ -55,10 +64,10 @@ internal sealed class CacheInstruments : IDisposable
         internal SharedInstruments(Meter meter)
         {
             meter.CreateObservableCounter("cachekit.requests", () => Observe("cachekit.result", static statistics =>
-                [("hit", statistics.Hits), ("stale", statistics.StaleHits), ("miss", statistics.Misses)]),
-                "{request}", "Look-ups, by result.");
-            meter.CreateObservableCounter("cachekit.joins", () => Observe(static statistics => statistics.Joins),
-                "{request}", "Misses that waited for a factory already running.");
+                [("hit", statistics.Hits), ("miss", statistics.Misses), ("join", statistics.Joins)]),
+                "{request}", "Look-ups, by result; a join waited for a factory already running.");
+            meter.CreateObservableCounter("cachekit.stale_answers", () => Observe(static statistics => statistics.StaleHits),
+                "{request}", "Misses and joins that were answered with an expired value.");
             meter.CreateObservableCounter("cachekit.factory.runs", () => Observe("cachekit.trigger", static statistics =>
                 [("request", statistics.FactoryRuns - statistics.BackgroundRefreshes), ("refresh", statistics.BackgroundRefreshes)]),
                 "{run}", "Factories started, by what started them.");

@@ -8,6 +8,7 @@ namespace CacheKit.Diagnostics;
 internal sealed class CacheReporter(
     string cacheName, CacheCounters counters, CacheInstruments instruments, Observers observers, ILogger logger, TimeProvider time)
 {
+    private readonly ILogger _logger = GuardedLogger.For(logger);
     private readonly LogThrottle _failureLog = new(time);
     private readonly LogThrottle _refreshLog = new(time);
     private readonly LogThrottle _hardTimeoutLog = new(time);
@@ -50,7 +51,7 @@ internal sealed class CacheReporter(
     internal void EntryRefused(MemoryEntry entry, long bound)
     {
         counters.Refusal();
-        logger.EntryRefused(cacheName, entry.Key, entry.Weight, bound);
+        _logger.EntryRefused(cacheName, entry.Key, entry.Weight, bound);
     }
 
     internal void FactoryEnded(IEnumerable<string> keys, TimeSpan elapsed, Exception? exception)
@@ -79,7 +80,7 @@ internal sealed class CacheReporter(
     {
         if (_failureLog.ShouldLog(out var unreported))
         {
-            logger.FactoryFailedStaleServed(cacheName, unreported, exception);
+            _logger.FactoryFailedStaleServed(cacheName, unreported, exception);
         }
     }
 
@@ -87,7 +88,7 @@ internal sealed class CacheReporter(
     {
         if (_refreshLog.ShouldLog(out var unreported))
         {
-            logger.BackgroundRefreshFailed(cacheName, unreported, exception);
+            _logger.BackgroundRefreshFailed(cacheName, unreported, exception);
         }
     }
 
@@ -95,11 +96,11 @@ internal sealed class CacheReporter(
     {
         if (_hardTimeoutLog.ShouldLog(out var unreported))
         {
-            logger.FactoryHardTimeout(cacheName, limit, unreported);
+            _logger.FactoryHardTimeout(cacheName, limit, unreported);
         }
     }
 
-    internal void LateFactoryFailed(string key, Exception exception) => logger.LateFactoryFailed(cacheName, key, exception);
+    internal void LateFactoryFailed(string key, Exception exception) => _logger.LateFactoryFailed(cacheName, key, exception);
 
     /// <summary>A value past its time was served to a caller.</summary>
     internal void StaleServed(string key)
@@ -111,9 +112,9 @@ internal sealed class CacheReporter(
         }
     }
 
-    internal void MemoryPressureChanged(bool isShort, double share) => logger.MemoryPressureChanged(cacheName, isShort, share);
+    internal void MemoryPressureChanged(bool isShort, double share) => _logger.MemoryPressureChanged(cacheName, isShort, share);
 
-    internal void BackgroundWorkFailed(Exception exception) => logger.BackgroundWorkFailed(cacheName, exception);
+    internal void BackgroundWorkFailed(Exception exception) => _logger.BackgroundWorkFailed(cacheName, exception);
 }
 
 /// <summary>What a look-up counts as.</summary>

@@ -38,7 +38,7 @@ internal sealed class BatchCalls(
                 throw;
             }
 
-            Start(attempt.Led, state, factory, options, tags, isBackground: false);
+            Start(attempt.Led, state, factory, options, tags, attempt.Boardings.Exists(static boarded => boarded.HasStale), isBackground: false);
             Refresh(attempt.Due, state, factory, options, tags);
 
             // All at once, so that each is left whatever becomes of the others.
@@ -130,12 +130,12 @@ internal sealed class BatchCalls(
             }
         }
 
-        Start(started, state, factory, options, tags, isBackground: true);
+        Start(started, state, factory, options, tags, hasStale: true, isBackground: true);
     }
 
     private void Start<TState, T>(
         List<Flight<T>> led, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
-        CacheEntryOptions? options, string[] tags, bool isBackground)
+        CacheEntryOptions? options, string[] tags, bool hasStale, bool isBackground)
     {
         if (led.Count == 0)
         {
@@ -147,7 +147,7 @@ internal sealed class BatchCalls(
             flight.Context = loader.CreateContext(flight.Key, options, tags);
         }
 
-        loader.StartBatch(led, state, factory, options, isBackground);
+        loader.StartBatch(led, state, factory, options, hasStale, isBackground);
     }
 
     private void Abort<T>(Attempt<T> attempt, Exception exception)

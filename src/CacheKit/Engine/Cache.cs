@@ -15,11 +15,9 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDisposable
 {
-    /// <summary>From so many recorded removals on, whoever adds one also checks whether they are too many.</summary>
-    private const int PruneAtOnce = 1 << 16;
-
     // What a hit goes through, without an interface in between.
     private readonly EntryTable _table;
+    private readonly AdaptiveClockPolicy _policy;
     private readonly CacheClock _clock;
     private readonly TagClock _tags = new();
     private readonly HitCounter _hits;
@@ -32,12 +30,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly EntryWriter _writer;
     private readonly EntryReader _reader;
     private readonly EntryEdits _edits;
+    private readonly RemovalSweeper _sweeper;
     private readonly Loader _loader;
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
     private readonly CacheEntryOptions _defaults;
     private volatile bool _isDisposed;
-    private bool _isPruning;
 
     internal Cache(
         string name, CacheKitOptions options, MemoryOptions memory, TimeProvider time, ILogger logger,
@@ -49,7 +47,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _clock = CacheClock.For(time);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
-        _memory = new MemoryTier(_table, new ClockPolicy(bound), bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
+        _policy = new AdaptiveClockPolicy(bound, _clock);
+        _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
@@ -57,7 +56,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _writer = new EntryWriter(_memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
         _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults);
-        _reader = new EntryReader(_memory, _life, _writer, options.TypeMismatch);
+        _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
+        _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch);
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter);
         _memory.Start(time, memory.MaintenanceInterval);
@@ -76,7 +76,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
             && !cancellationToken.IsCancellationRequested)
         {
-            entry.NoteHit();
+            _policy.OnHit(entry);
             _hits.Increment();
             value = entry.Value;
             return true;
@@ -92,10 +92,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     public ValueTask<T> GetOrCreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
-        TryGetHit<T>(key, cancellationToken, out var value)
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        return TryGetHit<T>(key, cancellationToken, out var value)
             ? new(value)
             : GetOrCreatePastHitAsync(key, state, factory, options, cancellationToken);
+    }
 
     /// <summary>The rest of a get, when <see cref="TryGetHit"/> did not settle it.</summary>
     internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
@@ -106,15 +109,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return new(Get<T>(key, options));
+        return new(_reader.Get<T>(key, AllowsStale(options)));
     }
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
-    internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
+    private ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(factory);
         Enter(key);
         return cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<T>(cancellationToken)
@@ -207,46 +209,31 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        OnKey(key, (value, options), static (cache, key, argument) =>
         {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
+            var isAdded = cache._edits.TryAdd(key, argument.value, new EntrySettings(argument.options, cache._defaults));
+            if (isAdded)
+            {
+                cache._counters.Set();
+            }
 
-        var isAdded = _edits.TryAdd(key, value, new EntrySettings(options, _defaults));
-        if (isAdded)
+            return isAdded;
+        }, cancellationToken);
+
+    public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) =>
         {
-            _counters.Set();
-        }
+            cache._counters.Removal();
+            return cache._edits.Remove(key);
+        }, cancellationToken);
 
-        return new(isAdded);
-    }
-
-    public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) =>
         {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _counters.Removal();
-        return new(_edits.Remove(key));
-    }
-
-    public ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _counters.Removal();
-        return new(_edits.Expire(key));
-    }
+            cache._counters.Removal();
+            return cache._edits.Expire(key);
+        }, cancellationToken);
 
     public ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
@@ -264,8 +251,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     {
         ArgumentNullException.ThrowIfNull(tags);
         var set = TagSet.Union([], tags);
-        return set.Length == 0 && !_isDisposed ? ValueTask.CompletedTask : match switch
+        return match switch
         {
+            TagMatch.Any or TagMatch.All when set.Length == 0 => Invalidate(set, static (_, _) => { }, cancellationToken),
             TagMatch.Any => Invalidate(set, static (clock, set) => clock.RemoveAny(set), cancellationToken),
             TagMatch.All => Invalidate(set, static (clock, set) => clock.RemoveAll(set), cancellationToken),
             _ => throw new ArgumentOutOfRangeException(nameof(match), match, "There is no such way to match tags."),
@@ -277,55 +265,35 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var cleared = Invalidate(this, static (tags, _) => tags.Clear(), cancellationToken);
         if (cleared.IsCompletedSuccessfully)
         {
-            // Nothing is served any more; what remains is to give the memory back.
-            var ended = new EndedEntries();
-            _memory.Sweep(entry => _life.IsCoveredByNoRemoval(entry) ? null : CacheEntryEndReason.Removed, ref ended);
-            _writer.Announce(in ended);
+            _sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
         }
 
         return cleared;
     }
 
-    public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) => Ask(key, isRead: false, cancellationToken);
+    public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: false), cancellationToken);
 
-    public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) => Ask(key, isRead: true, cancellationToken);
+    public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: true), cancellationToken);
 
-    public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
+    public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default) =>
+        OnKey(key, 0, static (cache, key, _) => cache._edits.GetTimeToLive(key), cancellationToken);
+
+    public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default) =>
+        OnKey(key, timeToLive, static (cache, key, timeToLive) => cache._edits.SetTimeToLive(key, timeToLive), cancellationToken);
+
+    public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) =>
+        OnKey(key, (delta, options), static (cache, key, argument) =>
         {
-            return ValueTask.FromCanceled<TimeSpan?>(cancellationToken);
-        }
+            var (value, isStored) = cache._edits.Increment(key, argument.delta, argument.options);
+            if (isStored)
+            {
+                cache._counters.Set();
+            }
 
-        var entry = _edits.Inspect(key, out var state);
-        return new(state is EntryState.Fresh or EntryState.Due ? _life.GetTimeToLive(entry!) : (TimeSpan?)null); // fresh, so there is one
-    }
-
-    public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        return cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<bool>(cancellationToken)
-            : new(_edits.SetTimeToLive(key, timeToLive));
-    }
-
-    public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<long>(cancellationToken);
-        }
-
-        var (value, isStored) = _edits.Increment(key, delta, options);
-        if (isStored)
-        {
-            _counters.Set();
-        }
-
-        return new(value);
-    }
+            return value;
+        }, cancellationToken);
 
     public ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyAsync<T>(
         IEnumerable<string> keys, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
@@ -339,7 +307,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var lookups = new Dictionary<string, CacheLookup<T>>(distinct.Length, StringComparer.Ordinal);
         foreach (var key in distinct)
         {
-            lookups.Add(key, Get<T>(key, options));
+            lookups.Add(key, _reader.Get<T>(key, AllowsStale(options)));
         }
 
         return new(lookups);
@@ -423,6 +391,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _isDisposed = true;
         _flights.Close();
         _tags.Close();
+        _writer.LetGoOfTokens();
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
@@ -441,19 +410,15 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _flights.Verify();
     }
 
+    bool IMemoryListener.IsRemoved(MemoryEntry entry) => !_life.IsCoveredByNoRemoval(entry);
+
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
 
     void IMemoryListener.OnMemoryPressureChanged(bool isShort, double share) => _reporter.MemoryPressureChanged(isShort, share);
 
     void IMemoryListener.OnMaintenanceFailed(Exception exception) => _reporter.BackgroundWorkFailed(exception);
 
-    void IMemoryListener.OnMaintenance()
-    {
-        if (_tags.NeedsPruning(_memory.Count))
-        {
-            PruneTags();
-        }
-    }
+    void IMemoryListener.OnMaintenance() => _sweeper.PruneIfDue();
 
     // Out of line: a hit must not pay for it.
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -476,35 +441,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return true;
     }
 
-    private CacheLookup<T> Get<T>(string key, CacheEntryOptions? options)
-    {
-        var sighting = _reader.Look<T>(key);
-        if (sighting.IsFresh)
-        {
-            _counters.Hit();
-            return new(sighting.Value);
-        }
-
-        _counters.Miss();
-        if (sighting.State == EntryState.Stale && (options?.AllowStale ?? _defaults.AllowStale) == true)
-        {
-            _reporter.StaleServed(key);
-            return new(sighting.Value, isStale: true);
-        }
-
-        return default;
-    }
-
-    private ValueTask<bool> Ask(string key, bool isRead, CancellationToken cancellationToken)
+    /// <summary>Does what concerns one key and never waits.</summary>
+    private ValueTask<TResult> OnKey<TArgument, TResult>(
+        string key, TArgument argument, Func<Cache, string, TArgument, TResult> act, CancellationToken cancellationToken)
     {
         Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        _edits.Inspect(key, out var state, isRead);
-        return new(state is EntryState.Fresh or EntryState.Due);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<TResult>(cancellationToken)
+            : new(act(this, key, argument));
     }
 
     private ValueTask Invalidate<TArgument>(TArgument argument, Action<TagClock, TArgument> invalidate, CancellationToken cancellationToken)
@@ -517,36 +461,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
         _counters.Removal();
         invalidate(_tags, argument);
-
-        // Many distinct tags removed between two rounds of upkeep: do not let the record of them grow on.
-        if (_tags.RecordCount > PruneAtOnce && _tags.NeedsPruning(_memory.Count))
-        {
-            PruneTags();
-        }
-
+        _sweeper.PruneIfOverfull();
         return ValueTask.CompletedTask;
     }
 
-    private void PruneTags()
-    {
-        if (Interlocked.Exchange(ref _isPruning, true))
-        {
-            return;
-        }
-
-        var ended = new EndedEntries();
-        try
-        {
-            _tags.Prune(_ => _memory.Sweep(
-                entry => _life.IsCoveredByNoRemoval(entry) ? null : CacheEntryEndReason.Removed, ref ended));
-        }
-        finally
-        {
-            Volatile.Write(ref _isPruning, false);
-        }
-
-        _writer.Announce(in ended);
-    }
+    private bool AllowsStale(CacheEntryOptions? options) => options?.AllowStale ?? _defaults.AllowStale ?? false;
 
     private void Enter(string key)
     {

@@ -7,7 +7,7 @@ internal sealed class EntryEdits(
     Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheEntryOptions defaults)
 {
     /// <summary>Stores a value in place of what is there.</summary>
-    /// <returns>Whether it was stored: not if the options say so, or if it is too heavy.</returns>
+    /// <returns>Whether it was stored: not if the options have nothing stored, or it was too heavy.</returns>
     internal bool Set<T>(string key, T value, in EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -203,8 +203,18 @@ internal sealed class EntryEdits(
         }
     }
 
+    internal bool IsFresh(string key, bool isRead)
+    {
+        Inspect(key, out var state, isRead);
+        return state is EntryState.Fresh or EntryState.Due;
+    }
+
+    /// <summary>What is left of the entry's life; null if there is no unexpired one.</summary>
+    internal TimeSpan? GetTimeToLive(string key) =>
+        Inspect(key, out var state) is { } entry && state is (EntryState.Fresh or EntryState.Due) ? life.GetTimeToLive(entry) : null;
+
     /// <summary>Finds and judges an entry without reading it; null if there is none or it is gone.</summary>
-    internal MemoryEntry? Inspect(string key, out EntryState state, bool isRead = false)
+    private MemoryEntry? Inspect(string key, out EntryState state, bool isRead = false)
     {
         state = EntryState.Gone;
         if (memory.Find(key) is not { } entry)

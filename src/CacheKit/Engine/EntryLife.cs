@@ -75,6 +75,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         return EntryState.Gone;
     }
 
+    internal void ObserveTime() => clock.Observe();
+
     /// <summary>Whether a stale or due entry is not to be made anew yet, because that failed a moment ago.</summary>
     internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < Volatile.Read(ref details.RetryAt);
 

@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Memory;
 
 namespace CacheKit.Engine;
@@ -12,10 +13,19 @@ internal readonly record struct Sighting<T>(EntryState State, MemoryEntry? Entry
 }
 
 /// <summary>Looks entries up in memory, judges them, and reads their values as the type asked for.</summary>
-internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter writer, TypeMismatch typeMismatch)
+internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter, TypeMismatch typeMismatch)
 {
     /// <exception cref="CacheTypeMismatchException">The entry holds another type, and the cache is to throw then.</exception>
-    internal Sighting<T> Look<T>(string key) => memory.Find(key) is { } entry ? Look<T>(entry) : new(EntryState.Gone, null, default!); // no value is read when gone
+    internal Sighting<T> Look<T>(string key)
+    {
+        if (memory.Find(key) is { } entry)
+        {
+            return Look<T>(entry);
+        }
+
+        life.ObserveTime();
+        return new(EntryState.Gone, null, default!); // no value is read when gone
+    }
 
     internal Sighting<T> Look<T>(MemoryEntry entry)
     {
@@ -36,5 +46,25 @@ internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter
         return typeMismatch == TypeMismatch.Throw
             ? throw new CacheTypeMismatchException(typeof(T), entry.ValueType)
             : new(EntryState.Gone, entry, default!); // as above
+    }
+
+    /// <summary>Looks up on behalf of a caller who creates nothing, and counts that.</summary>
+    internal CacheLookup<T> Get<T>(string key, bool allowsStale)
+    {
+        var sighting = Look<T>(key);
+        if (sighting.IsFresh)
+        {
+            reporter.Counters.Hit();
+            return new(sighting.Value);
+        }
+
+        reporter.Counters.Miss();
+        if (sighting.State != EntryState.Stale || !allowsStale)
+        {
+            return default;
+        }
+
+        reporter.StaleServed(key);
+        return new(sighting.Value, isStale: true);
     }
 }

@@ -63,6 +63,23 @@ internal sealed class EntryWriter(
         }
     }
 
+    /// <summary>Lets go of every token, which may outlive the cache and would keep it in memory. When the cache is closed.</summary>
+    internal void LetGoOfTokens()
+    {
+        var none = new EndedEntries();
+        memory.Sweep(
+            static entry =>
+            {
+                if (entry.Details is { Tokens: not null } details)
+                {
+                    Unwatch(details);
+                }
+
+                return null;
+            },
+            ref none);
+    }
+
     private long SizeOf<T>(string key, MemoryEntry entry, T value)
     {
         if (sizeOf is null)

@@ -41,9 +41,8 @@ internal sealed class Loader
         CacheEntryOptions? options, bool hasStale, bool isBackground)
     {
         var run = new Run(this, [flight], options, isBackground);
-        if (isBackground || run.HardTimeout is not null || (hasStale && (options?.SoftTimeout ?? _defaults.SoftTimeout) is not null))
+        if (MustOffload(run, options, hasStale))
         {
-            // On a thread of its own: a limit must hold for a factory that blocks, too.
             _ = Task.Run(() => RunAsync(run, flight, state, factory, options));
         }
         else
@@ -59,10 +58,10 @@ internal sealed class Loader
     /// <summary>Runs one factory for many flights, which share their cancellation.</summary>
     internal void StartBatch<TState, T>(
         IReadOnlyList<Flight<T>> batch, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
-        CacheEntryOptions? options, bool isBackground)
+        CacheEntryOptions? options, bool hasStale, bool isBackground)
     {
         var run = new Run(this, batch, options, isBackground);
-        if (isBackground || run.HardTimeout is not null)
+        if (MustOffload(run, options, hasStale))
         {
             _ = Task.Run(() => RunBatchAsync(run, batch, state, factory, options));
         }
@@ -74,6 +73,10 @@ internal sealed class Loader
             NestedFlights.Exit(outer, batch[0]);
         }
     }
+
+    /// <summary>Whether the factory gets a thread of its own: a limit must hold for one that blocks, too.</summary>
+    private bool MustOffload(Run run, CacheEntryOptions? options, bool hasStale) =>
+        run.IsBackground || run.HardTimeout is not null || (hasStale && (options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
 
     /// <summary>Ends a flight whose factory will not run after all.</summary>
     internal void Abort(Flight flight, Exception exception)
@@ -98,9 +101,16 @@ internal sealed class Loader
             run.Begin();
             T value;
             var context = flight.Context!; // set by whoever started the flight
-            using (CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
+            using (var activity = CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
             {
-                value = await factory(state, context, flight.Cancellation.Token).ConfigureAwait(false);
+                try
+                {
+                    value = await factory(state, context, flight.Cancellation.Token).ConfigureAwait(false);
+                }
+                catch (Exception exception) when (CacheActivity.NoteFailure(activity, exception))
+                {
+                    throw; // not reached: the filter only takes note
+                }
             }
 
             if (run.TryEnd(null))
@@ -130,10 +140,17 @@ internal sealed class Loader
             IReadOnlyDictionary<string, T> values;
             var contexts = batch.ToDictionary(static flight => flight.Key, static flight => flight.Context!, StringComparer.Ordinal); // set when started
             var context = new CacheBatchContext([.. contexts.Keys], key => contexts.TryGetValue(key, out var own) ? own : CreateContext(key, options, []));
-            using (CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
+            using (var activity = CacheActivity.StartFactory(_reporter.CacheName, run.IsBackground))
             {
-                values = await factory(state, context, batch[0].Cancellation.Token).ConfigureAwait(false)
-                    ?? throw new InvalidOperationException("The factory of a get-or-create of many keys returned null instead of a dictionary; return an empty one if it found nothing.");
+                try
+                {
+                    values = await factory(state, context, batch[0].Cancellation.Token).ConfigureAwait(false)
+                        ?? throw new InvalidOperationException("The factory of a get-or-create of many keys returned null instead of a dictionary; return an empty one if it found nothing.");
+                }
+                catch (Exception exception) when (CacheActivity.NoteFailure(activity, exception))
+                {
+                    throw; // not reached: the filter only takes note
+                }
             }
 
             if (run.TryEnd(null))

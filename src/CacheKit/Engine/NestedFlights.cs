@@ -55,7 +55,7 @@ internal static class NestedFlights
         }
     }
 
-    // A factory may serve many flights, whose cancellation they share: that is what the graph is of.
+    // A factory may serve many flights, which share their cancellation: that is what the graph is of.
     private static bool Reaches(FlightCancellation from, FlightCancellation to)
     {
         // Rings are refused before they close, so this ends.

@@ -183,12 +183,12 @@ internal sealed class TagClock
 
     /// <summary>Forgets removals, after all entries have been checked against them.</summary>
     /// <param name="checkEntries">
-    /// Checks every tagged entry, takes out those removed, and marks the others as valid through the stamp it is given.
+    /// Checks every entry, takes out those removed, and marks the others as valid through <see cref="LastInvalidation"/>.
     /// </param>
-    internal void Prune(Action<long> checkEntries)
+    internal void Prune(Action checkEntries)
     {
         var through = LastInvalidation;
-        checkEntries(through);
+        checkEntries();
         lock (_lock)
         {
             if (_isClosed)

@@ -45,6 +45,15 @@ internal sealed class CacheClock
     /// <summary>The time as of at most <see cref="CoarseTicks"/> ago.</summary>
     internal long Coarse => _isSystem ? Volatile.Read(ref _coarse) : Now;
 
+    /// <summary>Notices a step of the wall clock, where nothing else may read the time for long.</summary>
+    internal void Observe()
+    {
+        if (!_isSystem)
+        {
+            FollowWallClock(0);
+        }
+    }
+
     /// <summary>How far <see cref="Coarse"/> lags behind <see cref="Now"/> as a rule: nothing for a provider that is asked itself.</summary>
     internal long CoarseLag => _isSystem ? CoarseTicks : 0;
 

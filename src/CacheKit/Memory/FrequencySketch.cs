@@ -8,7 +8,8 @@ namespace CacheKit.Memory;
 /// only increments counted, a saturated sketch would never halve again, and nothing could ever win against anything.</para>
 /// <para>Halving goes on in slices, a few words with each <see cref="Add"/>, so that no insert pays for all of it;
 /// estimates take the part still to be halved into account, so that all keys are seen at the same age at any time.</para>
-/// <para>It grows by doubling: block b becomes the blocks b and b + n, which leaves every estimate as it was.</para>
+/// <para>A key's block is where its hash falls when the blocks share out the range of hashes. So when their number doubles, each
+/// is copied twice and every estimate stays as it was; when it grows by less, some keys take over the counts of others.</para>
 /// </remarks>
 internal sealed class FrequencySketch
 {
@@ -25,34 +26,31 @@ internal sealed class FrequencySketch
     private const int MaximumWords = 1 << 28;
 
     private readonly long _callsPerEntry;
-    private ulong[] _words = new ulong[BlockWords];
-    private uint _blockMask;
+    private ulong[] _words = [];
     private long _calls;
     private long _sample;
 
     /// <summary>The words from here on are still to be halved; their number means that none is.</summary>
-    private int _halved = BlockWords;
+    private int _halved;
 
     /// <param name="callsPerEntry">After how many calls of <see cref="Add"/> per entry of capacity all counters are halved.</param>
     internal FrequencySketch(int callsPerEntry)
     {
         _callsPerEntry = callsPerEntry;
+        Grow(1);
         SetCapacity(1);
     }
 
-    /// <summary>Makes it fit for so many entries. Never shrinks the memory, but always the time until the next halving.</summary>
-    internal void SetCapacity(int entries)
+    /// <summary>Makes it fit for so many entries. Never gives up memory, but the next halving may come sooner.</summary>
+    /// <param name="entries">How many there are.</param>
+    /// <param name="expected">How many there will be, if known: it does not grow past that, unless there are more.</param>
+    internal void SetCapacity(int entries, int expected = int.MaxValue)
     {
         _sample = _callsPerEntry * Math.Max(entries, 1);
         while (_words.Length < entries && _words.Length < MaximumWords)
         {
-            HalveTo(_words.Length);
-            var grown = new ulong[_words.Length * 2];
-            _words.CopyTo(grown, 0);
-            _words.CopyTo(grown, _words.Length);
-            _words = grown;
-            _blockMask = (uint)(grown.Length / BlockWords) - 1;
-            _halved = grown.Length;
+            var doubled = Math.Min((long)_words.Length * 2, MaximumWords);
+            Grow((int)(expected > _words.Length ? Math.Min(doubled, (long)expected + BlockWords - 1) : doubled) / BlockWords);
         }
     }
 
@@ -105,7 +103,21 @@ internal sealed class FrequencySketch
         // Two independent 32-bit hashes out of one: the high half of each product depends on all bits.
         var block = (uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
         var counters = (uint)((hash ^ hash >> 15) * 0xC2B2_AE3D_27D4_EB4FUL >> 32);
-        return ((int)(block & _blockMask) * BlockWords, counters);
+        return ((int)((ulong)block * (uint)(_words.Length / BlockWords) >> 32) * BlockWords, counters);
+    }
+
+    private void Grow(int blocks)
+    {
+        HalveTo(_words.Length);
+        var old = _words.AsSpan();
+        _words = new ulong[blocks * BlockWords];
+        _halved = _words.Length;
+        for (var block = 0; block < blocks && old.Length > 0; block++)
+        {
+            // From the block that covers the middle of this one's range of hashes.
+            var from = (int)(((2L * block) + 1) * (old.Length / BlockWords) / (2L * blocks));
+            old.Slice(from * BlockWords, BlockWords).CopyTo(_words.AsSpan(block * BlockWords));
+        }
     }
 
     private void HalveTo(int end)

@@ -62,8 +62,6 @@ internal abstract class MemoryEntry
         ? CacheClock.Add(details.ExpiresAt, details.StaleForTicks)
         : ExpiresAt;
 
-    internal void NoteHit() { var f = Frequency; if (f < 3) Frequency = (byte)(f + 1); }
-
     /// <summary>The type the value was stored as, which may be a base of the value's own.</summary>
     internal abstract Type ValueType { get; }
 

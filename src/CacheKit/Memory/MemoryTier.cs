@@ -207,17 +207,17 @@ internal sealed class MemoryTier : IDisposable
         }
     }
 
-    /// <summary>Goes on with the round through the table, and lets expired entries go that nobody reads.</summary>
+    /// <summary>Goes on with the round through the table, and lets entries go that have expired or were removed by tag, and that nobody reads.</summary>
     /// <remarks>
     /// A scan instead of a timer wheel: it takes no memory of the entries and no lock from their writers. A small table is
-    /// gone through each time, a large one in <see cref="RoundIntervals"/>; where a quarter of what is met has expired it goes
+    /// gone through each time, a large one in <see cref="RoundIntervals"/>; where a quarter of what is met is let go it goes
     /// on at once, as Redis' active expiry does. So a million entries cost a few milliseconds each second.
     /// </remarks>
     private void LetExpire(ref EndedEntries ended)
     {
         var now = _clock.Now;
         var quota = Math.Max(SmallTable, _table.Count / RoundIntervals);
-        var (seen, expired) = (0, 0);
+        var (seen, left) = (0, 0);
         do
         {
             _visited.Clear();
@@ -225,13 +225,16 @@ internal sealed class MemoryTier : IDisposable
             seen += _visited.Count;
             foreach (var entry in _visited)
             {
-                if (entry.DeadAt <= now && Remove(entry, CacheEntryEndReason.Expired, ref ended))
+                CacheEntryEndReason? reason = entry.DeadAt <= now ? CacheEntryEndReason.Expired
+                    : _listener.IsRemoved(entry) ? CacheEntryEndReason.Removed
+                    : null;
+                if (reason is { } over && Remove(entry, over, ref ended))
                 {
-                    expired++;
+                    left++;
                 }
             }
         }
-        while (_scanned != 0 && (seen < quota || expired > seen / 4));
+        while (_scanned != 0 && (seen < quota || left > seen / 4));
         _visited.Clear();
     }
 

@@ -20,7 +20,7 @@ internal static class HitRatioBenchmark
 
     private static readonly (string Name, Func<int, Trace, string[], ICacheSimulator> Create)[] _subjects =
     [
-        (Ours, (capacity, _, keys) => new TierSubject(new ClockPolicy(capacity, StableHash), capacity, keys)),
+        (Ours, (capacity, _, keys) => new TierSubject(new AdaptiveClockPolicy(capacity, hash: StableHash), capacity, keys)),
         ("LRU", (capacity, trace, _) => new LruSimulator(capacity, trace.UniqueKeys)),
         ("SIEVE", (capacity, trace, _) => new SieveSimulator(capacity, trace.UniqueKeys)),
         ("ARC", (capacity, trace, _) => new ArcSimulator(capacity, trace.UniqueKeys)),

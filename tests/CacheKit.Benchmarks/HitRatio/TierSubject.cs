@@ -39,6 +39,8 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
 
     private sealed class NoListener : IMemoryListener
     {
+        public bool IsRemoved(MemoryEntry entry) => false;
+
         public void OnEnded(in EndedEntries ended)
         {
         }

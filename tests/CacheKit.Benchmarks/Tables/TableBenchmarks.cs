@@ -126,7 +126,7 @@ internal static class TableBenchmarks
                     }
                 }
             })
-            .Run(rounds: count > 100_000 ? 21 : 61, milliseconds: count > 100_000 ? 60 : count > 10_000 ? 10 : 4);
+            .Run(rounds: count > 10_000 ? 25 : 61, milliseconds: count > 100_000 ? 60 : count > 10_000 ? 40 : 4);
     }
 
     /// <summary>In full use: each operation puts an entry under a new key and removes the oldest.</summary>

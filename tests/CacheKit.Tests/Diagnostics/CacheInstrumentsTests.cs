@@ -37,8 +37,8 @@ public sealed class CacheInstrumentsTests
         log.Collect("cachekit.requests", "reported").Should().Equal(new Dictionary<string, double>
         {
             ["cachekit.result=hit"] = 1,
-            ["cachekit.result=stale"] = 2,
             ["cachekit.result=miss"] = 3,
+            ["cachekit.result=join"] = 4,
         });
         log.Collect("cachekit.factory.runs", "reported").Should().Equal(new Dictionary<string, double>
         {
@@ -54,7 +54,7 @@ public sealed class CacheInstrumentsTests
         });
         foreach (var (name, value) in new[]
         {
-            ("cachekit.joins", 4), ("cachekit.factory.failures", 6), ("cachekit.discarded", 7), ("cachekit.sets", 8),
+            ("cachekit.stale_answers", 2), ("cachekit.factory.failures", 6), ("cachekit.discarded", 7), ("cachekit.sets", 8),
             ("cachekit.removals", 9), ("cachekit.refusals", 14), ("cachekit.entries", 16), ("cachekit.weight", 17),
         })
         {

@@ -7,7 +7,6 @@ using System.Numerics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.Json.Serialization.Metadata;
 using CacheKit.Engine;
 using CacheKit.Memory;
 
@@ -109,12 +108,17 @@ public sealed partial class ValueIsolationTests
     [Fact]
     public void The_setting_for_the_values_own_type_counts_before_that_for_the_type_it_is_stored_as()
     {
-        var isolation = Isolation(configure: options => options.Isolate<IList<int>>().Share<List<int>>().Isolate<HashSet<int>>());
+        var isolation = Isolation(configure: options => options
+            .Isolate<IList<int>>().Share<List<int>>().Share<ISet<int>>().Isolate<HashSet<int>>());
         isolation.Applies<IList<int>>(new[] { 1 }, null).Should().BeTrue();
         isolation.Applies<IList<int>>(new List<int>(), null).Should().BeFalse();
         isolation.Applies<ISet<int>>(new HashSet<int>(), null).Should().BeTrue();
         isolation.Applies<ISet<int>>(new SortedSet<int>(), null).Should().BeFalse();
     }
+
+    [Fact]
+    public void Values_stored_as_a_type_that_is_declared_shared_are_so_even_if_the_entry_asks_for_copies() =>
+        Isolation(configure: options => options.Share<IList<int>>()).Applies<IList<int>>(new List<int>(), true).Should().BeFalse();
 
     [Fact]
     public void A_type_made_of_declared_ones_is_immutable()
@@ -347,6 +351,20 @@ public sealed partial class ValueIsolationTests
     {
         var isolation = Isolation();
         isolation.Capture("key", new Ticking { Name = "one" }).Copy().Name.Should().Be("one");
+    }
+
+    [Fact]
+    public void A_dictionary_whose_copy_has_another_order_is_no_loss()
+    {
+        var dictionary = new ConcurrentDictionary<int, string>(1, 10_000);
+        for (var i = 0; i < 100; i++)
+        {
+            dictionary[i * 997] = $"text {i}";
+        }
+
+        var copy = Isolation().Capture("key", dictionary).Copy();
+        copy.Should().BeEquivalentTo(dictionary);
+        copy.Keys.Should().NotEqual(dictionary.Keys, "else the test tests nothing");
     }
 
     // ---- JSON options ----

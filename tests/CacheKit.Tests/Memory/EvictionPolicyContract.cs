@@ -359,6 +359,7 @@ public abstract class EvictionPolicyContract
         private readonly List<MemoryEntry> _victims = [];
         private long _bound = bound;
         private int _serial;
+        private long _weight;
 
         internal Dictionary<string, MemoryEntry> Entries { get; } = [];
 
@@ -412,11 +413,12 @@ public abstract class EvictionPolicyContract
             var old = Entries.GetValueOrDefault(entry.Key);
             _victims.Clear();
             var isAdmitted = old is null ? policy.Admit(entry, _victims) : policy.Replace(old, entry, _victims);
-            Entries.Remove(entry.Key);
+            Forget(entry.Key);
             TakeOut();
             if (isAdmitted)
             {
                 Entries.Add(entry.Key, entry);
+                _weight += entry.Weight;
             }
             else if (weight <= _bound)
             {
@@ -432,8 +434,9 @@ public abstract class EvictionPolicyContract
 
         internal void Remove(MemoryEntry entry)
         {
-            Entries.Remove(entry.Key).Should().BeTrue();
+            Forget(entry.Key).Should().BeSameAs(entry);
             policy.Remove(entry);
+            CheckBooks(policy.Weight);
         }
 
         internal bool Resize(long bound, int most)
@@ -443,6 +446,7 @@ public abstract class EvictionPolicyContract
             var isKept = policy.Resize(bound, most, _victims);
             _victims.Count.Should().BeLessThanOrEqualTo(most);
             TakeOut();
+            CheckBooks(long.MaxValue);
             isKept.Should().Be(policy.Weight <= bound);
             return isKept;
         }
@@ -453,9 +457,29 @@ public abstract class EvictionPolicyContract
         {
             foreach (var victim in _victims)
             {
-                Entries.Remove(victim.Key, out var found).Should().BeTrue("a victim is in the cache, and leaves once");
-                found.Should().BeSameAs(victim);
+                if (Forget(victim.Key) != victim)
+                {
+                    throw new InvalidOperationException($"The victim {victim.Key} was not in the cache, or left twice.");
+                }
+
                 Left.Add(victim.Key);
+            }
+        }
+
+        private MemoryEntry? Forget(string key)
+        {
+            Entries.Remove(key, out var entry);
+            _weight -= entry?.Weight ?? 0;
+            return entry;
+        }
+
+        // Plain comparisons: this runs after every step of long sequences.
+        private void CheckBooks(long weightBefore)
+        {
+            if (policy.Weight != _weight || policy.Count != Entries.Count || policy.Weight > Math.Max(_bound, weightBefore))
+            {
+                throw new InvalidOperationException(
+                    $"The policy counts {policy.Count} entries of weight {policy.Weight} under {_bound}; there are {Entries.Count} of {_weight}.");
             }
         }
     }

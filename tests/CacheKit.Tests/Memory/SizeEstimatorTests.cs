@@ -152,6 +152,7 @@ public sealed class SizeEstimatorTests
     {
         SizeOf(new object()).Should().Be(SizeEstimator.ObjectBytes);
         SizeOf(new Customized()).Should().Be(SizeEstimator.ObjectBytes);
+        SizeOf(new SortedSet<int> { 1, 2, 3 }.GetViewBetween(1, 2)).Should().Be(SizeEstimator.ObjectBytes, "a view counts its elements each time");
     }
 
     [Fact]
@@ -222,16 +223,35 @@ public sealed class SizeEstimatorTests
     }
 
     [Fact]
-    public void The_cost_does_not_grow_with_the_number_of_elements()
+    public void Only_a_few_elements_are_looked_at_however_many_there_are()
     {
-        var few = Enumerable.Range(0, 1_000).Select(i => (object)i).ToList();
-        var many = Enumerable.Range(0, 1_000_000).Select(i => (object)i).ToList();
-        SizeOf(few);
+        // Large texts everywhere but where samples are taken: were more elements looked at, the estimate would be large.
+        var large = new string('x', 10_000);
+        var list = Enumerable.Repeat(large, 70_001).ToList();
+        for (var sample = 0; sample < SizeEstimator.Samples; sample++)
+        {
+            list[sample * 10_000] = "";
+        }
 
-        // What is allocated stands for what is done: time is not to be trusted on a busy machine.
-        var forFew = Allocated(() => { SizeOf(few); return few; }, out _);
-        var forMany = Allocated(() => { SizeOf(many); return many; }, out _);
-        forMany.Should().BeLessThanOrEqualTo(forFew);
+        var dictionary = new Dictionary<string, string>();
+        for (var i = 0; i < 10_000; i++)
+        {
+            dictionary.Add(Text(i), i < SizeEstimator.Samples ? "" : large);
+        }
+
+        SizeOf(list).Should().BeLessThan(100 * list.Count);
+        SizeOf(dictionary).Should().BeLessThan(200 * dictionary.Count);
+    }
+
+    [Fact]
+    public void Collections_of_collections_are_looked_into_only_so_far()
+    {
+        var allocatedForTwo = Allocated(() => SizeOf(Nested(2)), out _) - Allocated(() => Nested(2), out _);
+        var allocatedForFour = Allocated(() => SizeOf(Nested(4)), out _) - Allocated(() => Nested(4), out _);
+        allocatedForFour.Should().BeLessThan(4 * allocatedForTwo, "else it grows by the number of samples with each level");
+
+        static object Nested(int levels) =>
+            levels == 0 ? new object() : Enumerable.Range(0, SizeEstimator.Samples).Select(_ => Nested(levels - 1)).ToList();
     }
 
     [Fact]

@@ -12,7 +12,7 @@ namespace CacheKit.Tests.Memory;
 /// may find none. Some keys are put once and stay; some are replaced but never removed; some come and go; and new
 /// ones come all the time, so that the table grows. When there are enough, the round ends with a full comparison, and
 /// the next begins with a small table again.</para>
-/// <para>A reader also goes through whole rounds of scanning, and must meet what stays.</para>
+/// <para>A reader also goes through whole rounds of scanning, and must meet all that was there before and stays.</para>
 /// </remarks>
 /// <param name="create">Makes the table of a round.</param>
 /// <param name="newKeys">How many new keys each writer puts in a round.</param>
@@ -38,7 +38,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         var start = Stopwatch.GetTimestamp();
         do
         {
-            new Round(this, create()).Run(newKeys, others);
+            new Round(this, create(), newKeys).Run(others);
             Rounds++;
         }
         while (_violation is null && Stopwatch.GetElapsedTime(start) < duration);
@@ -83,13 +83,14 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         private readonly TableStress _stress;
         private readonly IEntryTable _table;
         private readonly OwnKey[][] _keys = new OwnKey[Writers][];
-        private readonly List<OwnKey>[] _newKeys = new List<OwnKey>[Writers];
+        private readonly OwnKey[][] _newKeys = new OwnKey[Writers][];
+        private readonly int[] _newCounts = new int[Writers];
         private readonly List<MemoryEntry<Version>>[] _sharedPuts = new List<MemoryEntry<Version>>[Writers];
         private readonly string[] _sharedNames = [.. Enumerable.Range(0, SharedKeys).Select(i => Name("shared", 0, i))];
         private readonly HashSet<MemoryEntry> _staying = [];
         private int _writersLeft = Writers;
 
-        internal Round(TableStress stress, IEntryTable table)
+        internal Round(TableStress stress, IEntryTable table, int newKeys)
         {
             _stress = stress;
             _table = table;
@@ -97,7 +98,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
             {
                 var number = writer;
                 _keys[writer] = [.. Enum.GetValues<Kind>().SelectMany(kind => Enumerable.Range(0, KeysOfEachKind).Select(i => new OwnKey(Name(kind.ToString(), number, i), kind)))];
-                _newKeys[writer] = [];
+                _newKeys[writer] = new OwnKey[newKeys];
                 _sharedPuts[writer] = [];
                 foreach (var key in _keys[writer])
                 {
@@ -110,13 +111,13 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
             }
         }
 
-        internal void Run(int newKeys, int others)
+        internal void Run(int others)
         {
             var threads = new List<Thread>();
             for (var i = 0; i < Writers; i++)
             {
                 var writer = i;
-                threads.Add(new(() => Guard(() => Write(writer, newKeys, others), () => Interlocked.Decrement(ref _writersLeft))));
+                threads.Add(new(() => Guard(() => Write(writer, others), () => Interlocked.Decrement(ref _writersLeft))));
             }
 
             threads.Add(new(() => Guard(() => Read(seed: 1, scans: false))));
@@ -147,20 +148,21 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
             }
         }
 
-        private void Write(int writer, int newKeys, int others)
+        private void Write(int writer, int others)
         {
             var random = new Random(HashCode.Combine(writer, _stress.Rounds));
             var keys = _keys[writer];
-            var added = _newKeys[writer];
+            var newKeys = _newKeys[writer];
+            var added = 0;
             var writes = 0L;
-            while (added.Count < newKeys && _stress._violation is null)
+            while (added < newKeys.Length && _stress._violation is null)
             {
                 writes++;
                 if (random.Next(1 + others) == 0)
                 {
-                    var key = new OwnKey(Name("new", writer, added.Count), Kind.Stays);
+                    var key = newKeys[added] = new OwnKey(Name("new", writer, added), Kind.Stays);
                     Put(key);
-                    added.Add(key);
+                    Volatile.Write(ref _newCounts[writer], ++added);
                 }
                 else if (random.Next(5) == 0)
                 {
@@ -249,11 +251,10 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         {
             var random = new Random(seed);
             var reads = 0L;
-            var position = 0;
-            var visited = new List<MemoryEntry>();
+            var scan = new Scanning(this);
             while (Volatile.Read(ref _writersLeft) > 0 && _stress._violation is null)
             {
-                for (var i = 0; i < 100; i++)
+                for (var i = 0; i < 50; i++)
                 {
                     var keys = _keys[random.Next(Writers)];
                     Check(keys[random.Next(keys.Length)]);
@@ -262,16 +263,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
 
                 if (scans)
                 {
-                    _table.Scan(ref position, 64, visited);
-                    if (position == 0)
-                    {
-                        if (!_staying.IsSubsetOf(visited))
-                        {
-                            _stress.Fail("A whole round of scanning did not visit all that stays.");
-                        }
-
-                        visited.Clear();
-                    }
+                    scan.Continue();
                 }
             }
 
@@ -305,7 +297,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         private void Compare()
         {
             var expected = new HashSet<MemoryEntry>();
-            foreach (var key in _keys.SelectMany(keys => keys).Concat(_newKeys.SelectMany(keys => keys)))
+            foreach (var key in _keys.Concat(_newKeys.AsEnumerable()).SelectMany(keys => keys))
             {
                 var found = _table.Find(key.Probe);
                 if (!ReferenceEquals(found, key.Current))
@@ -341,5 +333,38 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
 
         private static string Describe(MemoryEntry? entry) =>
             entry is null ? "nothing" : string.Create(CultureInfo.InvariantCulture, $"{entry.Key} version {((MemoryEntry<Version>)entry).Value.Number}");
+
+        /// <summary>Rounds of scanning, a slice now and then.</summary>
+        private sealed class Scanning(Round round)
+        {
+            private readonly HashSet<MemoryEntry> _visited = [];
+            private readonly List<MemoryEntry> _slice = [];
+            private readonly int[] _newBefore = new int[Writers];
+            private int _position;
+
+            internal void Continue()
+            {
+                if (_position == 0)
+                {
+                    _visited.Clear();
+                    for (var writer = 0; writer < Writers; writer++)
+                    {
+                        _newBefore[writer] = Volatile.Read(ref round._newCounts[writer]);
+                    }
+                }
+
+                _slice.Clear();
+                round._table.Scan(ref _position, 300, _slice);
+                _visited.UnionWith(_slice);
+                if (_position == 0)
+                {
+                    var staying = round._newKeys.SelectMany((keys, writer) => keys.Take(_newBefore[writer])).Select(key => (MemoryEntry?)key.Current);
+                    if (staying.Concat(round._staying).FirstOrDefault(entry => !_visited.Contains(entry!)) is { } missed)
+                    {
+                        round._stress.Fail($"A whole round of scanning did not visit {missed.Key}, which was there throughout.");
+                    }
+                }
+            }
+        }
     }
 }

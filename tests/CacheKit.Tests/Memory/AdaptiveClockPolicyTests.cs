@@ -1,0 +1,189 @@
+using CacheKit.Memory;
+
+namespace CacheKit.Tests.Memory;
+
+public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
+{
+    private protected override IEvictionPolicy Create(long maximumWeight) => new AdaptiveClockPolicy(maximumWeight, hash: PolicyHash.Of);
+
+    /// <summary>Policies without ageing, or whose hand cannot get past what an earlier phase left, stay near 0 % in the loop for ever.</summary>
+    [Theory]
+    [InlineData(1_200)]
+    [InlineData(2_500)]
+    [InlineData(4_500)]
+    public void A_loop_that_fits_several_times_over_is_found_between_two_phases_of_recency(int bound)
+    {
+        var books = Start(bound);
+        var next = 0;
+
+        Recency(books, ref next, rounds: 45_000).Should().BeGreaterThan(0.31);
+
+        var hits = 0;
+        for (var request = 0; request < 400_000; request++)
+        {
+            hits += books.Use(-1 - (request % 1_000), 1) ? 1 : 0;
+        }
+
+        (hits / 400_000.0).Should().BeGreaterThan(0.9);
+
+        Recency(books, ref next, rounds: 45_000).Should().BeGreaterThan(0.25);
+        Recency(books, ref next, rounds: 45_000).Should().BeGreaterThan(0.31);
+        books.Verify();
+
+        // Every second key comes again once, soon; a third of the requests can hit.
+        static double Recency(Books books, ref int next, int rounds)
+        {
+            var hits = 0;
+            for (var round = 0; round < rounds; round++)
+            {
+                books.Use(next++, 1);
+                books.Use(next++, 1);
+                hits += next > 200 && books.Use(next - 200 + (round * 7 % 100 * 2), 1) ? 1 : 0;
+            }
+
+            return hits / (3.0 * rounds);
+        }
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(5_000)]
+    public void Recency_is_answered_by_a_large_window_and_a_loop_by_frequency(int bound)
+    {
+        var policy = new AdaptiveClockPolicy(bound, hash: PolicyHash.Of);
+        var books = new Books(policy, bound);
+        var late = (bound * 2 / 9 * 3) + 2; // every third request is for a key of so many before: most of a cache ago
+        for (var request = 0; request < 60 * bound; request++)
+        {
+            books.Use(request % 3 == 0 ? request - late : request, 1);
+        }
+
+        policy.Tuning.WindowShare.Should().Be(0.99);
+
+        for (var request = 0; request < Math.Max(300_000, 100 * bound); request++) // a small cache looks only now and then
+        {
+            books.Use(-1 - (request % (2 * bound)), 1);
+        }
+
+        policy.Tuning.Admission.Should().Be(Admission.ByFrequency);
+        policy.Tuning.WindowShare.Should().BeLessThan(0.4);
+    }
+
+    [Fact]
+    public void With_reuse_a_key_that_comes_back_soon_after_its_eviction_stays()
+    {
+        var books = new Books(new AdaptiveClockPolicy(100, hash: PolicyHash.Of, tunings: [new(0.1, Admission.ByReuse)]), 100);
+        for (var key = 0; key < 120; key++)
+        {
+            books.Use(key, 1);
+        }
+
+        books.Use(0, 1).Should().BeFalse();
+        for (var key = 1_000; key < 1_050; key++)
+        {
+            books.Use(key, 1);
+        }
+
+        books.Use(0, 1).Should().BeTrue();
+        books.Verify();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(50)]
+    public void With_reuse_any_sequence_keeps_the_bound_and_the_books(long bound)
+    {
+        var random = new Random(5);
+        var books = new Books(new AdaptiveClockPolicy(bound, hash: PolicyHash.Of, tunings: [new(0.15, Admission.ByReuse)]), bound);
+        for (var step = 0; step < 20_000; step++)
+        {
+            books.Apply(new Act(random.Next(50) == 0 ? ActKind.Remove : (ActKind)random.Next(2), random.Next(120), random.Next(1, 4)));
+            if (step % 100 == 0)
+            {
+                books.Verify();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(false, 15)]
+    [InlineData(true, 100)]
+    public void Expired_entries_leave_for_newcomers_however_often_they_were_used(bool isExpired, int newcomersThatStay)
+    {
+        var time = new ManualTime();
+        var books = new Books(new AdaptiveClockPolicy(100, CacheClock.For(time), PolicyHash.Of), 100);
+        for (var round = 0; round < 8; round++)
+        {
+            for (var key = 0; key < 100; key++)
+            {
+                books.Use(key, 1);
+                books.Entries[$"{key}"].FreshUntil = TimeSpan.FromMinutes(1).Ticks;
+            }
+        }
+
+        time.Now += isExpired ? TimeSpan.FromHours(1) : TimeSpan.Zero;
+        for (var key = 1_000; key < 1_100; key++)
+        {
+            books.Put(key, 1);
+            books.Entries[$"{key}"].FreshUntil = long.MaxValue;
+        }
+
+        books.Entries.Values.Count(entry => entry.Key.Length == 4).Should().BeInRange(newcomersThatStay - 10, newcomersThatStay);
+    }
+
+    [Fact]
+    public async Task Readers_note_hits_while_a_writer_evicts()
+    {
+        var policy = new AdaptiveClockPolicy(500, hash: PolicyHash.Of);
+        var books = new Books(policy, 500);
+        for (var key = 0; key < 500; key++)
+        {
+            books.Put(key, 1);
+        }
+
+        var entries = books.Entries.Values.ToArray();
+        var isOver = false;
+        var readers = Enumerable.Range(0, 2).Select(seed => Task.Run(() =>
+        {
+            var random = new Random(seed);
+            while (!Volatile.Read(ref isOver))
+            {
+                policy.OnHit(Volatile.Read(ref entries)[random.Next(400)]); // also of entries that have left meanwhile
+            }
+        })).ToArray();
+        for (var key = 500; key < 20_000; key++)
+        {
+            books.Put(key, 1);
+            if (key % 500 == 0)
+            {
+                books.Verify();
+                Volatile.Write(ref entries, [.. books.Entries.Values]);
+            }
+        }
+
+        Volatile.Write(ref isOver, true);
+        await Task.WhenAll(readers);
+        books.Verify();
+    }
+
+    [Fact]
+    public void A_cache_that_is_nearly_empty_takes_little_memory_whatever_its_bound()
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var policy = new AdaptiveClockPolicy(1_000_000_000);
+        policy.Admit(new MemoryEntry<int>("key", 1), []);
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(4_096);
+    }
+
+    private sealed class ManualTime : TimeProvider
+    {
+        internal TimeSpan Now { get; set; } = TimeSpan.FromDays(1);
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
+
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch + Now;
+    }
+}
