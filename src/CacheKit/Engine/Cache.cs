@@ -286,8 +286,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) =>
         OnKey(key, (delta, options), static (cache, key, argument) =>
         {
-            var value = cache._edits.Increment(key, argument.delta, argument.options);
-            cache._counters.Set();
+            var (value, isStored) = cache._edits.Increment(key, argument.delta, argument.options);
+            if (isStored)
+            {
+                cache._counters.Set();
+            }
+
             return value;
         }, cancellationToken);
 
@@ -382,10 +386,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return;
         }
 
-        // First the flag, then the hits, then the flights: whoever comes past one meets the next.
+        // First the flag, then the flights, then the hits: whoever comes past one meets the next, and no flight that lands
+        // takes the mark that stops the hits for a stamp.
         _isDisposed = true;
-        _tags.Close();
         _flights.Close();
+        _tags.Close();
         _writer.LetGoOfTokens();
         _memory.Dispose();
         _instruments.Dispose();

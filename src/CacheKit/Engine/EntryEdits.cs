@@ -31,6 +31,7 @@ internal sealed class EntryEdits(
     }
 
     /// <summary>Stores a value if no unexpired one is there.</summary>
+    /// <returns>Whether it was stored.</returns>
     internal bool TryAdd<T>(string key, T value, in EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -146,15 +147,15 @@ internal sealed class EntryEdits(
             {
                 if (ReferenceEquals(memory.Find(key), entry))
                 {
-                    life.SetTimeToLive(entry, timeToLive);
-                    return true;
+                    return life.SetTimeToLive(entry, timeToLive);
                 }
             }
         }
     }
 
     /// <summary>Adds to a counter, or creates it.</summary>
-    internal long Increment(string key, long delta, CacheCounterOptions? options)
+    /// <returns>The new number, and whether it was stored.</returns>
+    internal (long Value, bool IsStored) Increment(string key, long delta, CacheCounterOptions? options)
     {
         var stripe = flights.StripeOf(key);
         while (true)
@@ -166,7 +167,7 @@ internal sealed class EntryEdits(
             var settings = new EntrySettings(options, defaults);
             if (!isThere && !settings.IsStored)
             {
-                return next;
+                return (next, false);
             }
 
             var ended = new EndedEntries();
@@ -186,7 +187,7 @@ internal sealed class EntryEdits(
                     // Made from the value that was there, so no newer than it: a removal that comes in between covers both.
                     stamp = Volatile.Read(ref entry!.ValidThrough); // as above
                     created.Details = entry.Details?.Copy();
-                    created.FreshUntil = Volatile.Read(ref entry.FreshUntil);
+                    created.FreshUntil = created.Details is { HasPolledTokens: true } ? long.MinValue : Volatile.Read(ref entry.FreshUntil);
                     tags.Next();
                 }
                 else
@@ -198,7 +199,7 @@ internal sealed class EntryEdits(
             }
 
             writer.Announce(created, isTakenIn, in ended);
-            return next;
+            return (next, isTakenIn);
         }
     }
 

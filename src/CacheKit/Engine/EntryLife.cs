@@ -56,7 +56,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             {
                 if (now < details.ExpiresAt)
                 {
-                    if (isRead && details.SlidingTicks > 0)
+                    if (isRead && details.SlidingTicks > 0 && !details.IsExpiredOnRequest)
                     {
                         Renew(entry, details, now);
                     }
@@ -80,13 +80,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <summary>Whether a stale or due entry is not to be made anew yet, because that failed a moment ago.</summary>
     internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < Volatile.Read(ref details.RetryAt);
 
-    internal void DelayRetry(MemoryEntry entry, TimeSpan time)
-    {
-        if (entry.Details is { } details)
-        {
-            Volatile.Write(ref details.RetryAt, CacheClock.Add(clock.Now, time.Ticks));
-        }
-    }
+    /// <summary>The instant a time from now.</summary>
+    internal long After(TimeSpan time) => CacheClock.Add(clock.Now, time.Ticks);
 
     /// <summary>Makes an entry stale at once; it is taken out if it may not stand in as a stale value.</summary>
     internal void Expire(MemoryEntry entry, ref EndedEntries ended)
@@ -97,23 +92,30 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         }
     }
 
-    /// <summary>Gives an entry a new time to live in place of the one it had.</summary>
-    internal void SetTimeToLive(MemoryEntry entry, TimeSpan timeToLive)
+    /// <summary>Gives an entry a new time to live in place of the one it had; false if that is over already.</summary>
+    internal bool SetTimeToLive(MemoryEntry entry, TimeSpan timeToLive)
     {
-        var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
         if (entry.Details is not { } details)
         {
+            var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
             Volatile.Write(ref entry.FreshUntil, expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin);
-            return;
+            return true;
         }
 
+        var now = clock.Now;
         lock (details)
         {
-            details.ExpiresAt = expiresAt;
+            if (details.IsExpiredOnRequest || now >= details.ExpiresAt)
+            {
+                return false; // since it was judged; it must not come back
+            }
+
+            details.ExpiresAt = CacheClock.Add(now, timeToLive.Ticks);
             details.SlidingTicks = 0;
-            details.SlidingLimit = expiresAt;
+            details.SlidingLimit = details.ExpiresAt;
             details.RefreshAt = long.MaxValue;
-            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(clock.Now, clock));
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            return true;
         }
     }
 
@@ -158,10 +160,12 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             return false;
         }
 
+        var now = clock.Now;
         lock (details)
         {
-            details.ExpiresAt = Math.Min(details.ExpiresAt, clock.Now);
-            details.RetryAt = long.MinValue; // who expires a value wants the next attempt now
+            details.ExpiresAt = Math.Min(details.ExpiresAt, now);
+            details.IsExpiredOnRequest = true;
+            Volatile.Write(ref details.RetryAt, long.MinValue); // the next caller makes it anew, whatever has failed before
             Volatile.Write(ref entry.FreshUntil, long.MinValue);
             return details.StaleForTicks > 0;
         }

@@ -95,7 +95,7 @@ internal readonly struct EntrySettings
             RefreshAt = refreshAt,
             Tags = Tags,
             Tokens = Tokens,
-            HasPolledTokens = Tokens?.Any(static token => !token.ActiveChangeCallbacks) ?? false,
+            HasPolledTokens = Tokens is { Count: > 0 },
         };
         entry.FreshUntil = entry.Details.FreshUntil(now, clock);
     }

@@ -116,9 +116,13 @@ internal sealed class EntryWriter(
             }
         }
 
+        var now = clock.Now;
+        var isPolled = registrations.Count < tokens.Count;
         lock (details)
         {
             details.Registrations = registrations;
+            details.HasPolledTokens = isPolled;
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
         }
 
         // If it left before its registrations were known, nobody else undoes them.

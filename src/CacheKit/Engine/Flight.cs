@@ -92,8 +92,8 @@ internal sealed class FlightCancellation
     private readonly CancellationTokenSource _source = new();
     private int _flights;
 
-    /// <summary>The flights that the factory waits for; kept by <see cref="NestedFlights"/>.</summary>
-    internal List<Flight>? WaitsFor;
+    /// <summary>The factories that this one waits for; kept by <see cref="NestedFlights"/>.</summary>
+    internal List<FlightCancellation>? WaitsFor;
 
     internal CancellationToken Token => _source.Token;
 

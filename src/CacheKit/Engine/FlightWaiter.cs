@@ -11,16 +11,12 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
     internal async ValueTask<FlightOutcome<T>> WaitAsync<T>(
         Flight<T> flight, bool hasStale, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
-        var outer = NestedFlights.Current is { IsCompleted: false } current ? current : null;
         var outcome = flight.Outcome;
+        var outer = outcome.IsCompleted ? null : NestedFlights.Waiter;
         var leaves = true;
         try
         {
-            if (outer is not null)
-            {
-                NestedFlights.Enter(outer, flight);
-            }
-
+            NestedFlights.Enter(outer, flight);
             if (hasStale && !outcome.IsCompleted && (options?.SoftTimeout ?? defaults.SoftTimeout) is { } patience)
             {
                 Task limited = outcome.WaitAsync(patience, time, cancellationToken);
@@ -45,10 +41,7 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
                 flights.Leave(flight);
             }
 
-            if (outer is not null)
-            {
-                NestedFlights.Exit(outer, flight);
-            }
+            NestedFlights.Exit(outer, flight);
         }
     }
 

@@ -105,10 +105,12 @@ internal sealed class Flights
     {
         if (flight.IsDetached)
         {
+            stripe.Overtaken?.Remove(flight);
             return false;
         }
 
-        Detach(stripe, flight);
+        stripe.Flights.Remove(flight.Key);
+        flight.IsDetached = true;
         return true;
     }
 
@@ -143,10 +145,10 @@ internal sealed class Flights
             Flight[] flights;
             lock (stripe.Lock)
             {
-                flights = [.. stripe.Flights.Values];
+                flights = [.. stripe.Flights.Values, .. stripe.Overtaken ?? []];
                 foreach (var flight in flights)
                 {
-                    Detach(stripe, flight);
+                    Land(stripe, flight);
                 }
             }
 
@@ -165,9 +167,9 @@ internal sealed class Flights
         {
             lock (stripe.Lock)
             {
-                if (stripe.Flights.Count > 0)
+                if (stripe.Flights.Count + (stripe.Overtaken?.Count ?? 0) is var count && count > 0)
                 {
-                    throw new InvalidOperationException($"{stripe.Flights.Count} flights remain although nothing is under way.");
+                    throw new InvalidOperationException($"{count} flights remain although nothing is under way.");
                 }
             }
         }
@@ -177,6 +179,7 @@ internal sealed class Flights
     {
         stripe.Flights.Remove(flight.Key);
         flight.IsDetached = true;
+        (stripe.Overtaken ??= []).Add(flight);
     }
 
     /// <summary>The lock of some keys, and their flights, which it guards.</summary>
@@ -184,6 +187,9 @@ internal sealed class Flights
     {
         internal readonly Lock Lock = new();
         internal readonly Dictionary<string, Flight> Flights = new(StringComparer.Ordinal);
+
+        /// <summary>Those detached that still run: only those who have joined them wait, but these wait until disposal at most.</summary>
+        internal HashSet<Flight>? Overtaken;
     }
 }
 

@@ -47,7 +47,11 @@ internal sealed class Loader
         }
         else
         {
+            // Up to its first await the factory has this thread: one that called from inside another keeps that waiting.
+            var outer = NestedFlights.Waiter;
+            NestedFlights.Enter(outer, flight);
             _ = RunAsync(run, flight, state, factory, options);
+            NestedFlights.Exit(outer, flight);
         }
     }
 
@@ -63,7 +67,10 @@ internal sealed class Loader
         }
         else
         {
+            var outer = NestedFlights.Waiter; // as above
+            NestedFlights.Enter(outer, batch[0]);
             _ = RunBatchAsync(run, batch, state, factory, options);
+            NestedFlights.Exit(outer, batch[0]);
         }
     }
 
@@ -197,9 +204,7 @@ internal sealed class Loader
         {
             var last = _tags.LastInvalidation;
             var stamp = _faults.HasFlag(Faults.StampTakenLate) ? last : flight.Stamp;
-            isOvertaken = !Flights.Land(stripe, flight)
-                || _tags.Check(settings.Tags, stamp) != TagVerdict.Live
-                || last == long.MaxValue; // which is no stamp: the cache is being closed, and must not serve the entry for ever after
+            isOvertaken = !Flights.Land(stripe, flight) || _tags.Check(settings.Tags, stamp) != TagVerdict.Live;
             if (isStored && !isOvertaken)
             {
                 isTakenIn = _writer.Put(entry, last, ref ended);
@@ -233,20 +238,21 @@ internal sealed class Loader
     /// <summary>Ends a flight whose factory failed: with the value that may stand in, if there is one, else with the failure.</summary>
     private void FailFlight(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground)
     {
-        var standIn = FindStandIn(flight.Key, options, isBackground);
+        var kept = FindStandIn(flight.Key, options, isBackground);
+        var retryAt = _life.After(options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
         var stripe = _flights.StripeOf(flight.Key);
         lock (stripe.Lock)
         {
-            // Before the flight lands, so that who comes then does not try again at once; but not if the value was expired
-            // since the factory began: that asks for a new attempt, of which this failure says nothing.
-            if (standIn is not null && !flight.IsDetached && _tags.Check(flight.KnownTags, flight.Stamp) == TagVerdict.Live)
+            // Who comes after this must not try again at once; but if the value was invalidated meanwhile, or all callers
+            // have gone, this failure says nothing about the next attempt.
+            if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
             {
-                _life.DelayRetry(standIn, options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
+                Volatile.Write(ref details.RetryAt, retryAt);
             }
-
-            Flights.Land(stripe, flight);
         }
 
+        // Looked for again: who has joined since the first look may have come after a removal by tag that it did not see.
+        var standIn = FindStandIn(flight.Key, options, isBackground);
         if (isBackground)
         {
             _reporter.BackgroundRefreshFailed(exception);

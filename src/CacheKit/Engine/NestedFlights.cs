@@ -17,40 +17,54 @@ internal static class NestedFlights
         set => _currentFlight.Value = value;
     }
 
-    /// <summary>Notes that the factory of <paramref name="waiter"/> waits for <paramref name="awaited"/>.</summary>
+    /// <summary>The flight whose factory would wait if the calling code did; <see langword="null"/> if there is none, or it has ended.</summary>
+    internal static Flight? Waiter => Current is { IsCompleted: false } current ? current : null;
+
+    /// <summary>Notes that the factory of <paramref name="waiter"/>, if there is one, waits for that of <paramref name="awaited"/>.</summary>
     /// <exception cref="InvalidOperationException">It would wait for itself.</exception>
-    internal static void Enter(Flight waiter, Flight awaited)
+    internal static void Enter(Flight? waiter, Flight awaited)
     {
+        if (waiter is null)
+        {
+            return;
+        }
+
         lock (_graphLock)
         {
-            if (Reaches(awaited, waiter))
+            if (Reaches(awaited.Cancellation, waiter.Cancellation))
             {
                 throw new InvalidOperationException(
                     "A cache factory waits, directly or through other factories, for its own key, which would never end. "
                     + "Create the inner value under another key, or before the outer one.");
             }
 
-            (waiter.Cancellation.WaitsFor ??= []).Add(awaited);
+            (waiter.Cancellation.WaitsFor ??= []).Add(awaited.Cancellation);
         }
     }
 
-    internal static void Exit(Flight waiter, Flight awaited)
+    internal static void Exit(Flight? waiter, Flight awaited)
     {
+        if (waiter is null)
+        {
+            return;
+        }
+
         lock (_graphLock)
         {
-            waiter.Cancellation.WaitsFor?.Remove(awaited);
+            waiter.Cancellation.WaitsFor?.Remove(awaited.Cancellation);
         }
     }
 
-    private static bool Reaches(Flight from, Flight to)
+    // A factory may serve many flights, which share their cancellation: that is what the graph is of.
+    private static bool Reaches(FlightCancellation from, FlightCancellation to)
     {
-        // Rings are refused before they close, so this ends. The flights of a batch have one factory, and so one cancellation.
-        if (ReferenceEquals(from.Cancellation, to.Cancellation))
+        // Rings are refused before they close, so this ends.
+        if (ReferenceEquals(from, to))
         {
-            return !to.IsCompleted;
+            return true;
         }
 
-        foreach (var next in from.Cancellation.WaitsFor ?? [])
+        foreach (var next in from.WaitsFor ?? [])
         {
             if (Reaches(next, to))
             {

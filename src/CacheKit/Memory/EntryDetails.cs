@@ -22,6 +22,9 @@ internal sealed class EntryDetails
     /// <summary>After a failure, the instant before which the factory is not tried again.</summary>
     internal long RetryAt = long.MinValue;
 
+    /// <summary>Whether it was expired before its time. Whoever judged it before that must not give it more.</summary>
+    internal bool IsExpiredOnRequest;
+
     internal string[] Tags = [];
 
     internal IReadOnlyList<IChangeToken>? Tokens;
@@ -29,7 +32,7 @@ internal sealed class EntryDetails
     /// <summary>The registrations with <see cref="Tokens"/>, undone when the entry leaves.</summary>
     internal List<IDisposable>? Registrations;
 
-    /// <summary>Whether a token must be asked instead of calling back.</summary>
+    /// <summary>Whether the tokens must be asked: until they are registered with, and if one does not call back.</summary>
     internal bool HasPolledTokens;
 
     /// <summary>The same for another entry, which registers with the tokens itself.</summary>
@@ -39,6 +42,7 @@ internal sealed class EntryDetails
         {
             var copy = (EntryDetails)MemberwiseClone();
             copy.Registrations = null;
+            copy.HasPolledTokens = copy.Tokens is { Count: > 0 };
             return copy;
         }
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CacheKit.Engine;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -19,5 +20,30 @@ internal static class TestCache
         return new Cache(
             name, options, memory ?? new MemoryOptions { MemoryPressureShare = 1 }, time ?? TimeProvider.System, NullLogger.Instance, observers,
             meters: null, isMemoryShort: static () => false, faults);
+    }
+
+    /// <summary>Waits for what lands behind the callers' backs, then sees that nothing is left over or contradicts itself.</summary>
+    internal static void Settle(this Cache cache)
+    {
+        for (var clock = Stopwatch.StartNew(); ; Thread.Yield())
+        {
+            try
+            {
+                cache.Verify();
+                return;
+            }
+            catch (InvalidOperationException) when (clock.Elapsed < TimeSpan.FromSeconds(10))
+            {
+                // A flight lands a moment after its factory has ended.
+            }
+        }
+    }
+
+    internal static void End(Cache cache)
+    {
+        using (cache)
+        {
+            cache.Settle();
+        }
     }
 }
