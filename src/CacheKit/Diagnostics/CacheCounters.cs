@@ -17,8 +17,6 @@ internal sealed class CacheCounters : IDisposable
 
     internal void Hit() => _hits.Increment();
 
-    internal void Hits(long number) => _hits.Add(number);
-
     internal void StaleHit() => Interlocked.Increment(ref _staleHits);
 
     internal void Miss() => _misses.Increment();
