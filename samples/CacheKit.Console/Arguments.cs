@@ -6,7 +6,8 @@ internal sealed record Arguments(string Directory, int Passes)
     /// <summary>The exit code of a command line that makes no sense.</summary>
     public const int Misused = 2;
 
-    private const string Usage = "usage: CacheKit.Console [directory] [--passes N]   (N from 2 to 100, default 4)";
+    /// <summary>How the program is called.</summary>
+    public const string Usage = "usage: CacheKit.Console [directory] [--passes N]   (N from 2 to 100, default 4)";
 
     /// <summary>Reads the command line; says what is wrong with it, and gives null, if it cannot be followed.</summary>
     public static Arguments? Parse(string[] args, TextWriter errors)

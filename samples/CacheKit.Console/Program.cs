@@ -8,6 +8,12 @@ using CacheKit;
 using CacheKit.Samples;
 using Microsoft.Extensions.DependencyInjection;
 
+if (args is ["--help" or "-h"])
+{
+    Console.WriteLine(Arguments.Usage);
+    return 0;
+}
+
 if (Arguments.Parse(args, Console.Error) is not { } arguments)
 {
     return Arguments.Misused;

@@ -43,7 +43,7 @@ public sealed class CacheEntryOptions
         init => _jitter = NotNegative(value);
     }
 
-    /// <summary>Labels to remove the entry by, together with others. Default: none.</summary>
+    /// <summary>Labels to remove the entry by, together with others; they take the place of the cache's default ones. Default: none.</summary>
     /// <value>Any number; duplicates do not matter; a tag is not empty, not <c>*</c>, and has no lone surrogate.</value>
     public IReadOnlyList<string>? Tags { get; init; }
 

@@ -10,6 +10,16 @@ namespace CacheKit;
 /// </remarks>
 public static class CacheExtensions
 {
+    /// <summary>Looks a key up with options of its own, such as <c>new() { AllowStale = true }</c>.</summary>
+    /// <inheritdoc cref="ICache.GetAsync{T}"/>
+    [OverloadResolutionPriority(1)]
+    public static ValueTask<CacheLookup<T>> GetAsync<T>(
+        this ICache cache, string key, CacheEntryOptions? options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        return cache.GetAsync<T>(key, options, cancellationToken);
+    }
+
     // The priorities: `new() { … }` in the place of the options means options, not a time; and an asynchronous lambda,
     // which could be either, makes a ValueTask.
 
@@ -36,7 +46,7 @@ public static class CacheExtensions
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.Plain, options, cancellationToken);
 
-    /// <summary>The same for a factory that returns a <see cref="Task{TResult}"/>, such as <c>ct => database.LoadAsync(id, ct)</c>.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it, by a factory that returns a <see cref="Task{TResult}"/>, such as <c>ct => database.LoadAsync(id, ct)</c>.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     [OverloadResolutionPriority(2)]
     public static ValueTask<T> GetOrCreateAsync<T>(
@@ -44,7 +54,7 @@ public static class CacheExtensions
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.PlainTask, options, cancellationToken);
 
-    /// <summary>The same for a factory that has a say in how its value is stored.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it, by a factory that has a say in how its value is stored.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     [OverloadResolutionPriority(1)]
     public static ValueTask<T> GetOrCreateAsync<T>(
@@ -52,14 +62,14 @@ public static class CacheExtensions
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.WithContext, options, cancellationToken);
 
-    /// <summary>The same for a factory that has a say in how its value is stored and returns a <see cref="Task{TResult}"/>.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it, by a factory that has a say in how its value is stored and returns a <see cref="Task{TResult}"/>.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     public static ValueTask<T> GetOrCreateAsync<T>(
         this ICache cache, string key, Func<CacheEntryContext, CancellationToken, Task<T>> factory,
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.WithContextTask, options, cancellationToken);
 
-    /// <summary>The same with an expiration in place of options.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it for a time.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     [OverloadResolutionPriority(1)]
     public static ValueTask<T> GetOrCreateAsync<T>(
@@ -67,12 +77,59 @@ public static class CacheExtensions
         CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.Plain, expiration, cancellationToken);
 
-    /// <summary>The same with an expiration in place of options, for a factory that returns a <see cref="Task{TResult}"/>.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it for a time, by a factory that returns a <see cref="Task{TResult}"/>.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     public static ValueTask<T> GetOrCreateAsync<T>(
         this ICache cache, string key, Func<CancellationToken, Task<T>> factory, TimeSpan expiration,
         CancellationToken cancellationToken = default) =>
         GetOrCreate(cache, key, factory, Adapted<T>.PlainTask, expiration, cancellationToken);
+
+    /// <summary>Gets the value under a key, or creates and stores it, handing a state to the factory so that it captures nothing.</summary>
+    /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
+    [OverloadResolutionPriority(1)]
+    public static ValueTask<T> GetOrCreateAsync<TState, T>(
+        this ICache cache, string key, TState state, Func<TState, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        GetOrCreate(cache, key, new Stateful<TState, Func<TState, CancellationToken, ValueTask<T>>>(state, Required(factory)),
+            static (with, _, token) => with.Factory(with.State, token), options, cancellationToken);
+
+    /// <summary>Gets the value under a key, or creates and stores it, by a factory that is handed a state and returns a <see cref="Task{TResult}"/>.</summary>
+    /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
+    public static ValueTask<T> GetOrCreateAsync<TState, T>(
+        this ICache cache, string key, TState state, Func<TState, CancellationToken, Task<T>> factory,
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        GetOrCreate(cache, key, new Stateful<TState, Func<TState, CancellationToken, Task<T>>>(state, Required(factory)),
+            static (with, _, token) => new ValueTask<T>(Returned(with.Factory(with.State, token))), options, cancellationToken);
+
+    /// <summary>Gets many values, creating those that are missing with one call of a factory that makes a dictionary of them.</summary>
+    /// <inheritdoc cref="ICache.GetOrCreateManyAsync{TState, T}"/>
+    [OverloadResolutionPriority(2)]
+    public static ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<T>(
+        this ICache cache, IEnumerable<string> keys,
+        Func<IReadOnlyList<string>, CancellationToken, ValueTask<Dictionary<string, T>>> factory,
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        return cache.GetOrCreateManyAsync(
+            keys, Required(factory),
+            static async ValueTask<IReadOnlyDictionary<string, T>> (create, batch, token) => await create(batch.Keys, token).ConfigureAwait(false),
+            options, cancellationToken);
+    }
+
+    /// <summary>Gets many values, creating those that are missing with one call of a factory that returns a <see cref="Task{TResult}"/>.</summary>
+    /// <inheritdoc cref="ICache.GetOrCreateManyAsync{TState, T}"/>
+    [OverloadResolutionPriority(1)]
+    public static ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<T>(
+        this ICache cache, IEnumerable<string> keys,
+        Func<IReadOnlyList<string>, CancellationToken, Task<Dictionary<string, T>>> factory,
+        CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        return cache.GetOrCreateManyAsync(
+            keys, Required(factory),
+            static async ValueTask<IReadOnlyDictionary<string, T>> (create, batch, token) => await create(batch.Keys, token).ConfigureAwait(false),
+            options, cancellationToken);
+    }
 
     /// <summary>Gets many values, creating those that are missing with one call of the factory.</summary>
     /// <inheritdoc cref="ICache.GetOrCreateManyAsync{TState, T}"/>
@@ -96,6 +153,15 @@ public static class CacheExtensions
         return cache.SetAsync(key, value, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
     }
 
+    /// <summary>Stores a value for a time if the key is absent or expired.</summary>
+    /// <inheritdoc cref="ICache.TryAddAsync{T}"/>
+    public static ValueTask<bool> TryAddAsync<T>(
+        this ICache cache, string key, T value, TimeSpan expiration, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        return cache.TryAddAsync(key, value, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
+    }
+
     /// <summary>Subtracts from a counter, atomically.</summary>
     /// <inheritdoc cref="ICache.IncrementAsync"/>
     /// <exception cref="OverflowException"><paramref name="delta"/> is <see cref="long.MinValue"/>, which cannot be negated.</exception>
@@ -109,7 +175,6 @@ public static class CacheExtensions
     private static ValueTask<T> GetOrCreate<TFactory, T>(
         ICache cache, string key, TFactory factory,
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, CacheEntryOptions? options, CancellationToken cancellationToken)
-        where TFactory : Delegate
     {
         ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
@@ -124,7 +189,6 @@ public static class CacheExtensions
     private static ValueTask<T> GetOrCreate<TFactory, T>(
         ICache cache, string key, TFactory factory,
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, TimeSpan expiration, CancellationToken cancellationToken)
-        where TFactory : Delegate
     {
         ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
@@ -136,6 +200,17 @@ public static class CacheExtensions
         return GetOrCreate(cache, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
     }
 
+    private static TFactory Required<TFactory>(TFactory factory, [CallerArgumentExpression(nameof(factory))] string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(factory, name);
+        return factory;
+    }
+
+    private static Task<T> Returned<T>(Task<T>? task) => task
+        ?? throw new InvalidOperationException("The cache factory returned null instead of a task. A substitute in a test may do that; have it return Task.FromResult.");
+
+    private readonly record struct Stateful<TState, TFactory>(TState State, TFactory Factory);
+
     /// <summary>The shorter factories, brought into the form of the primitive by delegates that capture nothing.</summary>
     private static class Adapted<T>
     {
@@ -143,12 +218,12 @@ public static class CacheExtensions
             static (factory, _, token) => factory(token);
 
         internal static readonly Func<Func<CancellationToken, Task<T>>, CacheEntryContext, CancellationToken, ValueTask<T>> PlainTask =
-            static (factory, _, token) => new(factory(token));
+            static (factory, _, token) => new(Returned(factory(token)));
 
         internal static readonly Func<Func<CacheEntryContext, CancellationToken, ValueTask<T>>, CacheEntryContext, CancellationToken, ValueTask<T>> WithContext =
             static (factory, context, token) => factory(context, token);
 
         internal static readonly Func<Func<CacheEntryContext, CancellationToken, Task<T>>, CacheEntryContext, CancellationToken, ValueTask<T>> WithContextTask =
-            static (factory, context, token) => new(factory(context, token));
+            static (factory, context, token) => new(Returned(factory(context, token)));
     }
 }

@@ -48,7 +48,7 @@ public interface ICache
     /// <param name="state">Handed to the factory, so that it can be a static lambda that captures nothing.</param>
     /// <param name="factory">
     /// Makes the value. It runs on the calling thread up to its first <see langword="await"/>, with the caller's
-    /// <see cref="ExecutionContext"/>, under no lock. Its token is cancelled when the last caller who waits has gone.
+    /// <see cref="ExecutionContext"/>, under no lock; on a thread of the pool if a time limit must hold for it. Its token is cancelled when the last caller who waits has gone.
     /// </param>
     /// <param name="options">How to store the value. What is unset comes from the cache's defaults, one by one.</param>
     /// <param name="cancellationToken">Ends this caller's wait; others go on waiting and the factory goes on running.</param>

@@ -31,7 +31,7 @@ public static class SynchronousCacheExtensions
             : Wait(cache.GetOrCreateAsync(key, factory, static (create, _, _) => new ValueTask<T>(create()), options));
     }
 
-    /// <summary>The same for a factory that has a say in how its value is stored.</summary>
+    /// <summary>Gets the value under a key, or creates and stores it, by a factory that has a say in how its value is stored.</summary>
     /// <inheritdoc cref="GetOrCreate{T}(ICache, string, Func{T}, CacheEntryOptions?)"/>
     public static T GetOrCreate<T>(this ICache cache, string key, Func<CacheEntryContext, T> factory, CacheEntryOptions? options = null)
     {

@@ -20,7 +20,6 @@ public sealed class LayeringTests
     {
         ["CacheKit"] =
         [
-            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",

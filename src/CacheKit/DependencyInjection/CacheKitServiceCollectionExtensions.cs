@@ -91,6 +91,9 @@ public static class CacheKitServiceCollectionExtensions
         return services;
     }
 
+    [ThreadStatic]
+    private static (IServiceProvider Provider, string Name)? _creating;
+
     private static void CheckName(string name)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
@@ -124,12 +127,32 @@ public static class CacheKitServiceCollectionExtensions
         return builder;
     }
 
-    private static Cache Create(IServiceProvider provider, string name, string optionsName) => new(
-        name,
-        provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName),
-        provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName),
-        provider.GetRequiredService<TimeProvider>(),
-        provider.GetService<ILoggerFactory>()?.CreateLogger(LogCategory) ?? NullLogger.Instance,
-        [.. provider.GetKeyedServices<CacheObserver>(name)],
-        provider.GetService<IMeterFactory>());
+    private static Cache Create(IServiceProvider provider, string name, string optionsName)
+    {
+        // An observer, or a logger, that takes the cache in its constructor would have the container create the cache for ever.
+        if (_creating == (provider, name))
+        {
+            throw new InvalidOperationException(
+                $"Something that the cache '{name}' needs to be created, such as one of its observers, asks for that same cache in its "
+                + "constructor. Let it take IServiceProvider, and get the cache from that when it is called.");
+        }
+
+        var outer = _creating;
+        _creating = (provider, name);
+        try
+        {
+            return new(
+                name,
+                provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName),
+                provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName),
+                provider.GetRequiredService<TimeProvider>(),
+                provider.GetService<ILoggerFactory>()?.CreateLogger(LogCategory) ?? NullLogger.Instance,
+                [.. provider.GetKeyedServices<CacheObserver>(name)],
+                provider.GetService<IMeterFactory>());
+        }
+        finally
+        {
+            _creating = outer;
+        }
+    }
 }

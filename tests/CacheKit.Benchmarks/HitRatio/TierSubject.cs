@@ -39,7 +39,6 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
 
     private sealed class NoListener : IMemoryListener
     {
-        public bool IsRemoved(MemoryEntry entry) => false;
 
         public void OnEnded(in EndedEntries ended)
         {
@@ -52,6 +51,8 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
         public void OnMaintenanceFailed(Exception exception)
         {
         }
+
+        public CacheEntryEndReason? ReasonToEnd(MemoryEntry entry) => null;
 
         public void OnMaintenance()
         {
