@@ -10,6 +10,7 @@ using CacheKit.Benchmarks.Tables;
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
+    ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 

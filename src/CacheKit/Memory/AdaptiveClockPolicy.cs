@@ -69,7 +69,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     private readonly FrequencySketch _sketch = new(SketchCallsPerEntry);
     private readonly SampleBuffer _samples = new();
     private readonly List<MemoryEntry> _gathered = [];
-    private readonly Func<string, int> _hash;
+    private readonly Func<string, int>? _hash;
     private readonly CacheClock? _clock;
     private readonly Tuning[] _tunings;
     private GhostTable? _ghosts;
@@ -87,11 +87,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     /// <param name="maximumWeight">The bound, at least 1.</param>
     /// <param name="clock">Tells which entries are dead, so that the hand takes them first. If null, only their removal does.</param>
-    /// <param name="hash">The hash the sketch goes by, if the runtime's, which is another one in every process, is not wanted.</param>
+    /// <param name="hash">The hash the sketch goes by, if the table's, which is another one in every process, is not wanted.</param>
     /// <param name="tunings">The tunings to choose from, if not the usual; the first is the one to start with.</param>
     internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Func<string, int>? hash = null, Tuning[]? tunings = null)
     {
-        _hash = hash ?? (static key => (int)KeyHash.Of(key));
+        _hash = hash;
         _clock = clock;
         _tunings = tunings ?? MiniatureSimulations.Tunings;
         _tuning = _tunings[0];
@@ -104,6 +104,9 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     /// <summary>How the cache is run at the moment.</summary>
     internal Tuning Tuning => _tuning;
+
+    /// <summary>How many of the hits noted were played by the miniatures.</summary>
+    internal long HitsPlayed => _simulations?.HitsPlayed ?? 0;
 
     private ulong Total => _window.Weight + _main.Weight;
 
@@ -122,7 +125,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             return false;
         }
 
-        var hash = (uint)_hash(entry.Key);
+        var hash = _hash is null ? KeyHash.Of(entry.Key) : (uint)_hash(entry.Key);
         entry.PolicyHash = hash;
         entry.Frequency = 0;
         _sketch.Add(hash);

@@ -77,6 +77,9 @@ internal sealed class MiniatureSimulations
     /// <summary>A request is played if its hash has none of these bits. All bits while nothing is recorded.</summary>
     internal uint SampleMask { get; private set; }
 
+    /// <summary>How many hits were played: what tells a policy that readers go past from one that sees them.</summary>
+    internal long HitsPlayed { get; private set; }
+
     private bool IsRecording => SampleMask != uint.MaxValue;
 
     /// <summary>The best tuning of late, as an index; the one in use until there is reason to change it.</summary>
@@ -134,6 +137,7 @@ internal sealed class MiniatureSimulations
         }
 
         _missesInBurst += isHit ? 0 : 1;
+        HitsPlayed += isHit ? 1 : 0;
         if (_timeRate > 1 && ++_inBurst >= _burst && _missesInBurst > 0)
         {
             _missesToSkip = (long)_missesInBurst * _keyRate * (_timeRate - 1);

@@ -21,6 +21,8 @@ internal static class HitRatioBenchmark
     private static readonly (string Name, Func<int, Trace, string[], ICacheSimulator> Create)[] _subjects =
     [
         (Ours, (capacity, _, keys) => new TierSubject(new AdaptiveClockPolicy(capacity, hash: StableHash), capacity, keys)),
+        (Ours + ", one tuning", (capacity, _, keys) =>
+            new TierSubject(new AdaptiveClockPolicy(capacity, hash: StableHash, tunings: [new(0.1, Admission.ByFrequency)]), capacity, keys)),
         ("LRU", (capacity, trace, _) => new LruSimulator(capacity, trace.UniqueKeys)),
         ("SIEVE", (capacity, trace, _) => new SieveSimulator(capacity, trace.UniqueKeys)),
         ("ARC", (capacity, trace, _) => new ArcSimulator(capacity, trace.UniqueKeys)),

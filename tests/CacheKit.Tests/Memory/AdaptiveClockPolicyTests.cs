@@ -70,6 +70,20 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     }
 
     [Fact]
+    public void About_one_hit_in_64_is_played_by_the_miniatures()
+    {
+        var policy = new AdaptiveClockPolicy(10_000, hash: PolicyHash.Of);
+        var books = new Books(policy, 10_000);
+        var hits = 0;
+        for (var request = 0; request < 300_000; request++)
+        {
+            hits += books.Use(request % 8 == 0 ? 20_000 + request : request % 6_000, 1) ? 1 : 0;
+        }
+
+        (policy.HitsPlayed / (double)hits).Should().BeInRange(0.5 / 64, 2.0 / 64);
+    }
+
+    [Fact]
     public void With_reuse_a_key_that_comes_back_soon_after_its_eviction_stays()
     {
         var books = new Books(new AdaptiveClockPolicy(100, hash: PolicyHash.Of, tunings: [new(0.1, Admission.ByReuse)]), 100);
