@@ -82,7 +82,7 @@ public abstract class CapacityContract : CacheContract
         foreach (var size in new[] { 100, 500, 50, 0, 9_999, 10_000, 1 })
         {
             await cache.SetAsync("k", size, new CacheEntryOptions { Size = size });
-            cache.GetStatistics().Weight.Should().Be(size);
+            cache.GetStatistics().Weight.Should().Be(Math.Max(1, size), "nothing is free, or the bound would not hold");
             await ExpectAsync(cache, "k", size);
         }
     }
