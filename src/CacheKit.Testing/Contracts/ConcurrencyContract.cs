@@ -162,7 +162,11 @@ public abstract class ConcurrencyContract : CacheContract
     [Fact]
     public async Task Everything_at_once_leaves_a_cache_that_is_whole()
     {
-        var cache = await CreateAsync(options => options.Memory.MaximumEntries = 50);
+        var cache = await CreateAsync(options =>
+        {
+            options.Memory.MaximumEntries = 50;
+            options.Memory.MaintenanceInterval = TimeSpan.FromMilliseconds(10);
+        });
         await RunAsync((thread, i) =>
         {
             var random = new Random(thread * 100_003 + i);

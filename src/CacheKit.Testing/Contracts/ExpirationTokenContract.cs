@@ -86,6 +86,19 @@ public abstract class ExpirationTokenContract : CacheContract
     }
 
     [Fact]
+    public async Task A_null_token_is_refused()
+    {
+        FluentActions.Invoking(() => new CacheEntryOptions { ExpirationTokens = [null!] }).Should().Throw<ArgumentException>();
+        var cache = await CreateAsync();
+        var act = () => Soon(cache.GetOrCreateAsync("k", (context, _) =>
+        {
+            context.AddExpirationToken(null!);
+            return ValueTask.FromResult(1);
+        }));
+        await act.Should().ThrowAsync<ArgumentNullException>();
+    }
+
+    [Fact]
     public async Task A_token_ends_its_own_entry_and_not_the_one_that_took_its_place()
     {
         var cache = await CreateAsync();

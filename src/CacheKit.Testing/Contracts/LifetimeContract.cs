@@ -115,7 +115,11 @@ public abstract class LifetimeContract : CacheContract
     public async Task Time_goes_on_without_a_closed_cache()
     {
         var log = new RecordingObserver();
-        var cache = await CreateAsync(options => options.Observers.Add(log));
+        var cache = await CreateAsync(options =>
+        {
+            options.Memory.MaintenanceInterval = Seconds(1);
+            options.Observers.Add(log);
+        });
         await cache.SetAsync("k", 1, Seconds(1));
         await CloseAsync(cache);
         Clock.Advance(Seconds(10));

@@ -304,7 +304,7 @@ public abstract class TagContract : CacheContract
     [Fact]
     public async Task Many_removals_of_many_tags_are_all_remembered()
     {
-        var cache = await CreateAsync();
+        var cache = await CreateAsync(options => options.Memory.MaintenanceInterval = Seconds(1));
         await cache.SetManyAsync(Enumerable.Range(0, 100).Select(i => KeyValuePair.Create($"k{i}", i)), Tagged("all"));
         for (var i = 0; i < 100; i++)
         {
