@@ -12,6 +12,7 @@ public sealed class CacheEntryOptions
     private readonly TimeSpan? _slidingExpiration, _jitter, _staleFor, _retryAfterFailure, _softTimeout, _hardTimeout;
     private readonly double? _refreshAheadThreshold;
     private readonly long? _size;
+    private readonly IChangeToken[]? _expirationTokens;
 
     /// <summary>
     /// How long the value may be served, from the moment it is stored; for a sliding entry, the longest it may live
@@ -50,7 +51,7 @@ public sealed class CacheEntryOptions
     /// What the entry weighs against <see cref="MemoryOptions.MaximumBytes"/>. Default: what the cache's
     /// <see cref="MemoryOptions.SizeOf"/> says, or else an estimate from the value.
     /// </summary>
-    /// <value>Zero or more. Ignored by a cache that is bounded by a number of entries.</value>
+    /// <value>Zero or more; zero counts as one. Ignored by a cache that is bounded by a number of entries.</value>
     public long? Size
     {
         get => _size;
@@ -129,7 +130,14 @@ public sealed class CacheEntryOptions
     }
 
     /// <summary>Tokens that end the entry, for good, as soon as one of them changes. Default: none.</summary>
-    public IReadOnlyList<IChangeToken>? ExpirationTokens { get; init; }
+    /// <exception cref="ArgumentException">One of them is <see langword="null"/>.</exception>
+    public IReadOnlyList<IChangeToken>? ExpirationTokens
+    {
+        get => _expirationTokens;
+        init => _expirationTokens = value is null || !value.Contains(null!) // looked for because it must not be there
+            ? value?.ToArray()
+            : throw new ArgumentException("An expiration token must not be null.", nameof(ExpirationTokens));
+    }
 
     /// <summary>
     /// Whether each caller gets a copy of the value, so that changing it changes nobody else's. Default: what the

@@ -35,7 +35,7 @@ public sealed class CacheStatistics
     /// <summary>Refreshes started in the background because an entry neared its expiration; part of <see cref="FactoryRuns"/>.</summary>
     public long BackgroundRefreshes { get; init; }
 
-    /// <summary>Results of factories that were not stored, because a removal or a newer value overtook them.</summary>
+    /// <summary>Results of factories that were not stored: overtaken by a removal or a newer value, or past their hard timeout, or wanted by nobody any more.</summary>
     public long DiscardedResults { get; init; }
 
     /// <summary>Values stored by a set, an add or a counter.</summary>

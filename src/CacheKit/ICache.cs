@@ -7,8 +7,8 @@ namespace CacheKit;
 /// <remarks>
 /// <para>All members are safe for concurrent use. A key is compared ordinally; a null key is an
 /// <see cref="ArgumentNullException"/>; an empty key, one with a lone surrogate, or one of more than 65,535 UTF-8
-/// bytes is an <see cref="ArgumentException"/>. After disposal every member throws
-/// <see cref="ObjectDisposedException"/>.</para>
+/// bytes is an <see cref="ArgumentException"/>. After disposal every member but
+/// <see cref="Name"/> throws <see cref="ObjectDisposedException"/>.</para>
 /// <para>After a removal (<see cref="RemoveAsync"/>, <see cref="RemoveByTagAsync"/>, <see cref="ClearAsync"/>) or a
 /// <see cref="SetAsync{T}"/> has returned, no later call gets an older value, also while factories that began before
 /// it are still running: their late result goes to those who already waited, and is not stored.</para>
@@ -148,7 +148,7 @@ public interface ICache
     /// </returns>
     ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default);
 
-    /// <summary>Gives an entry a new time to live, counted from now; it replaces a sliding expiration.</summary>
+    /// <summary>Gives an entry a new time to live, counted from now; it replaces a sliding expiration and ends refresh-ahead.</summary>
     /// <returns><see langword="true"/> if there was an unexpired entry; an absent or expired one is never revived.</returns>
     /// <remarks>Zero or less removes the entry; <see cref="TimeSpan.MaxValue"/> makes it never expire.</remarks>
     ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default);
@@ -164,6 +164,7 @@ public interface ICache
     /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <returns>The new value, kept within the bounds.</returns>
     /// <exception cref="CacheTypeMismatchException">The entry is not an integer; it is left as it is.</exception>
+    /// <exception cref="OverflowException">The entry is an integer too large for a <see cref="long"/>; it is left as it is.</exception>
     /// <remarks>A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such.</remarks>
     ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default);
 

@@ -18,7 +18,8 @@ public static class SynchronousCacheExtensions
 
     /// <summary>
     /// Gets the value under a key, or creates and stores it. Blocks only if another caller is creating it already, or
-    /// a <see cref="CacheEntryOptions.HardTimeout"/> has moved the factory to another thread.
+    /// a <see cref="CacheEntryOptions.HardTimeout"/>, or a <see cref="CacheEntryOptions.SoftTimeout"/> beside a stale value, has moved
+    /// the factory to another thread.
     /// </summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
     public static T GetOrCreate<T>(this ICache cache, string key, Func<T> factory, CacheEntryOptions? options = null)

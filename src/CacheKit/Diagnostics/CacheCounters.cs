@@ -1,21 +1,21 @@
 namespace CacheKit.Diagnostics;
 
 /// <summary>Counts what one cache does; see <see cref="CacheStatistics"/> for what each number means.</summary>
-/// <remarks>Hits and misses are counted per thread; the rest is rare, or costs much more than an interlocked addition.</remarks>
+/// <remarks>What happens at every call is counted per thread; the rest is rare, or costs much more than an interlocked addition.</remarks>
 internal sealed class CacheCounters : IDisposable
 {
     private readonly HitCounter _hits = new();
     private readonly HitCounter _misses = new();
+    private readonly HitCounter _sets = new();
+    private readonly HitCounter _evictions = new();
     private long _staleHits, _joins;
     private long _factoryRuns, _factoryFailures, _factoryTicks, _backgroundRefreshes, _discardedResults;
-    private long _sets, _removals, _refusals;
-    private long _replacements, _evictions, _expirations, _tokenExpirations;
+    private long _removals, _refusals;
+    private long _replacements, _expirations, _tokenExpirations;
 
     internal HitCounter HitCounter => _hits;
 
     internal void Hit() => _hits.Increment();
-
-    internal void Hits(long number) => _hits.Add(number);
 
     internal void StaleHit() => Interlocked.Increment(ref _staleHits);
 
@@ -43,7 +43,7 @@ internal sealed class CacheCounters : IDisposable
 
     internal void DiscardedResult() => Interlocked.Increment(ref _discardedResults);
 
-    internal void Set() => Interlocked.Increment(ref _sets);
+    internal void Set() => _sets.Increment();
 
     internal void Removal() => Interlocked.Increment(ref _removals);
 
@@ -57,7 +57,7 @@ internal sealed class CacheCounters : IDisposable
                 Interlocked.Increment(ref _replacements);
                 break;
             case CacheEntryEndReason.Evicted:
-                Interlocked.Increment(ref _evictions);
+                _evictions.Increment();
                 break;
             case CacheEntryEndReason.Expired:
                 Interlocked.Increment(ref _expirations);
@@ -81,10 +81,10 @@ internal sealed class CacheCounters : IDisposable
         FactoryTime = new(Volatile.Read(ref _factoryTicks)),
         BackgroundRefreshes = Volatile.Read(ref _backgroundRefreshes),
         DiscardedResults = Volatile.Read(ref _discardedResults),
-        Sets = Volatile.Read(ref _sets),
+        Sets = _sets.Value,
         Removals = Volatile.Read(ref _removals),
         Replacements = Volatile.Read(ref _replacements),
-        Evictions = Volatile.Read(ref _evictions),
+        Evictions = _evictions.Value,
         Expirations = Volatile.Read(ref _expirations),
         TokenExpirations = Volatile.Read(ref _tokenExpirations),
         Refusals = Volatile.Read(ref _refusals),
@@ -96,5 +96,7 @@ internal sealed class CacheCounters : IDisposable
     {
         _hits.Dispose();
         _misses.Dispose();
+        _sets.Dispose();
+        _evictions.Dispose();
     }
 }

@@ -32,9 +32,9 @@ internal sealed class BatchCalls(
                     }
                 }
             }
-            catch (Exception exception)
+            catch
             {
-                Abort(attempt, exception);
+                Abort(attempt);
                 throw;
             }
 
@@ -150,11 +150,11 @@ internal sealed class BatchCalls(
         loader.StartBatch(led, state, factory, options, hasStale, isBackground);
     }
 
-    private void Abort<T>(Attempt<T> attempt, Exception exception)
+    private void Abort<T>(Attempt<T> attempt)
     {
         foreach (var flight in attempt.Led)
         {
-            loader.Abort(flight, exception);
+            loader.Abort(flight);
         }
 
         foreach (var boarded in attempt.Boardings)

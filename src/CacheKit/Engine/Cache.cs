@@ -410,7 +410,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _flights.Verify();
     }
 
-    bool IMemoryListener.IsRemoved(MemoryEntry entry) => !_life.IsCoveredByNoRemoval(entry);
+    CacheEntryEndReason? IMemoryListener.ReasonToEnd(MemoryEntry entry) => _life.ReasonToEnd(entry);
 
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
 

@@ -45,11 +45,16 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         }
         else
         {
-            // Asking a token runs the caller's code: before the lock.
-            if (details.HasPolledTokens && details.Tokens!.Any(static token => token.HasChanged)) // HasPolledTokens: there are some
+            // Asking a token runs the caller's code: before the lock, and before the time is read.
+            if (details.HasPolledTokens)
             {
-                memory.Remove(entry, CacheEntryEndReason.TokenChanged, ref ended);
-                return EntryState.Gone;
+                if (ChangeTokens.HavePolledOnesChanged(details))
+                {
+                    memory.Remove(entry, CacheEntryEndReason.TokenChanged, ref ended);
+                    return EntryState.Gone;
+                }
+
+                now = clock.Now;
             }
 
             lock (details)
@@ -74,6 +79,12 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         memory.Remove(entry, CacheEntryEndReason.Expired, ref ended);
         return EntryState.Gone;
     }
+
+    /// <summary>Why an entry that nobody reads should leave, if its time is not over; for the upkeep.</summary>
+    internal CacheEntryEndReason? ReasonToEnd(MemoryEntry entry) =>
+        !IsCoveredByNoRemoval(entry) ? CacheEntryEndReason.Removed
+        : entry.Details is { } details && ChangeTokens.HavePolledOnesChanged(details) ? CacheEntryEndReason.TokenChanged
+        : null;
 
     internal void ObserveTime() => clock.Observe();
 

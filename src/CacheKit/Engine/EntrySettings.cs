@@ -59,15 +59,7 @@ internal readonly struct EntrySettings
                 return false;
             }
 
-            foreach (var token in Tokens ?? [])
-            {
-                if (token.HasChanged)
-                {
-                    return false;
-                }
-            }
-
-            return true;
+            return Tokens is null || !Tokens.Any(static token => token.HasChanged);
         }
     }
 

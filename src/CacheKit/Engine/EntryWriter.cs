@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
 
@@ -8,13 +9,16 @@ internal sealed class EntryWriter(
     MemoryTier memory, CacheClock clock, ValueIsolation isolation, Func<string, object?, long>? sizeOf, bool countsBytes,
     CacheReporter reporter)
 {
+    private volatile bool _isClosed;
+
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
     internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
     {
         MemoryEntry entry = isolation.Applies(value, settings.Isolate) ? isolation.Capture(key, value) : new MemoryEntry<T>(key, value);
         if (countsBytes)
         {
-            entry.Weight = settings.Size ?? SizeOf(key, entry, value);
+            // Nothing is free: what weighs nothing would not be bounded.
+            entry.Weight = Math.Max(1, settings.Size ?? SizeOf(key, entry, value));
         }
 
         settings.Apply(entry, clock);
@@ -34,19 +38,22 @@ internal sealed class EntryWriter(
     /// <param name="ended">What has left.</param>
     internal void Announce(MemoryEntry? stored, bool isStored, in EndedEntries ended)
     {
-        if (stored is not null)
+        if (stored is not null && !isStored)
         {
-            if (isStored)
+            reporter.EntryRefused(stored, memory.MaximumWeight);
+        }
+
+        try
+        {
+            if (stored is not null && isStored)
             {
                 Watch(stored);
             }
-            else
-            {
-                reporter.EntryRefused(stored, memory.MaximumWeight);
-            }
         }
-
-        Announce(in ended);
+        finally
+        {
+            Announce(in ended);
+        }
     }
 
     internal void Announce(in EndedEntries ended)
@@ -66,9 +73,10 @@ internal sealed class EntryWriter(
     /// <summary>Lets go of every token, which may outlive the cache and would keep it in memory. When the cache is closed.</summary>
     internal void LetGoOfTokens()
     {
+        _isClosed = true;
         var none = new EndedEntries();
         memory.Sweep(
-            static entry =>
+            entry =>
             {
                 if (entry.Details is { Tokens: not null } details)
                 {
@@ -102,37 +110,52 @@ internal sealed class EntryWriter(
         }
 
         var registrations = new List<IDisposable>(tokens.Count);
-        foreach (var token in tokens)
+        try
         {
-            if (token.ActiveChangeCallbacks)
+            foreach (var token in tokens)
             {
-                registrations.Add(token.RegisterChangeCallback(
-                    static state =>
-                    {
-                        var (writer, entry) = ((EntryWriter, MemoryEntry))state!; // as handed over below
-                        writer.EndByToken(entry);
-                    },
-                    (this, entry)));
+                if (ChangeTokens.CallBack(token))
+                {
+                    registrations.Add(token.RegisterChangeCallback(
+                        static state =>
+                        {
+                            var (writer, entry) = ((EntryWriter, MemoryEntry))state!; // as handed over below
+                            writer.EndByToken(entry);
+                        },
+                        (this, entry)));
+                }
             }
+        }
+        catch
+        {
+            // An entry that its tokens cannot end must not stay: the caller is told, and nothing is half done.
+            Undo(registrations);
+            EndByToken(entry);
+            throw;
         }
 
         var now = clock.Now;
-        var isPolled = registrations.Count < tokens.Count;
         lock (details)
         {
             details.Registrations = registrations;
-            details.HasPolledTokens = isPolled;
+            details.HasPolledTokens = registrations.Count < tokens.Count;
             Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
         }
 
-        // If it left before its registrations were known, nobody else undoes them.
-        if (entry.HasLeft)
+        // A token that changed before it was registered with need not call back.
+        if (tokens.Any(static token => token.HasChanged))
+        {
+            EndByToken(entry);
+        }
+
+        // If it left, or the cache was closed, before its registrations were known, nobody else undoes them.
+        if (entry.HasLeft || _isClosed)
         {
             Unwatch(details);
         }
     }
 
-    private static void Unwatch(EntryDetails details)
+    private void Unwatch(EntryDetails details)
     {
         List<IDisposable>? registrations;
         lock (details)
@@ -141,9 +164,22 @@ internal sealed class EntryWriter(
             details.Registrations = null;
         }
 
+        Undo(registrations);
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A broken token must not keep the others from being let go.")]
+    private void Undo(List<IDisposable>? registrations)
+    {
         foreach (var registration in registrations ?? [])
         {
-            registration.Dispose();
+            try
+            {
+                registration.Dispose();
+            }
+            catch (Exception exception)
+            {
+                reporter.BackgroundWorkFailed(exception);
+            }
         }
     }
 

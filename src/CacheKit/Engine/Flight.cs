@@ -44,7 +44,7 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
 /// <param name="HasValue">False when the factory of a batch left the key out.</param>
 /// <param name="IsStale">Whether an expired value stands in for one that could not be made.</param>
 /// <param name="Isolated">The entry to copy the value from for each caller, if it must not be shared.</param>
-internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry<T>? Isolated);
+internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry? Isolated);
 
 /// <inheritdoc/>
 internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightCancellation cancellation) : Flight(key, stamp, tags, cancellation)
@@ -67,7 +67,7 @@ internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightCan
         try
         {
             return ValueReader.TryRead<T>(entry, out var value)
-                && Complete(new(value, HasValue: true, IsStale: true, entry as IsolatedEntry<T>));
+                && Complete(new(value, HasValue: true, IsStale: true, entry as IsolatedEntry));
         }
         catch (Exception)
         {
@@ -94,6 +94,9 @@ internal sealed class FlightCancellation
 
     /// <summary>The factories that this one waits for; kept by <see cref="NestedFlights"/>.</summary>
     internal List<FlightCancellation>? WaitsFor;
+
+    /// <summary>Whether the factory has ended, so that what it has left running waits on its own account.</summary>
+    internal volatile bool HasEnded;
 
     internal CancellationToken Token => _source.Token;
 

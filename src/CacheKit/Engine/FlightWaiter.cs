@@ -17,7 +17,7 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
         try
         {
             NestedFlights.Enter(outer, flight);
-            if (hasStale && !outcome.IsCompleted && (options?.SoftTimeout ?? defaults.SoftTimeout) is { } patience)
+            if (hasStale && !outcome.IsCompleted && Patience.Of(options?.SoftTimeout ?? defaults.SoftTimeout) is { } patience)
             {
                 Task limited = outcome.WaitAsync(patience, time, cancellationToken);
                 await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -66,7 +66,7 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
 
         if (outcome.Isolated is { } isolated && (!boarding.IsLeader || outcome.IsStale))
         {
-            value = isolated.Copy();
+            return ValueReader.TryRead(isolated, out value!); // it was read as this type before
         }
 
         return outcome.HasValue;

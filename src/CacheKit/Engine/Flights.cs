@@ -37,7 +37,7 @@ internal sealed class Flights
 
     private bool JoinsAfterRemoval => (_faults & Faults.JoinAfterRemoval) != 0;
 
-    internal Stripe StripeOf(string key) => _stripes[key.GetHashCode(StringComparison.Ordinal) & (StripeCount - 1)];
+    internal Stripe StripeOf(string key) => _stripes[KeyHash.Of(key) & (StripeCount - 1)];
 
     /// <summary>Joins the flight of a key, or starts one if there is none to join.</summary>
     /// <param name="key">The key.</param>

@@ -76,13 +76,13 @@ internal sealed class Loader
 
     /// <summary>Whether the factory gets a thread of its own: a limit must hold for one that blocks, too.</summary>
     private bool MustOffload(Run run, CacheEntryOptions? options, bool hasStale) =>
-        run.IsBackground || run.HardTimeout is not null || (hasStale && (options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
+        run.IsBackground || run.HardTimeout is not null || (hasStale && Patience.Of(options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
 
-    /// <summary>Ends a flight whose factory will not run after all.</summary>
-    internal void Abort(Flight flight, Exception exception)
+    /// <summary>Ends a flight whose factory will not run after all. Who has joined starts over: what went wrong was not theirs.</summary>
+    internal void Abort<T>(Flight<T> flight)
     {
         LandEmpty(flight);
-        flight.Fail(exception);
+        flight.Complete(default);
     }
 
     /// <summary>The context of a key's factory, which sees the value that the new one replaces.</summary>
@@ -95,7 +95,7 @@ internal sealed class Loader
         Run run, Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory, CacheEntryOptions? options)
     {
         // Set inside an async method, so that it is undone for the caller.
-        NestedFlights.Current = flight;
+        NestedFlights.Current = flight.Cancellation;
         try
         {
             run.Begin();
@@ -133,7 +133,7 @@ internal sealed class Loader
         Run run, IReadOnlyList<Flight<T>> batch, TState state,
         Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory, CacheEntryOptions? options)
     {
-        NestedFlights.Current = batch[0];
+        NestedFlights.Current = batch[0].Cancellation;
         try
         {
             run.Begin();
@@ -167,6 +167,10 @@ internal sealed class Loader
                         flight.Complete(default);
                     }
                 }
+            }
+            else
+            {
+                _reporter.Counters.DiscardedResult();
             }
         }
         catch (Exception exception)
@@ -221,7 +225,7 @@ internal sealed class Loader
             _reporter.Counters.DiscardedResult();
         }
 
-        flight.Complete(new(value, HasValue: true, IsStale: false, entry as IsolatedEntry<T>));
+        flight.Complete(new(value, HasValue: true, IsStale: false, entry as IsolatedEntry));
         _writer.Announce(isStored && !isOvertaken ? entry : null, isTakenIn, in ended);
     }
 
@@ -241,8 +245,11 @@ internal sealed class Loader
         var kept = FindStandIn(flight.Key, options, isBackground);
         var retryAt = _life.After(options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
         var stripe = _flights.StripeOf(flight.Key);
+        bool isAwaited;
         lock (stripe.Lock)
         {
+            isAwaited = flight.Callers > 0;
+
             // Who comes after this must not try again at once; but if the value was invalidated meanwhile, or all callers
             // have gone, this failure says nothing about the next attempt.
             if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
@@ -257,7 +264,7 @@ internal sealed class Loader
         {
             _reporter.BackgroundRefreshFailed(exception);
         }
-        else if (standIn is not null)
+        else if (standIn is not null && isAwaited)
         {
             _reporter.StaleStoodIn(exception);
         }
@@ -274,13 +281,13 @@ internal sealed class Loader
     /// <param name="alsoUnexpired">Whether an entry that has not expired will do: for a refresh that came early.</param>
     internal MemoryEntry? FindStandIn(string key, CacheEntryOptions? options, bool alsoUnexpired = false)
     {
-        if (options?.StaleFor == TimeSpan.Zero || _memory.Find(key) is not { } entry)
+        if (_memory.Find(key) is not { } entry)
         {
             return null;
         }
 
         var state = Judge(entry);
-        var standsIn = state == EntryState.Stale || (alsoUnexpired && state != EntryState.Gone);
+        var standsIn = state == EntryState.Stale ? options?.StaleFor != TimeSpan.Zero : alsoUnexpired && state != EntryState.Gone;
         return standsIn && !entry.HasLeft ? entry : null;
     }
 
@@ -301,7 +308,7 @@ internal sealed class Loader
 
         internal bool IsBackground => isBackground;
 
-        internal TimeSpan? HardTimeout { get; } = options?.HardTimeout ?? loader._defaults.HardTimeout;
+        internal TimeSpan? HardTimeout { get; } = Patience.Of(options?.HardTimeout ?? loader._defaults.HardTimeout);
 
         internal void Begin()
         {
@@ -322,6 +329,7 @@ internal sealed class Loader
             }
 
             _limit?.Dispose();
+            flights[0].Cancellation.HasEnded = true; // all of them have the same
             loader._reporter.FactoryEnded(flights.Select(static flight => flight.Key), loader._time.GetElapsedTime(_started), exception);
             return true;
         }
@@ -348,8 +356,14 @@ internal sealed class Loader
             if (TryEnd(exception))
             {
                 loader._reporter.HardTimeoutPassed(HardTimeout.GetValueOrDefault());
-                Fail(exception);
-                flights[0].Cancellation.Cancel();
+                try
+                {
+                    Fail(exception);
+                }
+                finally
+                {
+                    flights[0].Cancellation.Cancel();
+                }
             }
         }
     }

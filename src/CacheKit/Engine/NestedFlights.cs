@@ -8,21 +8,23 @@ namespace CacheKit.Engine;
 internal static class NestedFlights
 {
     private static readonly Lock _graphLock = new();
-    private static readonly AsyncLocal<Flight?> _currentFlight = new();
 
-    /// <summary>The flight whose factory the calling code runs in.</summary>
-    internal static Flight? Current
+    // Not the flight: what a factory leaves running keeps this, and must not keep the value.
+    private static readonly AsyncLocal<FlightCancellation?> _current = new();
+
+    /// <summary>The factory that the calling code runs in.</summary>
+    internal static FlightCancellation? Current
     {
-        get => _currentFlight.Value;
-        set => _currentFlight.Value = value;
+        get => _current.Value;
+        set => _current.Value = value;
     }
 
-    /// <summary>The flight whose factory would wait if the calling code did; <see langword="null"/> if there is none, or it has ended.</summary>
-    internal static Flight? Waiter => Current is { IsCompleted: false } current ? current : null;
+    /// <summary>The factory that would wait if the calling code did; <see langword="null"/> if there is none, or it has ended.</summary>
+    internal static FlightCancellation? Waiter => Current is { HasEnded: false } current ? current : null;
 
     /// <summary>Notes that the factory of <paramref name="waiter"/>, if there is one, waits for that of <paramref name="awaited"/>.</summary>
     /// <exception cref="InvalidOperationException">It would wait for itself.</exception>
-    internal static void Enter(Flight? waiter, Flight awaited)
+    internal static void Enter(FlightCancellation? waiter, Flight awaited)
     {
         if (waiter is null)
         {
@@ -31,18 +33,18 @@ internal static class NestedFlights
 
         lock (_graphLock)
         {
-            if (Reaches(awaited.Cancellation, waiter.Cancellation))
+            if (Reaches(awaited.Cancellation, waiter))
             {
                 throw new InvalidOperationException(
                     "A cache factory waits, directly or through other factories, for its own key, which would never end. "
                     + "Create the inner value under another key, or before the outer one.");
             }
 
-            (waiter.Cancellation.WaitsFor ??= []).Add(awaited.Cancellation);
+            (waiter.WaitsFor ??= []).Add(awaited.Cancellation);
         }
     }
 
-    internal static void Exit(Flight? waiter, Flight awaited)
+    internal static void Exit(FlightCancellation? waiter, Flight awaited)
     {
         if (waiter is null)
         {
@@ -51,7 +53,7 @@ internal static class NestedFlights
 
         lock (_graphLock)
         {
-            waiter.Cancellation.WaitsFor?.Remove(awaited.Cancellation);
+            waiter.WaitsFor?.Remove(awaited.Cancellation);
         }
     }
 

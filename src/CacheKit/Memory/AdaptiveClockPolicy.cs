@@ -91,7 +91,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <param name="tunings">The tunings to choose from, if not the usual; the first is the one to start with.</param>
     internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Func<string, int>? hash = null, Tuning[]? tunings = null)
     {
-        _hash = hash ?? (static key => key.GetHashCode(StringComparison.Ordinal));
+        _hash = hash ?? (static key => (int)KeyHash.Of(key));
         _clock = clock;
         _tunings = tunings ?? MiniatureSimulations.Tunings;
         _tuning = _tunings[0];

@@ -27,6 +27,7 @@ internal sealed class CacheClock
     private long _leap;
     private long _wallMinusMonotonic;
     private int _users;
+    private ManualResetEvent? _stop;
 
     private CacheClock(TimeProvider time)
     {
@@ -94,8 +95,6 @@ internal sealed class CacheClock
         return new Lease(this);
     }
 
-    private ManualResetEvent? _stop;
-
     private long Monotonic() => _time.GetElapsedTime(_origin, _time.GetTimestamp()).Ticks;
 
     private void Tick(ManualResetEvent stop)
@@ -114,16 +113,16 @@ internal sealed class CacheClock
     {
         lock (_lock)
         {
+            // A mark that only rises: what is read of two clocks one after the other jitters, and a sum of that would run ahead.
             var difference = _time.GetUtcNow().UtcTicks - Monotonic();
-            var step = difference - _wallMinusMonotonic;
-            if (step > stepTicks)
+            var ahead = difference - _wallMinusMonotonic;
+            if (ahead > _leap + stepTicks)
             {
-                Volatile.Write(ref _leap, _leap + step);
+                Volatile.Write(ref _leap, ahead);
             }
-
-            if (Math.Abs(step) > stepTicks)
+            else if (_leap - ahead > SystemStepTicks)
             {
-                _wallMinusMonotonic = difference;
+                _wallMinusMonotonic = difference - _leap; // set back: the next step forward counts from here
             }
         }
     }

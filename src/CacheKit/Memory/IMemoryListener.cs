@@ -3,8 +3,8 @@ namespace CacheKit.Memory;
 /// <summary>Told what the memory tier does on its own: letting expired entries go, shrinking under memory pressure.</summary>
 internal interface IMemoryListener
 {
-    /// <summary>Whether a removal covers an entry that still has its place. Asked in upkeep, under no lock.</summary>
-    bool IsRemoved(MemoryEntry entry);
+    /// <summary>Why an entry whose time is not over should leave all the same, if it should. Asked in upkeep, under no lock.</summary>
+    CacheEntryEndReason? ReasonToEnd(MemoryEntry entry);
 
     /// <summary>Entries have left. Called without any lock held.</summary>
     void OnEnded(in EndedEntries ended);

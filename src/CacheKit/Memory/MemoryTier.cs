@@ -53,17 +53,12 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>Begins with the upkeep, every interval. Once, when the listener is ready.</summary>
     internal void Start(TimeProvider time, TimeSpan interval)
     {
-        // The timer must not keep alive a cache that nobody else holds.
-        var self = new WeakReference<MemoryTier>(this);
-        _maintenance = time.CreateTimer(
-            static state =>
-            {
-                if (((WeakReference<MemoryTier>)state!).TryGetTarget(out var tier)) // its state is self
-                {
-                    tier.Maintain();
-                }
-            },
-            self, interval, interval);
+        // The timer must not keep alive a cache that nobody else holds, nor the context of whoever happened to create it.
+        var upkeep = new Upkeep(this);
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
+        {
+            _maintenance = upkeep.Timer = time.CreateTimer(static upkeep => ((Upkeep)upkeep!).Run(), upkeep, interval, interval); // its state is upkeep
+        }
     }
 
     internal long MaximumWeight { get; }
@@ -225,9 +220,7 @@ internal sealed class MemoryTier : IDisposable
             seen += _visited.Count;
             foreach (var entry in _visited)
             {
-                CacheEntryEndReason? reason = entry.DeadAt <= now ? CacheEntryEndReason.Expired
-                    : _listener.IsRemoved(entry) ? CacheEntryEndReason.Removed
-                    : null;
+                var reason = entry.DeadAt <= now ? CacheEntryEndReason.Expired : _listener.ReasonToEnd(entry);
                 if (reason is { } over && Remove(entry, over, ref ended))
                 {
                     left++;
@@ -288,5 +281,25 @@ internal sealed class MemoryTier : IDisposable
         }
 
         victims.Clear();
+    }
+
+    /// <summary>What the timer holds: enough to find the tier while it lives, and to end with it.</summary>
+    private sealed class Upkeep(MemoryTier tier)
+    {
+        private readonly WeakReference<MemoryTier> _tier = new(tier);
+
+        internal ITimer? Timer;
+
+        internal void Run()
+        {
+            if (_tier.TryGetTarget(out var tier))
+            {
+                tier.Maintain();
+            }
+            else
+            {
+                Timer?.Dispose();
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ public sealed class CacheCountersTests
     {
         using var counters = new CacheCounters();
         Times(1, counters.Hit);
-        counters.Hits(2);
+        Times(2, counters.Hit);
         Times(4, counters.StaleHit);
         Times(5, counters.Miss);
         Times(6, counters.Join);

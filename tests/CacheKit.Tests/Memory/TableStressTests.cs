@@ -1,3 +1,4 @@
+using CacheKit.Benchmarks.Tables;
 using System.Globalization;
 using CacheKit.Memory;
 

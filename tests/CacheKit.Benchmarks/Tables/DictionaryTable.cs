@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
+using CacheKit.Memory;
 
-namespace CacheKit.Memory;
+namespace CacheKit.Benchmarks.Tables;
 
-/// <summary>The table on a <see cref="ConcurrentDictionary{TKey, TValue}"/>.</summary>
+/// <summary>The table on a <see cref="ConcurrentDictionary{TKey, TValue}"/>: the rival of the product's own.</summary>
 internal sealed class DictionaryTable : IEntryTable
 {
     private readonly ConcurrentDictionary<string, MemoryEntry> _entries = new(StringComparer.Ordinal);
