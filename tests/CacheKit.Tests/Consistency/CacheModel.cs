@@ -277,7 +277,7 @@ internal sealed class CacheModel(bool forgetsStaleValues = false)
             switch (source.Outcome)
             {
                 case Outcome.Failure:
-                    if (_entries.TryGetValue(key, out var entry) && options.StaleFor != TimeSpan.Zero)
+                    if (_entries.TryGetValue(key, out var entry) && (_now < entry.ExpiresAt || options.StaleFor != TimeSpan.Zero))
                     {
                         entry.RetryAt = _now + _retryAfterFailure;
                     }
