@@ -36,6 +36,7 @@ internal sealed class ConsistencyCheck(Conditions conditions, int seed = 1)
     private const int SynchronousReaders = 2;
     private const int Writers = 4;
     private const int Examples = 5;
+    private const int UnusedTagsAtOnce = 500;
 
     /// <summary>A counter's value is its version times this, and what was counted since.</summary>
     private const long CounterUnit = 1_000_000_000;
@@ -46,7 +47,7 @@ internal sealed class ConsistencyCheck(Conditions conditions, int seed = 1)
     private Cache _cache = null!; // there while the check runs
     private volatile bool _isStopping;
     private long _reads, _factories, _removals, _violations, _staleReads;
-    private int _runningFactories;
+    private int _runningFactories, _unusedTags;
 
     internal long Reads => Volatile.Read(ref _reads);
 
@@ -388,7 +389,7 @@ internal sealed class ConsistencyCheck(Conditions conditions, int seed = 1)
         var counter = _counters[random.Next(Counters)];
         var known = $"known:{random.Next(KnownTags)}";
         var late = $"late:{random.Next(LateTags)}";
-        switch (random.Next(32))
+        switch (random.Next(33))
         {
             case < 6:
                 await InvalidateAsync([key], "a removal", () => _cache.RemoveAsync(key.Name).AsTask());
@@ -433,8 +434,16 @@ internal sealed class ConsistencyCheck(Conditions conditions, int seed = 1)
             case < 30:
                 await InvalidateAsync([counter], "a removal of a counter", () => _cache.RemoveAsync(counter.Name).AsTask());
                 break;
-            default:
+            case < 32:
                 Increment(counter);
+                break;
+            default:
+                // So many that the cache has to forget some again.
+                for (var i = 0; i < UnusedTagsAtOnce; i++)
+                {
+                    await _cache.RemoveByTagAsync($"unused:{Interlocked.Increment(ref _unusedTags)}");
+                }
+
                 break;
         }
 
