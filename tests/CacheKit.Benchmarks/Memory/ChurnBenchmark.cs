@@ -21,6 +21,8 @@ internal static class ChurnBenchmark
             {
                 Measure(capacity, threads);
             }
+
+            MeasureProcess(capacity);
         }
 
         return 0;
@@ -75,6 +77,64 @@ internal static class ChurnBenchmark
             .Run();
 
         string Key(int thread) => keys[((next[thread * 16]++ * threads) + thread) & mask];
+    }
+
+    /// <summary>
+    /// What the table above cannot show: work that a cache leaves to other threads, and new values that it drops. The processor
+    /// time of the whole process for each operation, and the share of the keys set last, half as many as fit, that are there.
+    /// </summary>
+    private static void MeasureProcess(int capacity)
+    {
+        using var cache = Subjects.CreateCache(capacity);
+        using var memoryCache = new MemoryCache(new MemoryCacheOptions { SizeLimit = capacity });
+        var expiration = new CacheEntryOptions { Expiration = TimeSpan.FromHours(1) };
+        (string Name, Action<string> Set, Func<string, bool> Has, List<double> Nanoseconds, List<double> Kept)[] subjects =
+        [
+            ("MemoryCache", key => memoryCache.Set(key, _value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = TimeSpan.FromHours(1) }), key => memoryCache.TryGetValue(key, out _), [], []),
+            ("CacheKit", key => cache.Set(key, _value, expiration), key => cache.Get<object>(key).IsHit, [], []),
+        ];
+        var batch = 10 * capacity;
+        for (var round = 0; round < 13; round++)
+        {
+            foreach (var subject in subjects)
+            {
+                var keys = new string[batch];
+                for (var i = 0; i < batch; i++)
+                {
+                    keys[i] = Keys.At((round * batch) + i);
+                }
+
+                GC.Collect();
+                var before = Environment.CpuUsage.TotalTime;
+                foreach (var key in keys)
+                {
+                    if (!subject.Has(key))
+                    {
+                        subject.Set(key);
+                    }
+                }
+
+                var used = Environment.CpuUsage.TotalTime - before;
+                if (round >= 2) // the first ones fill and compile
+                {
+                    subject.Nanoseconds.Add(used.TotalNanoseconds / batch);
+                    subject.Kept.Add(keys.TakeLast(capacity / 2).Count(subject.Has) / (capacity / 2.0));
+                }
+            }
+        }
+
+        Console.WriteLine();
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"**Processor time of the process and share kept, capacity {capacity:N0}** (11 rounds)"));
+        Console.WriteLine();
+        Console.WriteLine("| subject | min ns | median ns | new keys kept |");
+        Console.WriteLine("|---|---:|---:|---:|");
+        foreach (var (name, _, _, nanoseconds, kept) in subjects)
+        {
+            nanoseconds.Sort();
+            kept.Sort();
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"| {name} | {nanoseconds[0]:F0} | {nanoseconds[nanoseconds.Count / 2]:F0} | {kept[kept.Count / 2]:P0} |"));
+        }
     }
 
     private static int BitCount(int number) => 32 - int.LeadingZeroCount(number - 1);
