@@ -54,25 +54,24 @@ internal sealed class CacheReporter(
         _logger.EntryRefused(cacheName, entry.Key, entry.Weight, bound);
     }
 
-    internal void FactoryEnded(IEnumerable<string> keys, TimeSpan elapsed, Exception? exception)
+    internal bool HasObservers => !observers.IsEmpty;
+
+    internal void FactoryEnded(TimeSpan elapsed, Exception? exception)
     {
         counters.FactoryEnded(elapsed, exception is not null);
         instruments.RecordFactory(elapsed, exception is not null);
-        if (observers.IsEmpty)
-        {
-            return;
-        }
+    }
 
-        foreach (var key in keys)
+    /// <summary>The same for observers, who are told of every key.</summary>
+    internal void TellFactoryEnded(string key, TimeSpan elapsed, Exception? exception)
+    {
+        if (exception is null)
         {
-            if (exception is null)
-            {
-                observers.FactorySucceeded(key, elapsed);
-            }
-            else
-            {
-                observers.FactoryFailed(key, exception, elapsed);
-            }
+            observers.FactorySucceeded(key, elapsed);
+        }
+        else
+        {
+            observers.FactoryFailed(key, exception, elapsed);
         }
     }
 

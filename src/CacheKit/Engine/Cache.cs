@@ -152,7 +152,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             // 2. Join the flight of the key, or start it: its stamp is taken here, before anything is read.
-            var boarding = _flights.Board<T>(key, sighting.Entry, tags, new FlightCancellation());
+            var boarding = _flights.Board<T>(key, sighting.Entry, tags);
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since
@@ -186,7 +186,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, string[] tags)
     {
         // The background is the one caller of this flight: it ends when the factory does.
-        if (_flights.Board<T>(key, entry, tags, new FlightCancellation(), onlyStart: true).Flight is { } flight)
+        if (_flights.Board<T>(key, entry, tags, onlyStart: true).Flight is { } flight)
         {
             flight.Context = _loader.CreateContext(key, options, tags);
             _loader.Start(flight, state, factory, options, hasStale: true, isBackground: true);

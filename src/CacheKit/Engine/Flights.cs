@@ -43,11 +43,11 @@ internal sealed class Flights
     /// <param name="key">The key.</param>
     /// <param name="judged">The entry the caller has found wanting; if another is there now, the caller must look again.</param>
     /// <param name="tags">The tags of the call.</param>
-    /// <param name="cancellation">The token of the factory if a flight is started.</param>
+    /// <param name="shared">The token of the factory if a flight is started and the factory serves others as well; else it gets one of its own.</param>
     /// <param name="onlyStart">Whether to leave a flight under way alone: a refresh that is running already will do.</param>
     /// <exception cref="CacheTypeMismatchException">The flight under way makes a value of another type.</exception>
     internal Boarding<T> Board<T>(
-        string key, MemoryEntry? judged, string[] tags, FlightCancellation cancellation, bool onlyStart = false)
+        string key, MemoryEntry? judged, string[] tags, FlightCancellation? shared = null, bool onlyStart = false)
     {
         var stripe = StripeOf(key);
         lock (stripe.Lock)
@@ -83,6 +83,7 @@ internal sealed class Flights
                 return default;
             }
 
+            var cancellation = shared ?? new FlightCancellation();
             var started = new Flight<T>(key, _tags.Current, tags, cancellation);
             stripe.Flights.Add(key, started);
             cancellation.Add();

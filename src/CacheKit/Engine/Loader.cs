@@ -330,7 +330,16 @@ internal sealed class Loader
 
             _limit?.Dispose();
             flights[0].Cancellation.HasEnded = true; // all of them have the same
-            loader._reporter.FactoryEnded(flights.Select(static flight => flight.Key), loader._time.GetElapsedTime(_started), exception);
+            var elapsed = loader._time.GetElapsedTime(_started);
+            loader._reporter.FactoryEnded(elapsed, exception);
+            if (loader._reporter.HasObservers)
+            {
+                foreach (var flight in flights)
+                {
+                    loader._reporter.TellFactoryEnded(flight.Key, elapsed, exception);
+                }
+            }
+
             return true;
         }
 
