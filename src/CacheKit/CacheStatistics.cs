@@ -56,7 +56,7 @@ public sealed class CacheStatistics
     /// <summary>Entries that left because a change token fired.</summary>
     public long TokenExpirations { get; init; }
 
-    /// <summary>Values not stored because they were too heavy for the whole cache.</summary>
+    /// <summary>Values not stored because they were too heavy: for the whole cache, or against the many they would have displaced.</summary>
     public long Refusals { get; init; }
 
     /// <summary>Entries held now, expired ones that have not left yet included.</summary>

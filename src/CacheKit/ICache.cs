@@ -69,7 +69,8 @@ public interface ICache
     /// <summary>Stores a value, in place of whatever was there.</summary>
     /// <remarks>
     /// An <see cref="CacheEntryOptions.Expiration"/> of zero or less stores nothing and removes what was there. So does
-    /// a value too heavy for the whole cache.
+    /// a value too heavy for the whole cache; and a full cache bounded by bytes may decline one that would displace many
+    /// which are asked for more often.
     /// </remarks>
     ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
