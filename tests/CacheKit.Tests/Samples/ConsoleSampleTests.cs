@@ -1,0 +1,75 @@
+using System.Diagnostics;
+
+namespace CacheKit.Tests.Samples;
+
+/// <summary>The console sample, run as its reader would run it.</summary>
+public sealed class ConsoleSampleTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cachekit-sample-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Every_file_is_digested_once_and_again_only_when_its_folder_was_removed()
+    {
+        Write("one/a.txt", "two words\n");
+        Write("one/deep/b.txt", "three more words\n");
+        Write("two/c.md", "x");
+        var before = Snapshot();
+
+        var (exitCode, output, errors) = await RunAsync(_folder.FullName, "--passes", "4");
+
+        exitCode.Should().Be(0, errors);
+        Row(output, "cold").Should().ContainInOrder("0", "3", "3", "0.0");
+        Row(output, "'one' removed").Should().ContainInOrder("1", "2", "2", "33.3");
+        output.Should().Contain("28 bytes, 2 lines, 6 words");
+        output.Should().NotContain("\r", "there is no progress display where there is no terminal");
+        Snapshot().Should().Equal(before, "the sample only reads");
+    }
+
+    [Fact]
+    public async Task A_path_that_is_no_directory_is_said_to_be_none_with_exit_code_2()
+    {
+        var missing = Path.Combine(_folder.FullName, "missing");
+        var (exitCode, _, errors) = await RunAsync(missing);
+        exitCode.Should().Be(2);
+        errors.Should().Contain(missing);
+    }
+
+    [Fact]
+    public async Task An_empty_directory_is_no_failure()
+    {
+        var (exitCode, output, _) = await RunAsync(_folder.FullName);
+        exitCode.Should().Be(0);
+        output.Should().Contain("nothing to digest");
+    }
+
+    private static string[] Row(string output, string title)
+    {
+        var line = output.Split('\n').Single(line => line.Contains($"  {title} ", StringComparison.Ordinal));
+        return line[(line.IndexOf(" ms", StringComparison.Ordinal) + 3)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private void Write(string name, string text)
+    {
+        var path = Path.Combine(_folder.FullName, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!); // it has one: the folder of the test
+        File.WriteAllText(path, text);
+    }
+
+    private string[] Snapshot() =>
+        [.. _folder.EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Select(entry => $"{entry.FullName} {entry.LastWriteTimeUtc.Ticks}").Order(StringComparer.Ordinal)];
+
+    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        var program = Repository.PathTo("samples", "CacheKit.Console", "bin", Repository.Configuration, "net10.0", "CacheKit.Console.dll");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        }) ?? throw new InvalidOperationException("dotnet did not start.");
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await errors);
+    }
+}
