@@ -69,36 +69,13 @@ internal sealed class EntryEdits(
 
     /// <summary>Removes the entry, and keeps the flight under way from storing another.</summary>
     /// <returns>Whether there was an unexpired one.</returns>
-    internal bool Remove(string key)
-    {
-        var ended = new EndedEntries();
-        var stripe = flights.StripeOf(key);
-        EntryState state;
-        while (true)
-        {
-            var entry = Inspect(key, out state);
-            lock (stripe.Lock)
-            {
-                if (ReferenceEquals(memory.Find(key), entry))
-                {
-                    flights.DetachCurrent(stripe, key);
-                    tags.Next();
-                    if (entry is not null)
-                    {
-                        memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
-                    }
-
-                    break;
-                }
-            }
-        }
-
-        writer.Announce(in ended);
-        return state is EntryState.Fresh or EntryState.Due;
-    }
+    internal bool Remove(string key) => End(key, isFinal: true);
 
     /// <summary>Makes the entry stale, and keeps the flight under way from storing another.</summary>
-    internal bool Expire(string key)
+    /// <returns>Whether there was an unexpired one.</returns>
+    internal bool Expire(string key) => End(key, isFinal: false);
+
+    private bool End(string key, bool isFinal)
     {
         var ended = new EndedEntries();
         var stripe = flights.StripeOf(key);
@@ -108,17 +85,23 @@ internal sealed class EntryEdits(
             var entry = Inspect(key, out state);
             lock (stripe.Lock)
             {
-                if (ReferenceEquals(memory.Find(key), entry))
+                if (!ReferenceEquals(memory.Find(key), entry))
                 {
-                    flights.DetachCurrent(stripe, key);
-                    tags.Next();
-                    if (entry is not null)
-                    {
-                        life.Expire(entry, ref ended);
-                    }
-
-                    break;
+                    continue; // somebody has stored another since
                 }
+
+                flights.DetachCurrent(stripe, key);
+                tags.Next();
+                if (entry is not null && isFinal)
+                {
+                    memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                }
+                else if (entry is not null)
+                {
+                    life.Expire(entry, ref ended);
+                }
+
+                break;
             }
         }
 

@@ -43,7 +43,7 @@ internal sealed class Loader
         var run = new Run(this, [flight], options, isBackground);
         if (MustOffload(run, options, hasStale))
         {
-            _ = Task.Run(() => RunAsync(run, flight, state, factory, options));
+            Offload((Loader: this, run, flight, state, factory, options), static work => work.Loader.RunAsync(work.run, work.flight, work.state, work.factory, work.options));
         }
         else
         {
@@ -63,7 +63,7 @@ internal sealed class Loader
         var run = new Run(this, batch, options, isBackground);
         if (MustOffload(run, options, hasStale))
         {
-            _ = Task.Run(() => RunBatchAsync(run, batch, state, factory, options));
+            Offload((Loader: this, run, batch, state, factory, options), static work => work.Loader.RunBatchAsync(work.run, work.batch, work.state, work.factory, work.options));
         }
         else
         {
@@ -77,6 +77,9 @@ internal sealed class Loader
     /// <summary>Whether the factory gets a thread of its own: a limit must hold for one that blocks, too.</summary>
     private bool MustOffload(Run run, CacheEntryOptions? options, bool hasStale) =>
         run.IsBackground || run.HardTimeout is not null || (hasStale && Patience.Of(options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
+
+    // A method of its own: a lambda that captures costs its caller an allocation even where it is not used.
+    private static void Offload<TWork>(TWork work, Func<TWork, Task> run) => _ = Task.Run(() => run(work));
 
     /// <summary>Ends a flight whose factory will not run after all. Who has joined starts over: what went wrong was not theirs.</summary>
     internal void Abort<T>(Flight<T> flight)
