@@ -30,7 +30,12 @@ internal sealed class CacheInstruments : IDisposable
         _statistics = statistics;
         _isWeightInBytes = isWeightInBytes;
         var meter = meters?.Create(new MeterOptions(MeterName)) ?? _ownMeter;
-        _shared = _sharedByMeter.GetValue(meter, static meter => new(meter));
+        lock (_sharedByMeter)
+        {
+            // The table may call this for several threads at once, and each would publish the instruments.
+            _shared = _sharedByMeter.GetValue(meter, static meter => new(meter));
+        }
+
         _shared.Add(this);
     }
 

@@ -97,6 +97,19 @@ public sealed class CacheInstrumentsTests
     }
 
     [Fact]
+    public void Caches_made_at_once_share_the_instruments()
+    {
+        for (var round = 0; round < 50; round++)
+        {
+            using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+            var meters = services.GetRequiredService<IMeterFactory>();
+            using var log = new MeasurementLog(meters);
+            Parallel.For(0, 4, index => new CacheInstruments($"{index}", () => new(), meters).Dispose());
+            log.Instruments.Select(instrument => instrument.Name).Should().OnlyHaveUniqueItems();
+        }
+    }
+
+    [Fact]
     public void A_disposed_cache_reports_no_more()
     {
         using var log = new MeasurementLog();
