@@ -13,6 +13,7 @@ public sealed class CacheEntryContext
     private readonly CacheEntryOptions _defaults;
     private readonly StaleValue? _stale;
     private volatile string[] _tags;
+    private volatile bool _hasReadStale;
     private List<IChangeToken>? _tokens;
     private TimeSpan? _expiration, _slidingExpiration, _staleFor;
     private long? _size;
@@ -29,6 +30,8 @@ public sealed class CacheEntryContext
     /// <summary>Reads the value a factory may fall back on, as the type asked for.</summary>
     internal abstract class StaleValue
     {
+        internal abstract string[] Tags { get; }
+
         internal abstract CacheLookup<T> Read<T>();
     }
 
@@ -98,6 +101,9 @@ public sealed class CacheEntryContext
 
     internal string[] TagArray => _tags;
 
+    /// <summary>The tags whose removal covers the value: its own, and those of the stale value once the factory has seen that, since it may return it.</summary>
+    internal string[] CoveringTags => _hasReadStale && _stale is not null ? TagSet.Union(_tags, _stale.Tags) : _tags;
+
     internal IReadOnlyList<IChangeToken>? Tokens
     {
         get
@@ -123,5 +129,9 @@ public sealed class CacheEntryContext
 
     /// <summary>The value the new one replaces, if one is still kept: expired, or due for a refresh.</summary>
     /// <returns>A miss if there is none. For a source that answers "not modified", return its value.</returns>
-    public CacheLookup<T> GetStale<T>() => _stale is null ? default : _stale.Read<T>();
+    public CacheLookup<T> GetStale<T>()
+    {
+        _hasReadStale = true;
+        return _stale is null ? default : _stale.Read<T>();
+    }
 }

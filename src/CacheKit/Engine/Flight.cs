@@ -30,8 +30,8 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
 
     internal abstract bool IsCompleted { get; }
 
-    /// <summary>The tags known so far; the factory may add others.</summary>
-    internal string[] KnownTags => Context?.TagArray ?? tags;
+    /// <summary>The tags known so far whose removal covers the value; the factory may add others.</summary>
+    internal string[] KnownTags => Context?.CoveringTags ?? tags;
 
     internal abstract void Fail(Exception exception);
 

@@ -211,7 +211,7 @@ internal sealed class Loader
         {
             var last = _tags.LastInvalidation;
             var stamp = _faults.HasFlag(Faults.StampTakenLate) ? last : flight.Stamp;
-            isOvertaken = !Flights.Land(stripe, flight) || _tags.Check(settings.Tags, stamp) != TagVerdict.Live;
+            isOvertaken = !Flights.Land(stripe, flight) || _tags.Check(context.CoveringTags, stamp) != TagVerdict.Live;
             if (isStored && !isOvertaken)
             {
                 isTakenIn = _writer.Put(entry, last, ref ended);
@@ -383,6 +383,8 @@ internal sealed class Loader
     /// <summary>What a factory sees of the value that its own replaces.</summary>
     private sealed class StaleEntry(Loader loader, MemoryEntry entry) : CacheEntryContext.StaleValue
     {
+        internal override string[] Tags => entry.Details?.Tags ?? [];
+
         internal override CacheLookup<T> Read<T>()
         {
             var state = loader.Judge(entry);
