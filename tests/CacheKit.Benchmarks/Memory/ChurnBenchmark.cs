@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using CacheKit.Benchmarks.Tables;
 using Microsoft.Extensions.Caching.Memory;
@@ -39,6 +40,9 @@ internal static class ChurnBenchmark
 
         var mask = keys.Length - 1;
         var next = new int[threads * 16];
+        var dictionary = new ConcurrentDictionary<string, object>(StringComparer.Ordinal);
+        var ring = new string?[capacity];
+        var last = 0;
         using var cache = Subjects.CreateCache(capacity);
         using var created = Subjects.CreateCache(capacity);
         using var memoryCache = new MemoryCache(new MemoryCacheOptions { SizeLimit = capacity });
@@ -53,6 +57,21 @@ internal static class ChurnBenchmark
                     if (!memoryCache.TryGetValue(key, out _))
                     {
                         memoryCache.Set(key, _value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = TimeSpan.FromHours(1) });
+                    }
+                }
+            })
+            .Add("ConcurrentDictionary with a ring of keys: TryGetValue, set, remove the oldest", (thread, operations) =>
+            {
+                for (var i = 0; i < operations; i++)
+                {
+                    var key = Key(thread);
+                    if (!dictionary.TryGetValue(key, out _))
+                    {
+                        dictionary[key] = _value;
+                        if (Interlocked.Exchange(ref ring[(Interlocked.Increment(ref last) & int.MaxValue) % capacity], key) is { } oldest)
+                        {
+                            dictionary.TryRemove(oldest, out _);
+                        }
                     }
                 }
             })
