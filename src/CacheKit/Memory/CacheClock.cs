@@ -21,6 +21,9 @@ internal sealed class CacheClock
 
     private readonly TimeProvider _time;
     private readonly bool _isSystem;
+
+    /// <summary>A provider that was given a wall clock of its own but not a monotonic one: the former is the time that it means.</summary>
+    private readonly bool _hasWallClockOnly;
     private readonly long _origin;
     private readonly Lock _lock = new();
     private long _coarse;
@@ -33,6 +36,7 @@ internal sealed class CacheClock
     {
         _time = time;
         _isSystem = ReferenceEquals(time, TimeProvider.System);
+        _hasWallClockOnly = !_isSystem && IsOverridden(time.GetUtcNow) && !IsOverridden(time.GetTimestamp);
         _origin = time.GetTimestamp();
         _wallMinusMonotonic = time.GetUtcNow().UtcTicks;
         _coarse = Now;
@@ -95,7 +99,9 @@ internal sealed class CacheClock
         return new Lease(this);
     }
 
-    private long Monotonic() => _time.GetElapsedTime(_origin, _time.GetTimestamp()).Ticks;
+    private static bool IsOverridden(Delegate method) => method.Method.DeclaringType != typeof(TimeProvider);
+
+    private long Monotonic() => _hasWallClockOnly ? 0 : _time.GetElapsedTime(_origin, _time.GetTimestamp()).Ticks;
 
     private void Tick(ManualResetEvent stop)
     {
@@ -113,6 +119,14 @@ internal sealed class CacheClock
     {
         lock (_lock)
         {
+            if (_hasWallClockOnly)
+            {
+                var wall = _time.GetUtcNow().UtcTicks;
+                Volatile.Write(ref _leap, _leap + Math.Max(0, wall - _wallMinusMonotonic));
+                _wallMinusMonotonic = wall; // set back, it stands still; the next step forward counts from here
+                return;
+            }
+
             // A mark that only rises: what is read of two clocks one after the other jitters, and a sum of that would run ahead.
             var difference = _time.GetUtcNow().UtcTicks - Monotonic();
             var ahead = difference - _wallMinusMonotonic;
