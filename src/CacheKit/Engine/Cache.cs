@@ -65,6 +65,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     public string Name { get; }
 
+    /// <summary>What decides which entries stay. For tests.</summary>
+    internal AdaptiveClockPolicy Policy => _policy;
+
     /// <summary>Gives the value under a key if nothing but two comparisons is needed to know that it may be served.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool TryGetHit<T>(string key, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
