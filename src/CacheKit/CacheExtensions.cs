@@ -177,9 +177,11 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(factory);
-        if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
+        if (cache is Cache engine)
         {
-            return new(value);
+            return engine.TryGetHit<T>(key, cancellationToken, out var value)
+                ? new(value)
+                : engine.GetOrCreatePastHitAsync(key, factory, call, options, cancellationToken);
         }
 
         ArgumentNullException.ThrowIfNull(cache);
@@ -191,12 +193,14 @@ public static class CacheExtensions
         Func<TFactory, CacheEntryContext, CancellationToken, ValueTask<T>> call, TimeSpan expiration, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(factory);
-        if (cache is Cache engine && engine.TryGetHit<T>(key, cancellationToken, out var value))
+        if (cache is Cache engine)
         {
-            return new(value);
+            // The options are made past the hit, so that a hit allocates nothing.
+            return engine.TryGetHit<T>(key, cancellationToken, out var value)
+                ? new(value)
+                : engine.GetOrCreatePastHitAsync(key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
         }
 
-        // Made here, so that a hit allocates nothing.
         return GetOrCreate(cache, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
     }
 

@@ -116,7 +116,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     }
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
-    private ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
+    internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
