@@ -9,7 +9,7 @@ namespace CacheKit;
 /// </remarks>
 public sealed class CacheEntryOptions
 {
-    private readonly TimeSpan? _slidingExpiration, _jitter, _staleFor, _retryAfterFailure, _softTimeout, _hardTimeout;
+    private readonly TimeSpan? _slidingExpiration, _memoryExpiration, _jitter, _staleFor, _retryAfterFailure, _softTimeout, _hardTimeout;
     private readonly double? _refreshAheadThreshold;
     private readonly long? _size;
     private readonly IChangeToken[]? _expirationTokens;
@@ -30,6 +30,17 @@ public sealed class CacheEntryOptions
     {
         get => _slidingExpiration;
         init => _slidingExpiration = Positive(value);
+    }
+
+    /// <summary>
+    /// How long memory keeps the value before it asks the stores again; never longer than the entry lives. Default: as long as the
+    /// entry lives. Without a store it shortens <see cref="Expiration"/>.
+    /// </summary>
+    /// <value>Greater than zero.</value>
+    public TimeSpan? MemoryExpiration
+    {
+        get => _memoryExpiration;
+        init => _memoryExpiration = Positive(value);
     }
 
     /// <summary>
@@ -147,6 +158,12 @@ public sealed class CacheEntryOptions
 
     /// <summary>Whether a get may return a value past its expiration that is kept by <see cref="StaleFor"/>. Default: no.</summary>
     public bool? AllowStale { get; init; }
+
+    /// <summary>The tiers to read from and to write to. Default: all that the cache has.</summary>
+    public CacheTiers? Tiers { get; init; }
+
+    /// <summary>Whether large values are compressed on their way to a store. Default: what the cache says.</summary>
+    public bool? Compress { get; init; }
 
     private static TimeSpan? Positive(TimeSpan? value, [System.Runtime.CompilerServices.CallerMemberName] string? name = null)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using CacheKit.DependencyInjection;
+using CacheKit.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -39,6 +40,26 @@ public sealed class CacheKitBuilder
             Services.Configure(OptionsName, configure);
         }
 
+        return this;
+    }
+
+    /// <summary>Keeps nothing in memory: every call asks the stores. Only for a cache that has one.</summary>
+    /// <returns>This builder.</returns>
+    /// <remarks>For values that other processes change behind the cache's back, or that are too large for memory.</remarks>
+    public CacheKitBuilder WithoutMemory()
+    {
+        Services.Configure<StoreRegistrations>(OptionsName, static stores => stores.HasMemory = false);
+        return this;
+    }
+
+    /// <summary>Adds a store behind the tiers added so far. The last one is the authority: it is written first, and owns the clock.</summary>
+    /// <param name="create">Creates the store, once, when the cache is created; the cache disposes it.</param>
+    /// <param name="configure">Sets how the cache uses it. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder UseStore(Func<StoreContext, ICacheStore> create, Action<CacheStoreOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        Services.Configure<StoreRegistrations>(OptionsName, stores => stores.Add(create, configure));
         return this;
     }
 

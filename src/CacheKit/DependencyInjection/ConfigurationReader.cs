@@ -56,6 +56,7 @@ internal static class ConfigurationReader
         {
             Expiration = section.Duration(nameof(before.Expiration)) ?? before.Expiration,
             SlidingExpiration = Positive(nameof(before.SlidingExpiration)) ?? before.SlidingExpiration,
+            MemoryExpiration = Positive(nameof(before.MemoryExpiration)) ?? before.MemoryExpiration,
             Jitter = NotNegative(nameof(before.Jitter)) ?? before.Jitter,
             Tags = section.Texts(nameof(before.Tags), CacheKitOptionsValidator.TagError) ?? before.Tags,
             Size = section.Number(nameof(before.Size), "zero or more", static size => size >= 0) ?? before.Size,
@@ -68,6 +69,8 @@ internal static class ConfigurationReader
             ExpirationTokens = before.ExpirationTokens,
             Isolate = section.Flag(nameof(before.Isolate)) ?? before.Isolate,
             AllowStale = section.Flag(nameof(before.AllowStale)) ?? before.AllowStale,
+            Tiers = section.Choice<CacheTiers>(nameof(before.Tiers)) ?? before.Tiers,
+            Compress = section.Flag(nameof(before.Compress)) ?? before.Compress,
         };
         section.OnlyInCode(nameof(before.ExpirationTokens));
         section.End();

@@ -10,7 +10,7 @@ namespace CacheKit.Tests.DependencyInjection;
 public sealed class ConfigurationTests
 {
     private const string EntryOptionNames =
-        "Expiration, SlidingExpiration, Jitter, Tags, Size, StaleFor, RetryAfterFailure, RefreshAheadThreshold, SoftTimeout, HardTimeout, Isolate, AllowStale";
+        "Expiration, SlidingExpiration, Jitter, Tags, Size, StaleFor, RetryAfterFailure, RefreshAheadThreshold, SoftTimeout, HardTimeout, Isolate, AllowStale, MemoryExpiration, Tiers, Compress";
 
     [Fact]
     public void Every_option_that_is_not_code_can_be_configured()
