@@ -12,6 +12,8 @@ internal sealed class CacheReporter(
     private readonly LogThrottle _failureLog = new(time);
     private readonly LogThrottle _refreshLog = new(time);
     private readonly LogThrottle _hardTimeoutLog = new(time);
+    private readonly LogThrottle _unreadableLog = new(time);
+    private readonly LogThrottle _tooLargeLog = new(time);
 
     internal string CacheName => cacheName;
 
@@ -108,6 +110,26 @@ internal sealed class CacheReporter(
         if (!observers.IsEmpty)
         {
             observers.StaleServed(key);
+        }
+    }
+
+    /// <summary>A store has bytes under a key that are not an entry.</summary>
+    internal void UnreadableEntry(string store, string key)
+    {
+        if (_unreadableLog.ShouldLog(out var unreported))
+        {
+            _logger.EntryUnreadable(cacheName, store, unreported);
+        }
+
+        _logger.EntryOfKeyUnreadable(cacheName, store, key);
+    }
+
+    /// <summary>An entry is larger than a store takes.</summary>
+    internal void EntryTooLargeForStore(string store, int bytes, int maximum)
+    {
+        if (_tooLargeLog.ShouldLog(out var unreported))
+        {
+            _logger.EntryTooLarge(cacheName, store, bytes, maximum, unreported);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -10,6 +11,9 @@ internal enum TagVerdict
 
     /// <summary>One of its tags was expired: it may stand in as a stale value, no more.</summary>
     Stale,
+
+    /// <summary>It may have been removed by another node without this one being told: a store must say whether it still stands.</summary>
+    Suspect,
 
     /// <summary>It was removed.</summary>
     Removed,
@@ -38,6 +42,7 @@ internal sealed class TagClock
     private PaddedLong _stamp;
     private long _lastInvalidation;
     private long _clearStamp;
+    private long _suspectStamp;
     private long _floor;
     private int _recordCount;
     private bool _isClosed;
@@ -53,6 +58,26 @@ internal sealed class TagClock
 
     /// <summary>Draws a new stamp, for a set or the removal of a key.</summary>
     internal long Next() => Interlocked.Increment(ref _stamp.Value);
+
+    /// <summary>Removes or expires what carries any, or all, of some tags: at least one.</summary>
+    internal void Invalidate(string[] tags, TagMatch match, InvalidationKind kind)
+    {
+        if (kind == InvalidationKind.Expire)
+        {
+            foreach (var tag in tags)
+            {
+                Expire(tag);
+            }
+        }
+        else if (match == TagMatch.All)
+        {
+            RemoveAll(tags);
+        }
+        else
+        {
+            RemoveAny(tags);
+        }
+    }
 
     internal void Remove(string tag)
     {
@@ -137,6 +162,17 @@ internal sealed class TagClock
         }
     }
 
+    /// <summary>Makes everything from before need a store's word before it is served. O(1).</summary>
+    internal void Suspect()
+    {
+        lock (_lock)
+        {
+            var stamp = Next();
+            Volatile.Write(ref _suspectStamp, stamp);
+            Publish(stamp);
+        }
+    }
+
     /// <summary>Makes every entry need a closer look, for ever: the way a disposed cache stops its hits.</summary>
     internal void Close()
     {
@@ -175,7 +211,9 @@ internal sealed class TagClock
         }
 
         // After the records: they are forgotten only once the floor stands.
-        return tags.Length > 0 && Volatile.Read(ref _floor) > validThrough ? TagVerdict.Removed : verdict;
+        return tags.Length > 0 && Volatile.Read(ref _floor) > validThrough ? TagVerdict.Removed
+            : Volatile.Read(ref _suspectStamp) > validThrough ? TagVerdict.Suspect
+            : verdict;
     }
 
     /// <summary>Whether it is time to forget old removals.</summary>
