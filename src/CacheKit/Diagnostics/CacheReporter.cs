@@ -6,7 +6,8 @@ namespace CacheKit.Diagnostics;
 /// <summary>Tells of what happens in a cache to all who want to know: its counters, its instruments, observers, the log.</summary>
 /// <remarks>Never throws, and is never called under a lock.</remarks>
 internal sealed class CacheReporter(
-    string cacheName, CacheCounters counters, CacheInstruments instruments, Observers observers, ILogger logger, TimeProvider time)
+    string cacheName, CacheCounters counters, CacheInstruments instruments, Observers observers, ILogger logger, TimeProvider time,
+    DepartureLog? departures = null)
 {
     private readonly ILogger _logger = GuardedLogger.For(logger);
     private readonly LogThrottle _failureLog = new(time);
@@ -44,6 +45,7 @@ internal sealed class CacheReporter(
     internal void EntryEnded(MemoryEntry entry, CacheEntryEndReason reason)
     {
         counters.Ended(reason);
+        departures?.Note(entry.Hash, reason);
         if (!observers.IsEmpty)
         {
             observers.EntryEnded(entry.Key, entry.StoredValue, reason);

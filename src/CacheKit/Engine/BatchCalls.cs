@@ -64,12 +64,18 @@ internal sealed class BatchCalls(
                 }
             }
 
+            var due = new List<(string Key, Sighting<T> Sighting)>();
             for (var i = 0; i < outcomes.Length; i++)
             {
                 var key = boardings[i].Flight!.Key; // as above
                 if (waiter.TryUse(outcomes[i], boardings[i].Boarding, out var value))
                 {
                     values[key] = value;
+                    if (boardings[i].Flight!.IsDue && boardings[i].Boarding.IsLeader) // as above
+                    {
+                        due.Add((key, new(EntryState.Due, reader.Find(key), value)));
+                    }
+
                     if (outcomes[i].IsStale)
                     {
                         reporter.StaleServed(key);
@@ -81,6 +87,7 @@ internal sealed class BatchCalls(
                 }
             }
 
+            Refresh(due, state, factory, options, tags);
             pending = again;
         }
 

@@ -22,7 +22,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly EntryTable _table;
     private readonly AdaptiveClockPolicy _policy;
     private readonly CacheClock _clock;
-    private readonly TagClock _tags = new();
+    private readonly TagClock _tags;
+    private readonly Explainer _explainer;
     private readonly HitCounter _hits;
     private readonly MemoryTier _memory;
     private readonly CacheCounters _counters = new();
@@ -53,12 +54,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _hits = _counters.HitCounter;
         _defaults = options.DefaultEntryOptions;
         _clock = CacheClock.For(time);
+        _tags = new TagClock(_clock);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
         _policy = new AdaptiveClockPolicy(bound, _clock);
         _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
-        _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
+        var departures = new DepartureLog(_clock);
+        _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time, departures);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
         var hasStores = stores is { Count: > 0 };
         if (!hasStores && !hasMemory)
@@ -78,6 +81,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults, _stores?.Loader);
         _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
+        _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
@@ -284,6 +288,10 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
                 if (outcome.IsStale)
                 {
                     _reporter.StaleServed(key);
+                }
+                else if (flight.IsDue && boarding.IsLeader)
+                {
+                    Refresh(key, _memory.Find(key), state, factory, options, tags);
                 }
 
                 return value;
@@ -553,6 +561,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     {
         var removed = await Task.WhenAll(keys.Select(key => RemoveAsync(key).AsTask())).ConfigureAwait(false);
         return removed.Count(static wasThere => wasThere);
+    }
+
+    public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default)
+    {
+        Enter(key);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<CacheExplanation>(cancellationToken)
+            : _explainer.ExplainAsync(key, cancellationToken);
     }
 
     public CacheStatistics GetStatistics()

@@ -104,6 +104,17 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         return EntryState.Gone;
     }
 
+    /// <summary>What judging an entry would come to, without taking it out or renewing it.</summary>
+    internal EntryState Peek(MemoryEntry entry)
+    {
+        var verdict = CheckRemovals(entry);
+        var now = clock.Now;
+        return verdict == TagVerdict.Removed || entry.HasLeft || now >= entry.DeadAt ? EntryState.Gone
+            : now >= entry.ExpiresAt ? EntryState.Stale
+            : verdict == TagVerdict.Suspect ? EntryState.Suspect
+            : EntryState.Fresh;
+    }
+
     /// <summary>Why an entry that nobody reads should leave, if its time is not over; for the upkeep.</summary>
     internal CacheEntryEndReason? ReasonToEnd(MemoryEntry entry) =>
         CheckRemovals(entry) == TagVerdict.Removed ? CacheEntryEndReason.Removed

@@ -33,8 +33,21 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// </summary>
     internal StoreCondition?[]? Conditions;
 
-    /// <summary>A value past its expiration that a store has kept, and that may stand in where memory has none.</summary>
-    internal volatile MemoryEntry? StandIn;
+    private volatile MemoryEntry? _standIn;
+    private volatile bool _isOvertaken;
+
+    /// <summary>A value past its expiration that a store has kept, and that may stand in where memory has none, until the key is changed.</summary>
+    internal MemoryEntry? StandIn
+    {
+        get => _isOvertaken ? null : _standIn;
+        set => _standIn = value;
+    }
+
+    /// <summary>Whether the value found is to be refreshed in the background. Set before it completes.</summary>
+    internal volatile bool IsDue;
+
+    /// <summary>Notes that the key was changed, which ends what might have stood in for its value.</summary>
+    internal void Overtake() => _isOvertaken = true;
 
     /// <summary>The tags of a value that came from a store, which are not the call's.</summary>
     internal volatile string[]? FoundTags;

@@ -119,6 +119,16 @@ internal sealed class Flights
         return true;
     }
 
+    /// <summary>Whether a value of the key is being created.</summary>
+    internal bool IsCreating(string key)
+    {
+        var stripe = StripeOf(key);
+        lock (stripe.Lock)
+        {
+            return stripe.All().Any(flight => flight.Key == key && !flight.Purpose.IsRead);
+        }
+    }
+
     /// <summary>One caller less waits; the last one abandons the flight.</summary>
     internal void Leave(Flight flight)
     {
@@ -252,6 +262,7 @@ internal sealed class Flights
         {
             Remove(flight);
             flight.IsDetached = true;
+            flight.Overtake();
             (Overtaken ??= []).Add(flight);
         }
 

@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Memory;
 using CacheKit.Stores;
 
@@ -271,7 +272,7 @@ internal sealed class StoreLoader(
         }
 
         entries.LimitInMemory(entry, options?.MemoryExpiration ?? defaults.MemoryExpiration);
-        var isKept = finding.FitsMemory && KeepsInMemory(flight.Purpose.Tiers);
+        var isKept = finding.FitsMemory && KeepsInMemory(flight.Purpose.Tiers) && !Observers.IsTellingOfEnd;
         var isTakenIn = false;
         var ended = new EndedEntries();
         var stripe = flights.StripeOf(flight.Key);
@@ -298,6 +299,7 @@ internal sealed class StoreLoader(
 
         flight.FoundTags = details.Tags;
         flight.IsFromStore = true;
+        flight.IsDue = IsDue(entry);
         flight.Complete(new(value, HasValue: true, IsStale: false, entry as IsolatedEntry));
         entries.Announce(isKept ? entry : null, isTakenIn, in ended);
         return true;

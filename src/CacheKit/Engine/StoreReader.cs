@@ -176,7 +176,7 @@ internal sealed class StoreReader(
         return missing;
     }
 
-    private string[] TagsOf(string key, in StoreLookup lookup) => EntryCodec.TryParse(lookup.Payload, key, out var envelope) ? envelope.Tags : [];
+    private static string[] TagsOf(string key, in StoreLookup lookup) => EntryCodec.TryParse(lookup.Payload, key, out var envelope) ? envelope.Tags : [];
 
     private StoreFinding Confirmed(in StoreLookup lookup) => new(
         StoreFindingKind.Confirmed, null, time.ToTicks(lookup.ExpiresAt), StaleFor(lookup));
@@ -184,6 +184,14 @@ internal sealed class StoreReader(
     private static long StaleFor(in StoreLookup lookup) =>
         lookup.RetainUntil == DateTimeOffset.MaxValue && lookup.ExpiresAt == DateTimeOffset.MaxValue ? 0
         : Math.Max(0, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
+
+    /// <summary>Whether a value past its expiration may stand in. One expired on request may for its stale time from then on, if that is known.</summary>
+    private bool IsKeptStale(in StoreLookup lookup, in Envelope envelope)
+    {
+        var now = time.UtcNow;
+        return envelope.StaleFor > TimeSpan.Zero && now < lookup.RetainUntil
+            && (lookup.ExpiresAt == DateTimeOffset.MinValue || now < StoreTime.Add(lookup.ExpiresAt, envelope.StaleFor.Ticks));
+    }
 
     /// <summary>Makes an entry of what a store has given: fresh, or stale, or none if it cannot be used.</summary>
     private async ValueTask<StoreFinding> UseAsync<T>(Flight<T> flight, StoreTier tier, StoreLookup lookup, CacheEntryOptions? options)
@@ -207,7 +215,7 @@ internal sealed class StoreReader(
             return default;
         }
 
-        if (tier.Recovery.Covers(key, envelope.Tags))
+        if (tier.Recovery.Covers(key, envelope.Tags) || (!isFresh && !IsKeptStale(lookup, envelope)))
         {
             return default;
         }
@@ -265,7 +273,7 @@ internal sealed class StoreReader(
     {
         var details = DetailsOf(lookup);
         details.Tags = envelope.Tags;
-        details.StaleForTicks = StaleFor(lookup);
+        details.StaleForTicks = lookup.ExpiresAt == DateTimeOffset.MinValue ? StaleFor(lookup) : Math.Min(StaleFor(lookup), envelope.StaleFor.Ticks);
         details.StoreStamp = tier.IsFar ? lookup.Stamp : envelope.Stamp;
         if (envelope.Sliding > TimeSpan.Zero)
         {

@@ -39,11 +39,13 @@ internal sealed class StoreStack : IAsyncDisposable
         {
             var (store, options) = stores[i];
             _tiers[i] = new StoreTier(
-                new StoreGuard(cacheName, store, options, time, logger, instruments), new RecoveryQueue(options.RecoveryQueueSize), options, isFar: i == _tiers.Length - 1);
+                new StoreGuard(cacheName, store, options, time, logger, instruments), new RecoveryQueue(options.RecoveryQueueSize), options, _time, isFar: i == _tiers.Length - 1);
         }
 
         Renewal = new StoreRenewal(_tiers, _time);
     }
+
+    internal IReadOnlyList<StoreTier> Tiers => _tiers;
 
     internal StoreRenewal Renewal { get; }
 

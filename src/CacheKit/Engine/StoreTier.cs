@@ -3,7 +3,7 @@ using CacheKit.Stores;
 namespace CacheKit.Engine;
 
 /// <summary>One store of a cache: what it may hold, how it is asked, and what it still has to be told.</summary>
-internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheStoreOptions options, bool isFar)
+internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheStoreOptions options, StoreTime time, bool isFar)
 {
     private long _lastStamp;
     private long _trustedSince;
@@ -17,6 +17,8 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
     internal RecoveryQueue Recovery => recovery;
 
     internal CacheStoreOptions Options => options;
+
+    internal StoreTime Time => time;
 
     /// <summary>Whether it is the last one, the authority.</summary>
     internal bool IsFar => isFar;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using CacheKit.Memory;
 using CacheKit.Stores;
 
 namespace CacheKit.Engine;
@@ -32,7 +33,7 @@ internal enum TagVerdict
 /// forgets them; from then on a tagged value from before that cannot be told to be live, and counts as removed (a slow
 /// factory's, say: it is handed out but not stored).</para>
 /// </remarks>
-internal sealed class TagClock
+internal sealed class TagClock(CacheClock? clock = null)
 {
     /// <summary>So many records are kept whatever the size of the cache.</summary>
     private const int MinimumRecords = 4096;
@@ -216,6 +217,11 @@ internal sealed class TagClock
             : verdict;
     }
 
+    /// <summary>How long ago a tag was last removed or expired, if that is still recorded.</summary>
+    internal TimeSpan? SinceInvalidation(string tag) => clock is not null && _records.TryGetValue(tag, out var record)
+        ? new(Math.Max(0, clock.Now - Volatile.Read(ref record.ChangedAt)))
+        : null;
+
     /// <summary>Whether it is time to forget old removals.</summary>
     internal bool NeedsPruning(int entries) => RecordCount > Math.Max(MinimumRecords, entries / 4);
 
@@ -268,6 +274,7 @@ internal sealed class TagClock
             _recordCount++;
         }
 
+        record.ChangedAt = clock?.Coarse ?? 0;
         return record;
     }
 
@@ -275,6 +282,9 @@ internal sealed class TagClock
     {
         internal long RemovedAt;
         internal long ExpiredAt;
+
+        /// <summary>The time of the last of its removals, for those who ask; no verdict depends on it.</summary>
+        internal long ChangedAt;
         internal volatile Conjunction[] Conjunctions = [];
 
         internal bool IsRemovedTogether(string[] tags, long validThrough)

@@ -260,9 +260,9 @@ internal sealed class TieredEdits(
     internal async ValueTask<(long Value, bool IsStored)> IncrementAsync(string key, long delta, CacheCounterOptions? options, CancellationToken cancellationToken)
     {
         EntryEdits.CheckBounds(options);
-        if (!hasMemory && (defaults.Tiers ?? CacheTiers.All) == CacheTiers.None)
+        if (entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due && memory.Find(key) is { Details: { StoreStamp: 0, Tokens: not null } })
         {
-            return local.Increment(key, delta, options);
+            return local.Increment(key, delta, options); // its tokens keep it here
         }
 
         var settings = new EntrySettings(options, defaults);

@@ -50,7 +50,10 @@ public readonly struct StoreLookup : IDisposable
     /// <summary>The entry's bytes, as they were stored. Valid until the lookup is disposed. Empty for a counter.</summary>
     public ReadOnlyMemory<byte> Payload { get; }
 
-    /// <summary>The instant from which the entry has expired: as stored, as set since, or in the past if it was expired on request.</summary>
+    /// <summary>
+    /// The instant from which the entry has expired: as stored, as set since, or, if it was expired on request, the instant of that, if it was by its
+    /// key; <see cref="DateTimeOffset.MinValue"/> if the store does not know when.
+    /// </summary>
     public DateTimeOffset ExpiresAt { get; }
 
     /// <summary>The instant from which the entry is not returned any more.</summary>

@@ -1,4 +1,4 @@
-using CacheKit.Testing;
+using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;
 
 namespace CacheKit.Tests.Contract;
@@ -8,6 +8,8 @@ public static class MemoryAndPlainStore
 {
     public sealed class AddTests : AddContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -15,6 +17,8 @@ public static class MemoryAndPlainStore
 
     public sealed class CancellationTests : CancellationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -22,6 +26,8 @@ public static class MemoryAndPlainStore
 
     public sealed class CapacityTests : CapacityContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -29,6 +35,8 @@ public static class MemoryAndPlainStore
 
     public sealed class ConcurrencyTests : ConcurrencyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -36,6 +44,8 @@ public static class MemoryAndPlainStore
 
     public sealed class CounterTests : CounterContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -43,6 +53,8 @@ public static class MemoryAndPlainStore
 
     public sealed class EventTests : EventContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -50,6 +62,8 @@ public static class MemoryAndPlainStore
 
     public sealed class ExpirationTests : ExpirationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -57,6 +71,8 @@ public static class MemoryAndPlainStore
 
     public sealed class ExpirationTokenTests : ExpirationTokenContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -64,6 +80,8 @@ public static class MemoryAndPlainStore
 
     public sealed class FactoryFailureTests : FactoryFailureContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -71,6 +89,8 @@ public static class MemoryAndPlainStore
 
     public sealed class FailSafeTests : FailSafeContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -78,6 +98,8 @@ public static class MemoryAndPlainStore
 
     public sealed class GetOrCreateTests : GetOrCreateContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -85,6 +107,8 @@ public static class MemoryAndPlainStore
 
     public sealed class IsolationTests : IsolationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -92,6 +116,8 @@ public static class MemoryAndPlainStore
 
     public sealed class KeyTests : KeyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -99,6 +125,8 @@ public static class MemoryAndPlainStore
 
     public sealed class LifetimeTests : LifetimeContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -106,6 +134,8 @@ public static class MemoryAndPlainStore
 
     public sealed class ManyTests : ManyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -113,6 +143,8 @@ public static class MemoryAndPlainStore
 
     public sealed class RefreshAheadTests : RefreshAheadContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -120,6 +152,8 @@ public static class MemoryAndPlainStore
 
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -127,6 +161,8 @@ public static class MemoryAndPlainStore
 
     public sealed class RemovalTests : RemovalContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -134,6 +170,8 @@ public static class MemoryAndPlainStore
 
     public sealed class SharedValueTests : SharedValueContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -141,6 +179,8 @@ public static class MemoryAndPlainStore
 
     public sealed class StatisticsTests : StatisticsContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -148,6 +188,8 @@ public static class MemoryAndPlainStore
 
     public sealed class TagTests : TagContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -155,6 +197,8 @@ public static class MemoryAndPlainStore
 
     public sealed class TimeToLiveTests : TimeToLiveContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -162,6 +206,8 @@ public static class MemoryAndPlainStore
 
     public sealed class TimeoutTests : TimeoutContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -169,11 +215,13 @@ public static class MemoryAndPlainStore
 
     public sealed class ValueTests : ValueContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
     private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: true, InMemoryStore.Plain(TieredCache.Store(time)));
+        TieredCache.Build(options, time, hasMemory: true, new PlainStore(TieredCache.Store(time)));
 }

@@ -7,6 +7,8 @@ public static class MemoryNearAndFar
 {
     public sealed class AddTests : AddContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -14,6 +16,8 @@ public static class MemoryNearAndFar
 
     public sealed class CancellationTests : CancellationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -21,6 +25,8 @@ public static class MemoryNearAndFar
 
     public sealed class CapacityTests : CapacityContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -28,6 +34,8 @@ public static class MemoryNearAndFar
 
     public sealed class ConcurrencyTests : ConcurrencyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -35,6 +43,8 @@ public static class MemoryNearAndFar
 
     public sealed class CounterTests : CounterContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -42,6 +52,8 @@ public static class MemoryNearAndFar
 
     public sealed class EventTests : EventContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -49,6 +61,8 @@ public static class MemoryNearAndFar
 
     public sealed class ExpirationTests : ExpirationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -56,6 +70,8 @@ public static class MemoryNearAndFar
 
     public sealed class ExpirationTokenTests : ExpirationTokenContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -63,6 +79,8 @@ public static class MemoryNearAndFar
 
     public sealed class FactoryFailureTests : FactoryFailureContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -70,6 +88,8 @@ public static class MemoryNearAndFar
 
     public sealed class FailSafeTests : FailSafeContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -77,6 +97,8 @@ public static class MemoryNearAndFar
 
     public sealed class GetOrCreateTests : GetOrCreateContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -84,6 +106,8 @@ public static class MemoryNearAndFar
 
     public sealed class IsolationTests : IsolationContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -91,6 +115,8 @@ public static class MemoryNearAndFar
 
     public sealed class KeyTests : KeyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -98,6 +124,8 @@ public static class MemoryNearAndFar
 
     public sealed class LifetimeTests : LifetimeContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -105,6 +133,8 @@ public static class MemoryNearAndFar
 
     public sealed class ManyTests : ManyContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -112,6 +142,8 @@ public static class MemoryNearAndFar
 
     public sealed class RefreshAheadTests : RefreshAheadContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -119,6 +151,8 @@ public static class MemoryNearAndFar
 
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -126,6 +160,8 @@ public static class MemoryNearAndFar
 
     public sealed class RemovalTests : RemovalContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -133,6 +169,8 @@ public static class MemoryNearAndFar
 
     public sealed class SharedValueTests : SharedValueContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -140,6 +178,8 @@ public static class MemoryNearAndFar
 
     public sealed class StatisticsTests : StatisticsContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -147,6 +187,8 @@ public static class MemoryNearAndFar
 
     public sealed class TagTests : TagContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -154,6 +196,8 @@ public static class MemoryNearAndFar
 
     public sealed class TimeToLiveTests : TimeToLiveContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -161,6 +205,8 @@ public static class MemoryNearAndFar
 
     public sealed class TimeoutTests : TimeoutContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -168,6 +214,8 @@ public static class MemoryNearAndFar
 
     public sealed class ValueTests : ValueContract
     {
+        protected override bool HasStores => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);

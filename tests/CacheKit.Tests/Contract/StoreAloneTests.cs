@@ -7,6 +7,10 @@ public static class StoreAlone
 {
     public sealed class AddTests : AddContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -14,6 +18,10 @@ public static class StoreAlone
 
     public sealed class CancellationTests : CancellationContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -21,6 +29,10 @@ public static class StoreAlone
 
     public sealed class ConcurrencyTests : ConcurrencyContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -28,6 +40,10 @@ public static class StoreAlone
 
     public sealed class CounterTests : CounterContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -35,6 +51,10 @@ public static class StoreAlone
 
     public sealed class ExpirationTests : ExpirationContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -42,6 +62,10 @@ public static class StoreAlone
 
     public sealed class FactoryFailureTests : FactoryFailureContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -49,6 +73,10 @@ public static class StoreAlone
 
     public sealed class FailSafeTests : FailSafeContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -56,6 +84,10 @@ public static class StoreAlone
 
     public sealed class GetOrCreateTests : GetOrCreateContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -63,6 +95,10 @@ public static class StoreAlone
 
     public sealed class IsolationTests : IsolationContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -70,6 +106,10 @@ public static class StoreAlone
 
     public sealed class KeyTests : KeyContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -77,6 +117,10 @@ public static class StoreAlone
 
     public sealed class LifetimeTests : LifetimeContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -84,6 +128,10 @@ public static class StoreAlone
 
     public sealed class ManyTests : ManyContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -91,6 +139,10 @@ public static class StoreAlone
 
     public sealed class RefreshAheadTests : RefreshAheadContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -98,6 +150,10 @@ public static class StoreAlone
 
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -105,6 +161,10 @@ public static class StoreAlone
 
     public sealed class RemovalTests : RemovalContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -112,6 +172,10 @@ public static class StoreAlone
 
     public sealed class StatisticsTests : StatisticsContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -119,6 +183,10 @@ public static class StoreAlone
 
     public sealed class TagTests : TagContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -126,6 +194,10 @@ public static class StoreAlone
 
     public sealed class TimeToLiveTests : TimeToLiveContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -133,6 +205,10 @@ public static class StoreAlone
 
     public sealed class TimeoutTests : TimeoutContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -140,6 +216,10 @@ public static class StoreAlone
 
     public sealed class ValueTests : ValueContract
     {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);

@@ -1,6 +1,6 @@
 using CacheKit.Engine;
 using CacheKit.Stores;
-using CacheKit.Testing;
+using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -14,7 +14,7 @@ internal static class TieredCache
             options.Name, options.Cache, options.Memory, time, NullLogger.Instance, [.. options.Observers], meters: null,
             stores: [.. stores.Select(store => new StoreSetup(store, new CacheStoreOptions()))], hasMemory: hasMemory));
 
-    internal static ICacheStore Store(TimeProvider time, string name = "store") => new InMemoryStore(new InMemoryStoreState(), time, name);
+    internal static ICacheStore Store(TimeProvider time, string name = "store") => new InMemoryStore(new InMemoryStoreState(), time) { Name = name };
 
     internal static ValueTask Verify(ICache cache)
     {
