@@ -29,7 +29,7 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = 
+        ["CacheKit.Testing"] =
         [
             "CacheKit",
             "FluentAssertions",
