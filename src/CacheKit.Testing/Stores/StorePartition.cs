@@ -123,7 +123,7 @@ internal sealed class StorePartition
                 Tags = [.. entry.Tags ?? []],
                 Stamp = stamp,
                 CoveredAfter = condition.Kind == StoreConditionKind.IfUnchanged ? condition.Stamp : stamp,
-                ExpiresAt = entry.ExpiresAt,
+                ExpiresAt = condition.Kind == StoreConditionKind.IfUnchanged && old is { IsExpired: true } ? old.ExpiresAt : entry.ExpiresAt,
                 RetainUntil = entry.RetainUntil,
                 // Made from an entry that somebody has expired meanwhile.
                 IsExpired = condition.Kind == StoreConditionKind.IfUnchanged && old is { IsExpired: true },
@@ -187,6 +187,7 @@ internal sealed class StorePartition
             else if (slot.Item is not null)
             {
                 slot.Item.IsExpired = true;
+                slot.Item.ExpiresAt = slot.Item.ExpiresAt < now ? slot.Item.ExpiresAt : now;
             }
 
             return new(_clock, wasFresh);
@@ -224,7 +225,7 @@ internal sealed class StorePartition
     {
         lock (_gate)
         {
-            if (FindLive(key, now) is not { } item || item.Stamp != stamp || ExpiryOf(item) == _past)
+            if (FindLive(key, now) is not { } item || item.Stamp != stamp || item.IsExpired || ExpiryOf(item) == _past)
             {
                 return false;
             }
@@ -342,7 +343,7 @@ internal sealed class StorePartition
     }
 
     private DateTimeOffset ExpiryOf(StoredItem item) =>
-        item.IsExpired || _tags.IsCovered(item.Tags, InvalidationKind.Expire, item.CoveredAfter) ? _past : item.ExpiresAt;
+        !item.IsExpired && _tags.IsCovered(item.Tags, InvalidationKind.Expire, item.CoveredAfter) ? _past : item.ExpiresAt;
 
     private void Put(string key, long stamp, StoredItem? item)
     {
@@ -377,7 +378,10 @@ internal sealed class StorePartition
         {
             if (FindLive(key, now) is { } item)
             {
-                item.IsExpired = ExpiryOf(item) == _past;
+                if (ExpiryOf(item) == _past)
+                {
+                    (item.IsExpired, item.ExpiresAt) = (true, _past); // the tags' records go
+                }
             }
             else
             {

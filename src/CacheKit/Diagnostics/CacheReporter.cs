@@ -15,6 +15,7 @@ internal sealed class CacheReporter(
     private readonly LogThrottle _hardTimeoutLog = new(time);
     private readonly LogThrottle _unreadableLog = new(time);
     private readonly LogThrottle _tooLargeLog = new(time);
+    private readonly LogThrottle _suspectLog = new(time);
 
     internal string CacheName => cacheName;
 
@@ -132,6 +133,15 @@ internal sealed class CacheReporter(
         if (_tooLargeLog.ShouldLog(out var unreported))
         {
             _logger.EntryTooLarge(cacheName, store, bytes, maximum, unreported);
+        }
+    }
+
+    /// <summary>Everything in memory is to be compared with a store.</summary>
+    internal void EntriesSuspected(string store)
+    {
+        if (_suspectLog.ShouldLog(out _))
+        {
+            _logger.EntriesSuspected(cacheName, store);
         }
     }
 

@@ -228,7 +228,7 @@ internal sealed class BatchCalls(
         var started = new List<Flight<T>>();
         foreach (var (key, sighting) in due)
         {
-            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options), cancellation, onlyStart: true).Flight is { } flight)
+            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options) with { IsRefresh = loader.KeepsNothing }, cancellation, onlyStart: true).Flight is { } flight)
             {
                 started.Add(flight);
             }

@@ -304,7 +304,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, string[] tags)
     {
         // The background is the one caller of this flight: it ends when the factory does.
-        if (_flights.Board<T>(key, entry, tags, new(IsRead: false, TiersOf(options)), onlyStart: true).Flight is { } flight)
+        if (_flights.Board<T>(key, entry, tags, new(IsRead: false, TiersOf(options), IsRefresh: _loader.KeepsNothing), onlyStart: true).Flight is { } flight)
         {
             flight.Context = _loader.CreateContext(key, options, tags, flight);
             _loader.Start(flight, state, factory, options, hasStale: true, isBackground: true);

@@ -1,4 +1,5 @@
 using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -90,7 +91,7 @@ internal sealed class EntryEdits(
                     continue; // somebody has stored another since
                 }
 
-                flights.DetachCurrent(stripe, key);
+                flights.DetachCurrent(stripe, key, isFinal ? InvalidationKind.Remove : InvalidationKind.Expire);
                 tags.Next();
                 if (entry is not null && isFinal)
                 {

@@ -225,9 +225,15 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     {
         if (entry.Details is { SlidingTicks: > 0 } details)
         {
+            bool isRenewalDue;
             lock (details)
             {
-                Renew(entry, details, clock.Now);
+                isRenewalDue = Renew(entry, details, clock.Now);
+            }
+
+            if (isRenewalDue)
+            {
+                renewal?.Renew(entry, details);
             }
         }
     }
@@ -239,7 +245,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         var now = clock.Now;
         lock (details)
         {
-            details.ExpiresAt = expiresAt;
+            // A sliding one may have been renewed here since it was there.
+            details.ExpiresAt = details.SlidingTicks > 0 && !details.IsExpiredOnRequest ? Math.Max(expiresAt, details.ExpiresAt) : expiresAt;
             details.StaleForTicks = staleForTicks;
             details.IsExpiredOnRequest = false;
             details.IsLimitedInMemory = false;

@@ -77,7 +77,8 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
 /// <summary>What a flight is for. Callers who want different things of one key do not share an execution.</summary>
 /// <param name="IsRead">Whether it only asks the stores; else a factory runs if they have nothing.</param>
 /// <param name="Tiers">The tiers it reads and writes.</param>
-internal readonly record struct FlightPurpose(bool IsRead, CacheTiers Tiers);
+/// <param name="IsRefresh">Whether it refreshes what callers get from a store meanwhile: where memory does not keep the value, they must not wait for it.</param>
+internal readonly record struct FlightPurpose(bool IsRead, CacheTiers Tiers, bool IsRefresh = false);
 
 /// <summary>What a flight brought: a value, perhaps a stale one that stood in, or none for this key.</summary>
 /// <param name="Value">The value.</param>

@@ -1,4 +1,5 @@
 using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -96,11 +97,11 @@ internal sealed class Flights
     /// Keeps later callers from joining the flights of a key, their values from being stored, and the writes of it under way from
     /// leaving theirs in memory. The caller holds the stripe.
     /// </summary>
-    internal void DetachCurrent(Stripe stripe, string key)
+    internal void DetachCurrent(Stripe stripe, string key, InvalidationKind kind = InvalidationKind.Remove)
     {
         if (!JoinsAfterRemoval)
         {
-            stripe.DetachAll(key);
+            stripe.DetachAll(key, kind);
         }
     }
 
@@ -258,19 +259,23 @@ internal sealed class Flights
             flight.NextOfKey = null;
         }
 
-        internal void Detach(Flight flight)
+        internal void Detach(Flight flight, InvalidationKind kind = InvalidationKind.Remove)
         {
             Remove(flight);
             flight.IsDetached = true;
-            flight.Overtake();
+            if (kind == InvalidationKind.Remove)
+            {
+                flight.Overtake();
+            }
+
             (Overtaken ??= []).Add(flight);
         }
 
-        internal void DetachAll(string key)
+        internal void DetachAll(string key, InvalidationKind kind)
         {
             while (_flights.TryGetValue(key, out var flight))
             {
-                Detach(flight);
+                Detach(flight, kind);
             }
 
             if (_writes?.GetValueOrDefault(key) is { } writes)
@@ -281,9 +286,9 @@ internal sealed class Flights
 
         /// <summary>Notes that somebody begins to write a key to the stores, and will then say what memory is to hold.</summary>
         /// <returns>The mark to end the write with.</returns>
-        internal long BeginWrite(string key)
+        internal long BeginWrite(string key, InvalidationKind kind)
         {
-            DetachAll(key);
+            DetachAll(key, kind);
             if (!(_writes ??= new(StringComparer.Ordinal)).TryGetValue(key, out var writes))
             {
                 _writes.Add(key, writes = new());
@@ -298,11 +303,11 @@ internal sealed class Flights
         /// Whether nothing else has changed the key meanwhile. If something has, nobody here can tell which came last to the stores, and
         /// memory must hold neither.
         /// </returns>
-        internal bool EndWrite(string key, long mark)
+        internal bool EndWrite(string key, long mark, InvalidationKind kind = InvalidationKind.Remove)
         {
             var writes = _writes![key]; // begun before
             var isAlone = writes.Version == mark;
-            DetachAll(key);
+            DetachAll(key, kind);
             if (--writes.Count == 0)
             {
                 _writes.Remove(key);

@@ -37,6 +37,9 @@ internal sealed class Loader
         _stores = stores;
     }
 
+    /// <summary>Whether values are kept in stores alone.</summary>
+    internal bool KeepsNothing => _stores is { HasMemory: false };
+
     /// <summary>Runs the factory of one flight. Returns once it is running; the flight has the outcome.</summary>
     internal void Start<TState, T>(
         Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,

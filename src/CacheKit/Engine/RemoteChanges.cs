@@ -16,7 +16,7 @@ internal sealed class RemoteChanges(Flights flights, TagClock tags, MemoryTier m
         var stripe = flights.StripeOf(key);
         lock (stripe.Lock)
         {
-            flights.DetachCurrent(stripe, key);
+            flights.DetachCurrent(stripe, key, kind);
             if (memory.Find(key) is not { } entry || (stamp > 0 && entry.Details is { } details && details.StoreStamp >= stamp))
             {
                 return;

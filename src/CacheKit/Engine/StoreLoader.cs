@@ -7,7 +7,7 @@ namespace CacheKit.Engine;
 /// <summary>What a flight does with the stores: looks for its value there before a factory runs, and stores what that makes.</summary>
 internal sealed class StoreLoader(
     StoreTier[] tiers, StoreReader reader, StoreWriter writer, Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter entries,
-    NodeLink link, StoreRenewal renewal, CacheEntryOptions defaults, TypeMismatch typeMismatch, TimeProvider time, bool hasMemory,
+    NodeLink link, CacheEntryOptions defaults, TypeMismatch typeMismatch, TimeProvider time, bool hasMemory,
     Faults faults)
 {
     /// <summary>Whether the cache keeps values in memory at all.</summary>
@@ -135,9 +135,9 @@ internal sealed class StoreLoader(
     /// <summary>Wakes other nodes that wait for a value.</summary>
     internal void AnnounceFilled(string key, MemoryEntry entry)
     {
-        if (tiers[^1].Options.UseDistributedLock && entry.Details is { StoreStamp: > 0 } details)
+        if (tiers[^1].Options.UseDistributedLock && entry.Details is { StoreStamp: > 0 })
         {
-            link.TellFilled(key, details.StoreStamp);
+            link.TellFilled(key);
         }
     }
 
@@ -215,6 +215,7 @@ internal sealed class StoreLoader(
             }
         }
 
+        life.Renew(entry);
         flight.FoundTags = details.Tags;
         flight.IsFromStore = true;
         memory.OnHit(entry);
@@ -261,16 +262,7 @@ internal sealed class StoreLoader(
             return typeMismatch == TypeMismatch.Throw ? throw new CacheTypeMismatchException(typeof(T), entry.ValueType) : false;
         }
 
-        if (details.SlidingTicks > 0)
-        {
-            var before = details.ExpiresAt;
-            life.Renew(entry);
-            if (StoreRenewal.NextRenewal(before, details.SlidingTicks) <= details.ExpiresAt)
-            {
-                renewal.Renew(entry, details);
-            }
-        }
-
+        life.Renew(entry);
         entries.LimitInMemory(entry, options?.MemoryExpiration ?? defaults.MemoryExpiration);
         var isKept = finding.FitsMemory && KeepsInMemory(flight.Purpose.Tiers) && !Observers.IsTellingOfEnd;
         var isTakenIn = false;

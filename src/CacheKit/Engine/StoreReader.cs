@@ -279,7 +279,8 @@ internal sealed class StoreReader(
         {
             details.SlidingTicks = envelope.Sliding.Ticks;
             details.SlidingLimit = time.ToTicks(envelope.ExpiresAt);
-            details.StoreRenewalAt = StoreRenewal.NextRenewal(time.Now, details.SlidingTicks);
+            // As old as what it has left says: this read renews it, in the store only once a share of the window has passed.
+            details.StoreRenewalAt = StoreRenewal.NextRenewal(details.ExpiresAt - details.SlidingTicks, details.SlidingTicks);
         }
         else if ((options?.RefreshAheadThreshold ?? defaults.RefreshAheadThreshold) is { } share
             && lookup.ExpiresAt == envelope.ExpiresAt && lookup.ExpiresAt != DateTimeOffset.MaxValue)

@@ -66,11 +66,11 @@ internal sealed class StoreStack : IAsyncDisposable
     {
         var codec = new EntryCodec(options.Serialization);
         var defaults = options.DefaultEntryOptions;
-        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, _provider, _logger);
+        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger);
         var reader = new StoreReader(_tiers, codec, parts.Writer, _time, _link, parts.Reporter, options.TypeMismatch, defaults);
         _writer = new StoreWriter(_tiers, codec, reader, _time, parts.Reporter);
         _loader = new StoreLoader(
-            _tiers, reader, _writer, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, Renewal, defaults, options.TypeMismatch, _provider, hasMemory, faults);
+            _tiers, reader, _writer, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, defaults, options.TypeMismatch, _provider, hasMemory, faults);
         _edits = new TieredEdits(
             parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, _writer, Renewal, codec, _time, _link,
             defaults, hasMemory);

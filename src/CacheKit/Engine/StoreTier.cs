@@ -134,6 +134,12 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         return stamp;
     }
 
+    internal Task<bool> RecoverAsync(Action<string?, KeyChange, long> tellKey, Action<IReadOnlyList<string>, TagMatch, InvalidationKind, long> tellTags)
+    {
+        _ = (tellKey, tellTags, recovery);
+        return Task.FromResult(true);
+    }
+
     internal void Note(long stamp)
     {
         var last = Volatile.Read(ref _lastStamp);

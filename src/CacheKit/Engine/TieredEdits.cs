@@ -42,7 +42,7 @@ internal sealed class TieredEdits(
         }
 
         var isKept = Keep(write, entry, settings);
-        await TellAsync(key, ChangeKind.Set, entry).ConfigureAwait(false);
+        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
         return isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
     }
 
@@ -89,7 +89,7 @@ internal sealed class TieredEdits(
         }
 
         Keep(write, entry, settings);
-        await TellAsync(key, ChangeKind.Set, entry).ConfigureAwait(false);
+        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
         return true;
     }
 
@@ -104,12 +104,12 @@ internal sealed class TieredEdits(
     private async ValueTask<bool> EndAsync(string key, InvalidationKind kind)
     {
         var wasFresh = entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due;
-        var write = Begin(key);
+        var write = Begin(key, kind);
         var done = await writer.InvalidateAsync(key, kind).ConfigureAwait(false);
         var ended = new EndedEntries();
         lock (write.Stripe.Lock)
         {
-            write.Stripe.EndWrite(key, write.Mark);
+            write.Stripe.EndWrite(key, write.Mark, kind);
             if (memory.Find(key) is { } entry)
             {
                 if (kind == InvalidationKind.Remove)
@@ -124,7 +124,7 @@ internal sealed class TieredEdits(
         }
 
         entries.Announce(in ended);
-        await link.TellKeyAsync(kind == InvalidationKind.Remove ? ChangeKind.Removed : ChangeKind.Expired, key, done.Stamp).ConfigureAwait(false);
+        await link.TellKeyAsync(kind == InvalidationKind.Remove ? KeyChange.Removed : KeyChange.Expired, key, done.Stamp).ConfigureAwait(false);
         return done.WasFresh || (wasFresh && done.Stamp == 0);
     }
 
@@ -229,7 +229,7 @@ internal sealed class TieredEdits(
 
         if (isDone)
         {
-            await link.TellKeyAsync(ChangeKind.Set, key, long.MaxValue).ConfigureAwait(false);
+            await link.TellKeyAsync(KeyChange.Set, key, long.MaxValue).ConfigureAwait(false);
         }
 
         return isDone;
@@ -289,7 +289,7 @@ internal sealed class TieredEdits(
         if (done.IsStored)
         {
             await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
-            await link.TellKeyAsync(ChangeKind.Set, key, done.Stamp).ConfigureAwait(false);
+            await link.TellKeyAsync(KeyChange.Set, key, done.Stamp).ConfigureAwait(false);
         }
 
         return (done.Value, done.IsStored);
@@ -388,12 +388,12 @@ internal sealed class TieredEdits(
         return found; // for what it says beside the payload
     }
 
-    private Write Begin(string key)
+    private Write Begin(string key, InvalidationKind kind = InvalidationKind.Remove)
     {
         var stripe = flights.StripeOf(key);
         lock (stripe.Lock)
         {
-            return new(key, stripe, stripe.BeginWrite(key), tags.Next());
+            return new(key, stripe, stripe.BeginWrite(key, kind), tags.Next());
         }
     }
 
@@ -448,7 +448,7 @@ internal sealed class TieredEdits(
         return isTakenIn;
     }
 
-    private ValueTask TellAsync(string key, ChangeKind kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
+    private ValueTask TellAsync(string key, KeyChange kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
 
     /// <summary>A write under way.</summary>
     private readonly record struct Write(string Key, Flights.Stripe Stripe, long Mark, long Stamp);

@@ -137,17 +137,6 @@ public static class StoreAlone
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class RefreshAheadTests : RefreshAheadContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
         protected override bool HasStores => true;
