@@ -69,7 +69,7 @@ internal sealed class StorePartition
             var expiresAt = ExpiryOf(item);
             if (options.KnownStamp == item.Stamp)
             {
-                return StoreLookup.NotModified(_clock, item.Stamp, expiresAt, item.RetainUntil);
+                return StoreLookup.NotModified(_clock, item.Stamp, expiresAt, item.RetainUntil) with { ExpiredAt = item.ExpiredAt };
             }
 
             if (item.Number is { } number)
@@ -79,11 +79,11 @@ internal sealed class StorePartition
 
             if (options.WithoutPayload)
             {
-                return StoreLookup.Found(_clock, item.Stamp, default, expiresAt, item.RetainUntil);
+                return StoreLookup.Found(_clock, item.Stamp, default, expiresAt, item.RetainUntil) with { ExpiredAt = item.ExpiredAt };
             }
 
             var payload = lend(item.Payload);
-            return StoreLookup.Found(_clock, item.Stamp, payload.Memory, expiresAt, item.RetainUntil, payload);
+            return StoreLookup.Found(_clock, item.Stamp, payload.Memory, expiresAt, item.RetainUntil, payload) with { ExpiredAt = item.ExpiredAt };
         }
     }
 
@@ -123,10 +123,11 @@ internal sealed class StorePartition
                 Tags = [.. entry.Tags ?? []],
                 Stamp = stamp,
                 CoveredAfter = condition.Kind == StoreConditionKind.IfUnchanged ? condition.Stamp : stamp,
-                ExpiresAt = condition.Kind == StoreConditionKind.IfUnchanged && old is { IsExpired: true } ? old.ExpiresAt : entry.ExpiresAt,
+                ExpiresAt = entry.ExpiresAt,
                 RetainUntil = entry.RetainUntil,
                 // Made from an entry that somebody has expired meanwhile.
                 IsExpired = condition.Kind == StoreConditionKind.IfUnchanged && old is { IsExpired: true },
+                ExpiredAt = condition.Kind == StoreConditionKind.IfUnchanged ? old?.ExpiredAt : null,
             };
 
             // Nobody remembers what happened to tags below the floor. To those of the old entry nothing did, or it would not be live.
@@ -187,7 +188,7 @@ internal sealed class StorePartition
             else if (slot.Item is not null)
             {
                 slot.Item.IsExpired = true;
-                slot.Item.ExpiresAt = slot.Item.ExpiresAt < now ? slot.Item.ExpiresAt : now;
+                slot.Item.ExpiredAt ??= now;
             }
 
             return new(_clock, wasFresh);
@@ -225,7 +226,7 @@ internal sealed class StorePartition
     {
         lock (_gate)
         {
-            if (FindLive(key, now) is not { } item || item.Stamp != stamp || item.IsExpired || ExpiryOf(item) == _past)
+            if (FindLive(key, now) is not { } item || item.Stamp != stamp || ExpiryOf(item) == _past)
             {
                 return false;
             }
@@ -343,7 +344,7 @@ internal sealed class StorePartition
     }
 
     private DateTimeOffset ExpiryOf(StoredItem item) =>
-        !item.IsExpired && _tags.IsCovered(item.Tags, InvalidationKind.Expire, item.CoveredAfter) ? _past : item.ExpiresAt;
+        item.IsExpired || _tags.IsCovered(item.Tags, InvalidationKind.Expire, item.CoveredAfter) ? _past : item.ExpiresAt;
 
     private void Put(string key, long stamp, StoredItem? item)
     {
@@ -378,10 +379,7 @@ internal sealed class StorePartition
         {
             if (FindLive(key, now) is { } item)
             {
-                if (ExpiryOf(item) == _past)
-                {
-                    (item.IsExpired, item.ExpiresAt) = (true, _past); // the tags' records go
-                }
+                item.IsExpired = ExpiryOf(item) == _past;
             }
             else
             {

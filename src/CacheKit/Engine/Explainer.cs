@@ -84,7 +84,7 @@ internal sealed class Explainer(
             return (new()
             {
                 Name = tier.Name,
-                Finding = tier.Recovery.Covers(key, carried) ? CacheTierFinding.RemovalPending
+                Finding = tier.Recovery.Covers(key, carried, tier.Recovery.Deliveries) ? CacheTierFinding.RemovalPending
                     : !isReadable && lookup.Number is null ? CacheTierFinding.Unreadable
                     : lookup.ExpiresAt <= now ? CacheTierFinding.Stale
                     : !tier.IsFar && lookup.Stamp < tier.TrustedSince ? CacheTierFinding.Suspect

@@ -183,10 +183,8 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     // ---- what becomes of the stores ----
     void IStoreGuardListener.OnOpened(StoreGuard guard)
     {
-        if (TierOf(guard) is { Recovery.IsEmpty: false })
-        {
-            guard.RequestProbe();
-        }
+        // So that somebody finds out when it answers again, even if nobody asks for anything meanwhile.
+        guard.RequestProbe();
     }
 
     void IStoreGuardListener.OnReachable(StoreGuard guard)
@@ -202,45 +200,23 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         // A write that was given up and has ended all the same leaves no more than its stamp allows; what it was to remove is queued already.
         if (TierOf(guard) is { Recovery.IsEmpty: false } tier)
         {
-            _ = RecoverAsync(tier);
+            tier.Guard.RequestProbe();
         }
     }
 
-    /// <summary>Sends what a store could not be told, and tells the other nodes.</summary>
-    internal async Task RecoverAsync(StoreTier tier)
+    /// <summary>Sends what a store could not be told, and lets the other nodes know that there was something.</summary>
+    private async Task RecoverAsync(StoreTier tier)
     {
-        var isDone = await tier.RecoverAsync((key, change, stamp) => TellRecovered(tier, key, change, stamp), (tags, match, kind, stamp) => TellRecovered(tier, tags, match, kind, stamp))
-            .ConfigureAwait(false);
-        if (!isDone && !_isDisposed)
+        var before = tier.Recovery.Deliveries;
+        await tier.Recovery.DrainAsync().ConfigureAwait(false);
+        if (tier.IsFar && _feed is not null)
         {
-            tier.Guard.RequestProbe(attempt: 1);
-        }
+            if (tier.Recovery.Deliveries != before)
+            {
+                _feed.TellEverythingSuspect();
+            }
 
-        _feed?.Resume();
-    }
-
-    private void TellRecovered(StoreTier tier, string? key, KeyChange change, long stamp)
-    {
-        if (!tier.IsFar)
-        {
-            return;
-        }
-
-        if (key is null)
-        {
-            _feed?.TellCleared(stamp);
-        }
-        else
-        {
-            _feed?.TellKey(change, key, stamp);
-        }
-    }
-
-    private void TellRecovered(StoreTier tier, IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, long stamp)
-    {
-        if (tier.IsFar)
-        {
-            _feed?.TellTags(tags, match, kind, stamp);
+            _feed.Resume();
         }
     }
 

@@ -37,11 +37,12 @@ internal sealed class StoreReader(
                 KnownStamp = tiers[i].IsFar && known?.Details is { StoreStamp: > 0 } details ? details.StoreStamp : null,
                 WithoutPayload = !tiers[i].Reads(flight.Purpose.Tiers),
             };
+            var deliveries = tiers[i].Recovery.Deliveries;
             var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.Token).ConfigureAwait(false);
             if (answer.TryGet(out var lookup))
             {
                 isFarAnswered |= tiers[i].IsFar;
-                var finding = await StepAsync(flight, i, lookup, known, options).ConfigureAwait(false);
+                var finding = await StepAsync(flight, i, lookup, deliveries, known, options).ConfigureAwait(false);
                 if (finding.Kind is StoreFindingKind.Found or StoreFindingKind.Confirmed)
                 {
                     return finding;
@@ -76,6 +77,7 @@ internal sealed class StoreReader(
 
             var keys = pending.ConvertAll(index => flights[index].Key);
             var read = new StoreReadOptions { TagHints = flights[0].KnownTags, WithoutPayload = !tiers[tier].Reads(flights[0].Purpose.Tiers) };
+            var deliveries = tiers[tier].Recovery.Deliveries;
             var lookups = await tiers[tier].ReadManyAsync(keys, read, flights[0].Cancellation.Token).ConfigureAwait(false);
             var rest = new List<int>();
             for (var i = 0; i < lookups.Length; i++)
@@ -89,7 +91,7 @@ internal sealed class StoreReader(
 
                 try
                 {
-                    var finding = await StepAsync(flights[index], tier, lookup, known: null, options).ConfigureAwait(false);
+                    var finding = await StepAsync(flights[index], tier, lookup, deliveries, known: null, options).ConfigureAwait(false);
                     var kind = finding.Kind == StoreFindingKind.Missing && !tiers[tier].IsFar ? StoreFindingKind.Unknown : finding.Kind;
                     found[index].Finding = finding with { Kind = kind, Entry = finding.Entry ?? found[index].Finding.Entry };
                 }
@@ -115,7 +117,14 @@ internal sealed class StoreReader(
         tier.Reads(purpose.Tiers) || (!purpose.IsRead && tier.Writes(purpose.Tiers));
 
     /// <summary>Deals with what one store has answered, and disposes it.</summary>
-    private async ValueTask<StoreFinding> StepAsync<T>(Flight<T> flight, int index, StoreLookup lookup, MemoryEntry? known, CacheEntryOptions? options)
+    /// <param name="flight">The flight.</param>
+    /// <param name="index">Which store.</param>
+    /// <param name="lookup">What it has answered.</param>
+    /// <param name="deliveries">What it had been told late by the time it was asked.</param>
+    /// <param name="known">The entry memory holds.</param>
+    /// <param name="options">The options of the call.</param>
+    private async ValueTask<StoreFinding> StepAsync<T>(
+        Flight<T> flight, int index, StoreLookup lookup, long deliveries, MemoryEntry? known, CacheEntryOptions? options)
     {
         using (lookup)
         {
@@ -133,11 +142,11 @@ internal sealed class StoreReader(
 
             if (lookup.Status == StoreLookupStatus.NotModified)
             {
-                var stands = !tier.Recovery.Covers(flight.Key, known!.Details!.Tags) && lookup.ExpiresAt > time.UtcNow; // asked for with its stamp
+                var stands = !tier.Recovery.Covers(flight.Key, known!.Details!.Tags, deliveries) && lookup.ExpiresAt > time.UtcNow; // asked for with its stamp
                 return stands ? Confirmed(lookup) : default;
             }
 
-            var finding = await UseAsync(flight, tier, lookup, options).ConfigureAwait(false);
+            var finding = await UseAsync(flight, tier, lookup, deliveries, options).ConfigureAwait(false);
             if (finding.Kind == StoreFindingKind.Found)
             {
                 await FillAsync(flight.Key, index, conditions, flight.Purpose.Tiers, lookup, finding).ConfigureAwait(false);
@@ -158,13 +167,14 @@ internal sealed class StoreReader(
 
             // Which tags an entry has, and so whether a pending removal covers it, only its bytes tell.
             var isPending = !tier.Recovery.IsEmpty;
+            var deliveries = tier.Recovery.Deliveries;
             var answer = await tier.ReadAsync(key, new() { WithoutPayload = !withPayload && !isPending }, cancellationToken).ConfigureAwait(false);
             if (!answer.TryGet(out var lookup))
             {
                 continue;
             }
 
-            if (lookup.IsFound && (tier.IsFar || lookup.Stamp >= tier.TrustedSince) && !(isPending && tier.Recovery.Covers(key, TagsOf(key, lookup))))
+            if (lookup.IsFound && (tier.IsFar || lookup.Stamp >= tier.TrustedSince) && !tier.Recovery.Covers(key, isPending ? TagsOf(key, lookup) : [], deliveries))
             {
                 return (tier, lookup);
             }
@@ -185,22 +195,26 @@ internal sealed class StoreReader(
         lookup.RetainUntil == DateTimeOffset.MaxValue && lookup.ExpiresAt == DateTimeOffset.MaxValue ? 0
         : Math.Max(0, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
 
+    private static DateTimeOffset? ExpiredAt(in StoreLookup lookup) =>
+        lookup.ExpiredAt ?? (lookup.ExpiresAt == DateTimeOffset.MinValue ? null : lookup.ExpiresAt);
+
     /// <summary>Whether a value past its expiration may stand in. One expired on request may for its stale time from then on, if that is known.</summary>
     private bool IsKeptStale(in StoreLookup lookup, in Envelope envelope)
     {
         var now = time.UtcNow;
         return envelope.StaleFor > TimeSpan.Zero && now < lookup.RetainUntil
-            && (lookup.ExpiresAt == DateTimeOffset.MinValue || now < StoreTime.Add(lookup.ExpiresAt, envelope.StaleFor.Ticks));
+            && (ExpiredAt(lookup) is not { } since || now < StoreTime.Add(since, envelope.StaleFor.Ticks));
     }
 
     /// <summary>Makes an entry of what a store has given: fresh, or stale, or none if it cannot be used.</summary>
-    private async ValueTask<StoreFinding> UseAsync<T>(Flight<T> flight, StoreTier tier, StoreLookup lookup, CacheEntryOptions? options)
+    private async ValueTask<StoreFinding> UseAsync<T>(
+        Flight<T> flight, StoreTier tier, StoreLookup lookup, long deliveries, CacheEntryOptions? options)
     {
         var key = flight.Key;
         var isFresh = lookup.ExpiresAt > time.UtcNow;
         if (lookup.Number is { } number)
         {
-            if (!isFresh || tier.Recovery.Covers(key, []))
+            if (!isFresh || tier.Recovery.Covers(key, [], deliveries))
             {
                 return default;
             }
@@ -215,7 +229,7 @@ internal sealed class StoreReader(
             return default;
         }
 
-        if (tier.Recovery.Covers(key, envelope.Tags) || (!isFresh && !IsKeptStale(lookup, envelope)))
+        if (tier.Recovery.Covers(key, envelope.Tags, deliveries) || (!isFresh && !IsKeptStale(lookup, envelope)))
         {
             return default;
         }
@@ -250,6 +264,7 @@ internal sealed class StoreReader(
         }
 
         var far = tiers[^1];
+        var deliveries = far.Recovery.Deliveries;
         var answer = await far.ReadAsync(flight.Key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, flight.Cancellation.Token).ConfigureAwait(false);
         if (!answer.TryGet(out var lookup))
         {
@@ -258,7 +273,7 @@ internal sealed class StoreReader(
 
         using (lookup)
         {
-            return lookup.IsFound && lookup.Stamp == stamp && lookup.ExpiresAt > time.UtcNow && !far.Recovery.Covers(flight.Key, tags);
+            return lookup.IsFound && lookup.Stamp == stamp && lookup.ExpiresAt > time.UtcNow && !far.Recovery.Covers(flight.Key, tags, deliveries);
         }
     }
 
@@ -273,7 +288,16 @@ internal sealed class StoreReader(
     {
         var details = DetailsOf(lookup);
         details.Tags = envelope.Tags;
-        details.StaleForTicks = lookup.ExpiresAt == DateTimeOffset.MinValue ? StaleFor(lookup) : Math.Min(StaleFor(lookup), envelope.StaleFor.Ticks);
+        if (ExpiredAt(lookup) is { } expiredAt && lookup.ExpiresAt == DateTimeOffset.MinValue)
+        {
+            details.ExpiresAt = details.SlidingLimit = time.ToTicks(expiredAt);
+            details.StaleForTicks = Math.Min(Math.Max(0, lookup.RetainUntil.UtcTicks - expiredAt.UtcTicks), envelope.StaleFor.Ticks);
+        }
+        else
+        {
+            details.StaleForTicks = lookup.ExpiresAt == DateTimeOffset.MinValue ? StaleFor(lookup) : Math.Min(StaleFor(lookup), envelope.StaleFor.Ticks);
+        }
+
         details.StoreStamp = tier.IsFar ? lookup.Stamp : envelope.Stamp;
         if (envelope.Sliding > TimeSpan.Zero)
         {

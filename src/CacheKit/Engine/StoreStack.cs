@@ -38,8 +38,8 @@ internal sealed class StoreStack : IAsyncDisposable
         for (var i = 0; i < _tiers.Length; i++)
         {
             var (store, options) = stores[i];
-            _tiers[i] = new StoreTier(
-                new StoreGuard(cacheName, store, options, time, logger, instruments), new RecoveryQueue(options.RecoveryQueueSize), options, _time, isFar: i == _tiers.Length - 1);
+            var guard = new StoreGuard(cacheName, store, options, time, logger, instruments);
+            _tiers[i] = new StoreTier(guard, new RecoveryQueue(guard, options.RecoveryQueueSize), options, _time, isFar: i == _tiers.Length - 1);
         }
 
         Renewal = new StoreRenewal(_tiers, _time);

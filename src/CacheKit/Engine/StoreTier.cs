@@ -98,7 +98,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         var answer = await guard.InvalidateAsync(key, kind, default).ConfigureAwait(false);
         if (!answer.TryGet(out var done))
         {
-            recovery.Invalidate(key, kind);
+            recovery.AddInvalidation(key, kind);
             return null;
         }
 
@@ -112,7 +112,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         var answer = await guard.InvalidateTagsAsync(tags, match, kind, default).ConfigureAwait(false);
         if (!answer.TryGet(out var stamp))
         {
-            recovery.InvalidateTags(tags, match, kind);
+            recovery.AddTags(tags, match, kind);
             return null;
         }
 
@@ -126,18 +126,12 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         var answer = await guard.ClearAsync(default).ConfigureAwait(false);
         if (!answer.TryGet(out var stamp))
         {
-            recovery.Clear();
+            recovery.AddClear();
             return null;
         }
 
         Note(stamp);
         return stamp;
-    }
-
-    internal Task<bool> RecoverAsync(Action<string?, KeyChange, long> tellKey, Action<IReadOnlyList<string>, TagMatch, InvalidationKind, long> tellTags)
-    {
-        _ = (tellKey, tellTags, recovery);
-        return Task.FromResult(true);
     }
 
     internal void Note(long stamp)

@@ -116,7 +116,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
         // Sent again as what it was then: newer than all this node has seen, but not than what others have written since.
         var (expiresAt, retainUntil) = LifeOf(details);
-        Far.Recovery.Write(key, reader.EntryFor(Far, encoded.Bytes.ToArray(), expiresAt, retainUntil, details.Tags), before);
+        Far.Recovery.AddWrite(key, reader.EntryFor(Far, encoded.Bytes.ToArray(), expiresAt, retainUntil, details.Tags), before);
         return 0;
     }
 
@@ -130,7 +130,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <returns>Whether it was stored; nothing if the authority could not be asked.</returns>
     internal ValueTask<bool?> TryAddAsync<T>(T value, MemoryEntry entry, bool? compress) =>
         // With a removal still to be sent, what is there does not count, but it would be in the way.
-        !Far.Recovery.IsEmpty && Far.Recovery.Covers(entry.Key, []) ? new((bool?)null) : TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress);
+        IsPending(entry.Key) ? new((bool?)null) : TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress);
 
     /// <summary>Puts an entry in place of the one it was made from.</summary>
     /// <returns>Whether that was still there; nothing if the authority could not be asked.</returns>
@@ -158,7 +158,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     }
 
     /// <summary>Whether the authority still has to be told of a change of a key.</summary>
-    internal bool IsPending(string key) => !Far.Recovery.IsEmpty && Far.Recovery.Covers(key, []);
+    internal bool IsPending(string key) => Far.Recovery.Covers(key, [], Far.Recovery.Deliveries);
 
     /// <summary>Has the authority count, if it can.</summary>
     /// <returns>Nothing if it cannot, could not be asked, or has something else than its own counter under the key.</returns>
