@@ -11,6 +11,7 @@ namespace CacheKit.DependencyInjection;
 internal static class ConfigurationReader
 {
     private const string Memory = "Memory";
+    private const string Disk = "Disk";
 
     internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options)
     {
@@ -29,7 +30,8 @@ internal static class ConfigurationReader
             isolation.End();
         }
 
-        section.Section(Memory); // read by the other method
+        section.Section(Memory); // these are read by the other methods
+        section.Section(Disk);
         section.End();
         ThrowIfAny(errors, optionsName, typeof(CacheKitOptions));
     }
@@ -49,6 +51,27 @@ internal static class ConfigurationReader
 
         ThrowIfAny(errors, optionsName, typeof(MemoryOptions));
     }
+
+    internal static void Read(IConfiguration configuration, string optionsName, DiskOptions options)
+    {
+        var errors = new List<string>();
+        if (SectionReader.Open(configuration, errors).Section(Disk) is { } disk)
+        {
+            options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
+            options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), NotMoreThanInt, IsInt) ?? options.ExpectedEntryBytes;
+            options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), NotMoreThanInt, IsInt) ?? options.ExpectedTags;
+            options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
+            disk.OnlyInCode(nameof(options.Path));
+            disk.OnlyInCode(nameof(options.Store));
+            disk.End();
+        }
+
+        ThrowIfAny(errors, optionsName, typeof(DiskOptions));
+    }
+
+    private const string NotMoreThanInt = "at most 2147483647";
+
+    private static bool IsInt(long number) => number is >= int.MinValue and <= int.MaxValue;
 
     private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)
     {
