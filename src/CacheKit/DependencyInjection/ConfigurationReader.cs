@@ -30,6 +30,11 @@ internal static class ConfigurationReader
             isolation.End();
         }
 
+        if (section.Section(nameof(options.Serialization)) is { } serialization)
+        {
+            Read(serialization, options.Serialization);
+        }
+
         section.Section(Memory); // these are read by the other methods
         section.Section(Disk);
         section.End();
@@ -58,8 +63,8 @@ internal static class ConfigurationReader
         if (SectionReader.Open(configuration, errors).Section(Disk) is { } disk)
         {
             options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
-            options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), NotMoreThanInt, IsInt) ?? options.ExpectedEntryBytes;
-            options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), NotMoreThanInt, IsInt) ?? options.ExpectedTags;
+            options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), "from 1 to 2147483647", static bytes => bytes is >= 1 and <= int.MaxValue) ?? options.ExpectedEntryBytes;
+            options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), "from 1 to 2147483647", static tags => tags is >= 1 and <= int.MaxValue) ?? options.ExpectedTags;
             options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
             disk.OnlyInCode(nameof(options.Path));
             disk.OnlyInCode(nameof(options.Store));
@@ -69,9 +74,18 @@ internal static class ConfigurationReader
         ThrowIfAny(errors, optionsName, typeof(DiskOptions));
     }
 
-    private const string NotMoreThanInt = "at most 2147483647";
-
-    private static bool IsInt(long number) => number is >= int.MinValue and <= int.MaxValue;
+    private static void Read(SectionReader section, SerializationOptions options)
+    {
+        options.Compress = section.Flag(nameof(options.Compress)) ?? options.Compress;
+        options.CompressionThreshold = (int?)section.Number(nameof(options.CompressionThreshold), "from 0 to 2147483647", static bytes => bytes is >= 0 and <= int.MaxValue)
+            ?? options.CompressionThreshold;
+        options.MaximumDecompressedBytes = (int?)section.Number(
+            nameof(options.MaximumDecompressedBytes), "from 1024 to 2147483647", static bytes => bytes is >= SerializationOptions.LeastMaximumDecompressedBytes and <= int.MaxValue)
+            ?? options.MaximumDecompressedBytes;
+        section.OnlyInCode(nameof(options.JsonSerializerOptions));
+        section.OnlyInCode(nameof(options.Encryption));
+        section.End();
+    }
 
     private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)
     {

@@ -175,7 +175,7 @@ internal sealed unsafe class DiskDirectory
         settings.Hook?.Invoke(DiskStep.OpenLocked);
         var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
         var path = Path.Combine(folder, IndexFile);
-        if (TryAttach(settings, path, isAnyoneThere, out var index, out var file))
+        if (TryAttach(settings, path, isAnyoneThere, isNew: false, out var index, out var file))
         {
             reason = null;
             return new(settings, folder, index, file, ProcessLocks.Register(folder));
@@ -188,7 +188,7 @@ internal sealed unsafe class DiskDirectory
         }
 
         Rebuild(settings, folder);
-        if (!TryAttach(settings, path, isAnyoneThere: false, out index, out file))
+        if (!TryAttach(settings, path, isAnyoneThere: false, isNew: true, out index, out file))
         {
             throw new IOException("The index that was just created cannot be read.");
         }
@@ -198,7 +198,7 @@ internal sealed unsafe class DiskDirectory
     }
 
     private static bool TryAttach(
-        DiskSettings settings, string path, bool isAnyoneThere, out DiskIndex index, out SafeFileHandle file)
+        DiskSettings settings, string path, bool isAnyoneThere, bool isNew, out DiskIndex index, out SafeFileHandle file)
     {
         (index, file) = (null!, null!); // both are set if it returns true
         if (!File.Exists(path))
@@ -207,7 +207,7 @@ internal sealed unsafe class DiskDirectory
         }
 
         var opened = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        if (TryUse(settings, opened, isAnyoneThere) is not { } attached)
+        if (TryUse(settings, opened, isAnyoneThere, isNew) is not { } attached)
         {
             opened.Dispose();
             return false;
@@ -217,7 +217,7 @@ internal sealed unsafe class DiskDirectory
         return true;
     }
 
-    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere)
+    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew)
     {
         var length = RandomAccess.GetLength(file);
         if (length < DiskGeometry.HeaderBytes)
@@ -241,7 +241,7 @@ internal sealed unsafe class DiskDirectory
             var isClean = DiskIndex.Header.IsClean(start) == 1;
             if (!isAnyoneThere)
             {
-                if (!isClean && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
+                if (!isClean && !isNew && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
                 {
                     settings.Logger.DiskStartsEmpty(settings.CacheName, "it was not closed before the machine started anew");
                     return null;
