@@ -56,9 +56,9 @@ internal sealed unsafe class DiskDirectory
         try
         {
             var shared = Path.Combine(folder, FormatFolder);
-            var reason = "the options ask for it";
             if (settings.IsShared)
             {
+                string? reason;
                 try
                 {
                     Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));

@@ -89,7 +89,20 @@ internal sealed unsafe class DiskIndex
 
     internal ulong* Bucket(ulong hash) => BucketAt((long)(hash & (ulong)(Geometry.BucketCount - 1)));
 
+    /// <summary>Draws the stamp of an invalidation.</summary>
     internal long DrawStamp() => Interlocked.Increment(ref Sequence);
+
+    /// <summary>Draws the stamp of an explicit write, and moves past it: who reads the entry can load under a later one.</summary>
+    internal long DrawWriteStamp() => Interlocked.Add(ref Sequence, 2) - 1;
+
+    /// <summary>Moves past the stamp of an entry that was loaded, for the same reason.</summary>
+    internal void MovePast(long stamp)
+    {
+        if (Volatile.Read(ref Sequence) == stamp)
+        {
+            Interlocked.CompareExchange(ref Sequence, stamp + 1, stamp);
+        }
+    }
 
     internal bool IsInLog(long address) => address >= Volatile.Read(ref Begin);
 

@@ -33,7 +33,7 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
         var isOfKey = !occupant.IsNone && occupant.Key.SequenceEqual(key);
         return condition.Kind switch
         {
-            StoreConditionKind.IfCurrent => !isOfKey || occupant.Stamp < condition.Stamp || (occupant.Stamp == condition.Stamp && !IsLive(occupant)),
+            StoreConditionKind.IfCurrent => !isOfKey || occupant.Stamp < condition.Stamp,
             StoreConditionKind.IfAbsent => !isOfKey || !IsLive(occupant) || IsExpired(occupant),
             StoreConditionKind.IfUnchanged => isOfKey && occupant.Stamp == condition.Stamp && IsLive(occupant),
             _ => true,

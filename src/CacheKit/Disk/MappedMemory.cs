@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -31,16 +30,18 @@ internal static unsafe partial class MappedMemory
         {
             if (!FlushViewOfFile(start, (nuint)bytes))
             {
-                throw new IOException("The index could not be written to the disk.", new Win32Exception(Marshal.GetLastPInvokeError()));
+                throw NotWritten();
             }
         }
         else if (OperatingSystem.IsMacOS() && Synchronize(start, (nuint)bytes, SynchronousWrite) != 0)
         {
-            throw new IOException("The index could not be written to the disk.", new Win32Exception(Marshal.GetLastPInvokeError()));
+            throw NotWritten();
         }
     }
 
     private const int SynchronousWrite = 0x10;
+
+    private static IOException NotWritten() => new("The index could not be written to the disk: " + Marshal.GetLastPInvokeErrorMessage());
 
     [LibraryImport("kernel32", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.Bool)]

@@ -121,7 +121,11 @@ internal sealed unsafe class Ring
             if (outcome == Publication.Done && !(isLapped && mayRepeat && round < MostRounds))
             {
                 _hook?.Invoke(DiskStep.Published);
-                if (condition.Kind != StoreConditionKind.IfCurrent)
+                if (condition.Kind == StoreConditionKind.IfCurrent)
+                {
+                    _index.MovePast(fields.Stamp);
+                }
+                else
                 {
                     _feed.PublishKey(hashed.Bytes);
                 }
@@ -133,6 +137,12 @@ internal sealed unsafe class Ring
             {
                 Interlocked.Increment(ref _index.DeclinedWrites);
                 return new(StoreWriteOutcome.Declined, fields.Stamp);
+            }
+
+            // What a step is made from may have been moved, or made to expire: it may still hold, of that.
+            if (outcome == Publication.Refused && condition.Kind == StoreConditionKind.IfUnchanged)
+            {
+                continue;
             }
 
             if (outcome == Publication.Refused || (outcome == Publication.Overtaken && condition.Kind == StoreConditionKind.IfCurrent))
@@ -266,7 +276,7 @@ internal sealed unsafe class Ring
     private bool TryBegin(in HashedKey key, ReadOnlySpan<ulong> tags, StoreCondition condition, out RecordFields fields)
     {
         fields = default;
-        var (stamp, cover) = (condition.Stamp, condition.Stamp);
+        var (stamp, cover, isExpired) = (condition.Stamp, condition.Stamp, false);
         if (condition.Kind == StoreConditionKind.IfCurrent
             && (_index.Fences.IsLater(key.Hash, stamp) || _invalidations.AreCovering(tags, stamp)))
         {
@@ -289,6 +299,7 @@ internal sealed unsafe class Ring
                     // An invalidation of its tags may have drawn its stamp before this entry got its own, and not have reached the cells
                     // yet. So the new entry is covered by all that cover the one it is made from.
                     cover = occupant.Cover;
+                    isExpired = occupant.IsExpired;
                 }
             }
             finally
@@ -299,12 +310,12 @@ internal sealed unsafe class Ring
 
         if (condition.Kind != StoreConditionKind.IfCurrent)
         {
-            stamp = _index.DrawStamp();
+            stamp = _index.DrawWriteStamp();
             cover = condition.Kind == StoreConditionKind.IfUnchanged ? cover : stamp;
         }
 
         RaiseFence(key.Hash, stamp);
-        fields = new RecordFields { Kind = RecordKind.Entry, Stamp = stamp, Cover = cover };
+        fields = new RecordFields { Kind = RecordKind.Entry, Stamp = stamp, Cover = cover, IsExpired = isExpired };
         return true;
     }
 
@@ -324,7 +335,7 @@ internal sealed unsafe class Ring
 
             isLapped = !_index.IsInLog(address);
             var slot = _index.Slots.Create(_index.Slots.Fingerprint(key.Hash), address, bytes);
-            var outcome = _slots.Publish(key, slot, fields.Stamp, condition);
+            var outcome = _slots.Publish(key, slot, fields.Stamp, condition, fields.IsExpired);
             isStored = true;
             return outcome;
         }
@@ -380,7 +391,7 @@ internal sealed unsafe class Ring
         return RecordLayout.Bytes(tags.Length, key.Bytes.Length, list.Length) <= _index.Geometry.LargestRecord
             && TryAppendRecord(
                 key.Bytes, tags,
-                new() { Kind = RecordKind.Head, Stamp = fields.Stamp, Cover = fields.Cover, ExpiresAt = fields.ExpiresAt, RetainUntil = fields.RetainUntil },
+                fields with { Kind = RecordKind.Head },
                 list, out address, out bytes);
     }
 

@@ -71,7 +71,8 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
     /// <param name="slot">Points to the record.</param>
     /// <param name="stamp">The record's stamp: no fence of the key may be later.</param>
     /// <param name="condition">What must hold at that instant.</param>
-    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition)
+    /// <param name="isExpired">For a step from an entry: whether that one was made to expire. If it has been meanwhile, the step is refused.</param>
+    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition, bool isExpired)
     {
         var bucket = index.Bucket(key.Hash);
         var fingerprint = _format.FingerprintOf(slot);
@@ -89,7 +90,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
             }
             else if (admitted == 0 || !_format.IsSameRecord(admitted, occupant))
             {
-                if (condition.Kind != StoreConditionKind.Always && !Admits(condition, occupant, key))
+                if (condition.Kind != StoreConditionKind.Always && !Admits(condition, occupant, key, isExpired))
                 {
                     return Publication.Refused;
                 }
@@ -192,12 +193,14 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
         }
     }
 
-    private bool Admits(StoreCondition condition, ulong occupant, in HashedKey key)
+    private bool Admits(StoreCondition condition, ulong occupant, in HashedKey key, bool isExpired)
     {
         var header = new HeaderBuffer(stackalloc byte[HeaderBuffer.StackBytes]);
         try
         {
-            return judge.Admits(condition, reader.ReadHeader(occupant, ref header), key.Bytes);
+            var record = reader.ReadHeader(occupant, ref header);
+            return judge.Admits(condition, record, key.Bytes)
+                && (condition.Kind != StoreConditionKind.IfUnchanged || record.IsExpired == isExpired);
         }
         finally
         {
