@@ -20,6 +20,7 @@ public sealed class LayeringTests
     {
         ["CacheKit"] =
         [
+            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
