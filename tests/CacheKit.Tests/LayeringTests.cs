@@ -30,6 +30,15 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
         ],
+        ["CacheKit.AspNetCore"] =
+        [
+            "CacheKit",
+            "Microsoft.AspNetCore.OutputCaching",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Diagnostics.HealthChecks",
+            "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+            "Microsoft.Extensions.Options",
+        ],
         ["CacheKit.Testing"] =
         [
             "CacheKit",
