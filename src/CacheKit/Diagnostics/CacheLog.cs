@@ -84,6 +84,12 @@ internal static partial class CacheLog
     [LoggerMessage(30, LogLevel.Debug, "Cache '{Cache}': {Bytes} bytes over '{Store}' are no message of this library, and were ignored.")]
     internal static partial void ForeignMessage(this ILogger logger, string cache, string store, int bytes);
 
+    [LoggerMessage(31, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has missed more than the {Capacity} changes that are kept; all of what it holds from before counts as removed. {Unreported} earlier times were not logged.")]
+    internal static partial void RecoveryOverflowed(this ILogger logger, string cache, string store, int capacity, long unreported);
+
+    [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} changes it had missed. {Unreported} earlier times were not logged.")]
+    internal static partial void Recovered(this ILogger logger, string cache, string store, int changes, long unreported);
+
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);
 

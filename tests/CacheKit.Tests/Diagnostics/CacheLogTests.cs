@@ -30,6 +30,8 @@ public sealed class CacheLogTests
         [28] = ("FeedReconnected", LogLevel.Information),
         [29] = ("MessagesLost", LogLevel.Information),
         [30] = ("ForeignMessage", LogLevel.Debug),
+        [31] = ("RecoveryOverflowed", LogLevel.Warning),
+        [32] = ("Recovered", LogLevel.Information),
     });
 
     [Fact]
