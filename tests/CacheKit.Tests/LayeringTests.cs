@@ -29,7 +29,16 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "Microsoft.Extensions.Primitives", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
+        ["CacheKit.Testing"] =
+        [
+            "CacheKit",
+            "FluentAssertions",
+            "Microsoft.Extensions.Logging.Abstractions",
+            "Microsoft.Extensions.Primitives",
+            "xunit.v3.assert",
+            "xunit.v3.common",
+            "xunit.v3.core",
+        ],
     };
 
     public static TheoryData<string> Projects => [.. Repository.SourceProjects];
