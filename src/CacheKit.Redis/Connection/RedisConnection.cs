@@ -131,6 +131,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
             _disposal.Cancel();
             (link, connecting) = (_link, _connecting);
+            _link = null;
         }
 
         if (link is not null)
@@ -209,7 +210,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             }
         }
 
-        if (_link != link)
+        if (IsDisposed)
         {
             Release(link);
         }

@@ -44,6 +44,7 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
 
     internal async ValueTask<IAsyncDisposable> SubscribeAsync(IInvalidationReceiver receiver, CancellationToken cancellationToken)
     {
+        ObjectDisposedException.ThrowIf(connection.IsDisposed, typeof(MessageFeed));
         var subscription = new FeedSubscription(this, receiver);
         lock (_gate)
         {

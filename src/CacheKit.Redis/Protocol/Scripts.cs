@@ -68,15 +68,17 @@ internal static class Scripts
         if t - known > tonumber(ARGV[4]) then return 0 end
         local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
         local cover
+        local flags = ARGV[6]
         if mode == 'A' then
           if h and not has(h, 192) and not past(h, 28, hi, lo) and not past(h, 36, hi, lo) and u64(h, 4) ~= tonumber(ARGV[8]) then return -1 end
         elseif mode == 'U' then
           if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[8]) or past(h, 36, hi, lo) then return -2 end
           cover = u64(h, 12)
+          if has(h, 64) then flags = '\196\1\64' end
         end
         local stamp = tonumber(ARGV[3])
         if not stamp then stamp = draw(KEYS[2], known, t) end
-        local value = ARGV[6] .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. ARGV[7]
+        local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. ARGV[7]
         if ARGV[5] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[5]) end
         return stamp
         """);
@@ -133,7 +135,7 @@ internal static class Scripts
         """);
 
     /// <summary>
-    /// Steps a counter. KEYS entry [clock]; ARGV known, stamp, age, floor, delta ×2, initial ×2, minimum ×2, maximum ×2, now ×2, px, tail. Returns the stamp, the number, and
+    /// Steps a counter. The stamp of a step is not the clock's, so it is no fence: steps commute. KEYS entry [clock]; ARGV known, stamp, age, floor, delta ×2, initial ×2, minimum ×2, maximum ×2, now ×2, px, tail. Returns the stamp, the number, and
     /// the counter's header and tags.
     /// </summary>
     internal static readonly RedisScript Count = new(Reading + Drawing + """
@@ -160,7 +162,7 @@ internal static class Scripts
           if not has(h, 16) or redis.call('STRLEN', KEYS[1]) ~= at + 8 then return {-2, '', redis.call('GETRANGE', KEYS[1], 0, at - 1)} end
           local number = struct.pack('>i4I4', add(struct.unpack('>i4I4', redis.call('GETRANGE', KEYS[1], at, at + 7))))
           local stamp = u64(h, 4) + 1
-          redis.call('SETRANGE', KEYS[1], 3, struct.pack('>I8I8I8', stamp, u64(h, 12), math.max(stamp, fence)))
+          redis.call('SETRANGE', KEYS[1], 3, struct.pack('>I8', stamp))
           redis.call('SETRANGE', KEYS[1], at, number)
           return {stamp, number, redis.call('GETRANGE', KEYS[1], 0, at - 1)}
         end

@@ -206,8 +206,12 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
             return stamp;
         }
 
-        // Kept with one of them, always the same, so that a repetition takes the place of what it repeats. Entries with all the tags have that one, too.
+        // Kept with one of them, for the same tags the same, so that a repetition takes the place of what it repeats. Entries with all the tags have that one, too.
         var sorted = tags.Order(StringComparer.Ordinal).ToArray();
+        var hash = sorted.Aggregate(0UL, static (hash, tag) => (hash * 31) + StableHash.Of(tag));
+        var keeper = (int)((hash ^ (hash >> 32)) % (ulong)sorted.Length);
+        (sorted[0], sorted[keeper]) = (sorted[keeper], sorted[0]);
+        Array.Sort(sorted, 1, sorted.Length - 1, StringComparer.Ordinal);
         var others = new byte[8 * (sorted.Length - 1)];
         for (var i = 1; i < sorted.Length; i++)
         {

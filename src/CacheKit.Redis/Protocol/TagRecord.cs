@@ -20,7 +20,7 @@ internal readonly struct TagRecord
     private const int HeaderLength = 18;
 
     /// <summary>How many conjunctions a record holds; the oldest of more counts as an invalidation by the tag alone.</summary>
-    internal const int MaximumConjunctions = 16;
+    internal const int MaximumConjunctions = 32;
 
     private readonly byte[]? _bytes;
 

@@ -240,6 +240,12 @@ internal sealed class EntryWriter(
         }
 
         clock.Advance(-result);
+        if (-result == stamp)
+        {
+            // The entry that was to be replaced has the very stamp the read has shown: the next one shall show a later one.
+            await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);
+        }
+
         return new(StoreWriteOutcome.Overtaken, -result);
     }
 
