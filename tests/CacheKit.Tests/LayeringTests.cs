@@ -25,6 +25,7 @@ public sealed class LayeringTests
     {
         ["CacheKit"] =
         [
+            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
@@ -40,6 +41,15 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Logging.Abstractions",
             "StackExchange.Redis",
+        ],
+        ["CacheKit.AspNetCore"] =
+        [
+            "CacheKit",
+            "Microsoft.AspNetCore.OutputCaching",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Diagnostics.HealthChecks",
+            "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+            "Microsoft.Extensions.Options",
         ],
         ["CacheKit.Testing"] =
         [
