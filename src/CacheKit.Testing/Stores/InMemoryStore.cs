@@ -8,7 +8,7 @@ namespace CacheKit.Testing.Stores;
 /// <see cref="InMemoryStoreState"/> are several nodes that share a server.
 /// </summary>
 /// <remarks>
-/// <para>Every call completes at once. <see cref="PlainStore"/> hides the
+/// <para>Every call completes at once. <see cref="FaultyStore"/> has calls fail, hang or come late; <see cref="PlainStore"/> hides the
 /// capabilities; <see cref="Feed"/> decides what becomes of messages on their way to this node.</para>
 /// <para>It is strict where a real store may be: the payload of a lookup is spoilt when the lookup is disposed, and lookups that never are
 /// can be counted (<see cref="InMemoryStoreState.OpenLookups"/>).</para>
