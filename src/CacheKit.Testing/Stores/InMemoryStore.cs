@@ -50,9 +50,6 @@ public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInv
     /// <summary>What becomes of the messages on their way to this node.</summary>
     public InMemoryFeed Feed { get; } = new();
 
-    /// <summary>What is remembered of keys without an entry and of tags.</summary>
-    internal int Fences => _partition.Fences;
-
     private DateTimeOffset Now => _timeProvider.GetUtcNow();
 
     /// <inheritdoc/>
