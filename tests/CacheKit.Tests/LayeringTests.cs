@@ -11,16 +11,18 @@ public sealed class LayeringTests
     private static readonly Dictionary<string, string[]> _mustNotUse = new()
     {
         ["CacheKit.Memory"] = ["CacheKit.Engine", "CacheKit.Diagnostics", "CacheKit.Serialization", .. _outermost],
+        ["CacheKit.Disk"] = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", .. _outermost],
         ["CacheKit.Serialization"] = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", .. _outermost],
         ["CacheKit.Engine"] = _outermost,
     };
 
-    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization"];
+    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", "CacheKit.Disk"];
 
     private static readonly Dictionary<string, string[]> _assembliesAllowed = new()
     {
         ["CacheKit"] =
         [
+            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
@@ -28,6 +30,15 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Logging.Abstractions",
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
+        ],
+        ["CacheKit.AspNetCore"] =
+        [
+            "CacheKit",
+            "Microsoft.AspNetCore.OutputCaching",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Diagnostics.HealthChecks",
+            "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+            "Microsoft.Extensions.Options",
         ],
         ["CacheKit.Testing"] =
         [
