@@ -43,6 +43,10 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
     private const int Writers = 3;
     private const int Examples = 5;
 
+    /// <summary>On a busy machine the first calls take their time.</summary>
+    private const int FewestReads = 5_000;
+    private static readonly TimeSpan _slowestStart = TimeSpan.FromSeconds(30);
+
     private readonly NodeKey[] _keys =
         [.. Enumerable.Range(0, Keys).Select(index => new NodeKey($"key:{index}", $"known:{index % KnownTags}", $"late:{index % LateTags}", conditions.Nodes))];
     private readonly ConcurrentQueue<string> _examples = new();
@@ -80,7 +84,7 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
             .. conditions.IsFaulty || conditions.LosesMessages ? [Loop(200, DisturbAsync)] : Array.Empty<Task>(),
         ];
         var clock = Stopwatch.StartNew();
-        while (clock.Elapsed < duration && !(untilViolated && Violations > 0) && !workers.Any(static worker => worker.IsFaulted))
+        while ((clock.Elapsed < duration || (Reads < FewestReads && clock.Elapsed < _slowestStart)) && !(untilViolated && Violations > 0) && !workers.Any(static worker => worker.IsFaulted))
         {
             await Task.Delay(5);
         }
