@@ -25,7 +25,7 @@ internal sealed class KnownTypes
         var given = options.JsonSerializerOptions is { } json ? new JsonSerializerOptions(json) : null;
         _json = new(() => JsonContract.CreateOptions(given, new NamedObjectConverter(this)));
         _writers = new(() => new(_json.Value));
-        foreach (var registration in options.Types.Values)
+        foreach (var registration in options.Types.Values.OrderByDescending(registration => registration.HasFormat))
         {
             registration.AddTo(this);
         }

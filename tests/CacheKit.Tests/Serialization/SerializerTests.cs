@@ -18,6 +18,20 @@ public sealed class SerializerTests
     }
 
     [Fact]
+    public void A_serializer_for_a_type_says_nothing_of_others_whatever_comes_first()
+    {
+        foreach (var options in new[]
+        {
+            new SerializationOptions().Know<int>().UseFor<int?>("mine", static (_, _) => { }, static _ => 9),
+            new SerializationOptions().UseFor<int?>("mine", static (_, _) => { }, static _ => 9).Know<int>(),
+        })
+        {
+            Codec.RoundTrip<int?>(5, options).Should().Be(9);
+            Codec.RoundTrip(5, options).Should().Be(5);
+        }
+    }
+
+    [Fact]
     public void A_serializer_for_a_type_writes_its_values_also_where_they_are_stored_as_something_less()
     {
         var options = new SerializationOptions().UseFor<Item>("item", static (item, target) => target.Write(BitConverter.GetBytes(item.Number)), static bytes => new() { Number = BitConverter.ToInt32(bytes.Span) + 1 });
