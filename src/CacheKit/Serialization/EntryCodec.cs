@@ -208,7 +208,12 @@ internal sealed class EntryCodec
         var type = value?.GetType() ?? typeof(T);
 
         // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
-        var reason = exception is InvalidOperationException or NotSupportedException ? exception.Message : $"The serializer has thrown a {exception.GetType()}; see the inner exception.";
+        var reason = exception switch
+        {
+            JsonLossException => exception.Message,
+            NotSupportedException => exception.Message.Split(" Path: ")[0],
+            _ => $"The serializer has thrown a {exception.GetType()}; see the inner exception.",
+        };
         return new(
             type,
             $"A value of type {type} cannot be written for a store. {reason} Give a serializer for the type with {nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}, "

@@ -72,7 +72,7 @@ internal static class JsonContract
             {
                 if (value.GetType() != declared)
                 {
-                    throw new InvalidOperationException($"It holds a {value.GetType()} where {declared} is declared, without [JsonDerivedType].");
+                    throw new JsonLossException($"It holds a {value.GetType()} where {declared} is declared, without [JsonDerivedType].");
                 }
             };
         }

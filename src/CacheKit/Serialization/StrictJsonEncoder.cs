@@ -26,7 +26,7 @@ internal sealed unsafe class StrictJsonEncoder(JavaScriptEncoder inner) : JavaSc
             rest = rest[at..];
             if (Rune.DecodeFromUtf16(rest, out _, out var length) == OperationStatus.InvalidData || (isFinalBlock && rest.Length == 1))
             {
-                throw new InvalidOperationException("It has a text with a lone surrogate in it, which is not well-formed, and which JSON would replace.");
+                throw new JsonLossException("It has a text with a lone surrogate in it, which is not well-formed, and which JSON would replace.");
             }
 
             rest = rest[length..];

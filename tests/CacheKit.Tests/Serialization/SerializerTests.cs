@@ -77,6 +77,14 @@ public sealed class SerializerTests
     }
 
     [Fact]
+    public void The_key_of_a_dictionary_is_not_told_either()
+    {
+        var value = new Dictionary<string, object> { ["secret"] = new[] { typeof(int) } };
+        FluentActions.Invoking(() => new Codec().Encode(value)).Should().Throw<CacheSerializationException>().Which.Message
+            .Should().Contain("System.Type").And.NotContain("secret");
+    }
+
+    [Fact]
     public void A_serializer_that_fails_to_read_is_a_miss_with_a_reason()
     {
         var good = new SerializationOptions().Use(new Marking("broken"));
