@@ -21,6 +21,7 @@ public sealed class LayeringTests
     {
         ["CacheKit"] =
         [
+            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
@@ -29,7 +30,25 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "Microsoft.Extensions.Primitives", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
+        ["CacheKit.AspNetCore"] =
+        [
+            "CacheKit",
+            "Microsoft.AspNetCore.OutputCaching",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Diagnostics.HealthChecks",
+            "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+            "Microsoft.Extensions.Options",
+        ],
+        ["CacheKit.Testing"] =
+        [
+            "CacheKit",
+            "FluentAssertions",
+            "Microsoft.Extensions.Logging.Abstractions",
+            "Microsoft.Extensions.Primitives",
+            "xunit.v3.assert",
+            "xunit.v3.common",
+            "xunit.v3.core",
+        ],
     };
 
     public static TheoryData<string> Projects => [.. Repository.SourceProjects];
