@@ -58,6 +58,27 @@ internal static partial class CacheLog
     [LoggerMessage(25, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' was not disposed properly.")]
     internal static partial void StoreDisposalFailed(this ILogger logger, string cache, string store, Exception exception);
 
+    [LoggerMessage(26, LogLevel.Warning, "Cache '{Cache}': could not subscribe to what other nodes change in '{Store}'; it is tried again. {Unreported} earlier failures were not logged.")]
+    internal static partial void SubscriptionFailed(this ILogger logger, string cache, string store, long unreported, Exception exception);
+
+    [LoggerMessage(27, LogLevel.Warning, "Cache '{Cache}': messages of other nodes over '{Store}' may be lost from now on. {Unreported} earlier times were not logged.")]
+    internal static partial void FeedDisconnected(this ILogger logger, string cache, string store, long unreported);
+
+    [LoggerMessage(28, LogLevel.Information, "Cache '{Cache}': messages of other nodes over '{Store}' arrive again, after {Elapsed}.")]
+    internal static partial void FeedReconnected(this ILogger logger, string cache, string store, TimeSpan elapsed);
+
+    [LoggerMessage(29, LogLevel.Information, "Cache '{Cache}': messages of other nodes over '{Store}' may have been lost ({Reason}); what memory holds is compared with the store when it is next asked for. {Unreported} earlier times were not logged.")]
+    internal static partial void MessagesLost(this ILogger logger, string cache, string store, string reason, long unreported);
+
+    [LoggerMessage(30, LogLevel.Debug, "Cache '{Cache}': {Bytes} bytes over '{Store}' are no message of this library, and were ignored.")]
+    internal static partial void ForeignMessage(this ILogger logger, string cache, string store, int bytes);
+
+    [LoggerMessage(31, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has missed more than the {Capacity} changes that are kept; all of what it holds from before counts as removed. {Unreported} earlier times were not logged.")]
+    internal static partial void RecoveryOverflowed(this ILogger logger, string cache, string store, int capacity, long unreported);
+
+    [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} changes it had missed. {Unreported} earlier times were not logged.")]
+    internal static partial void Recovered(this ILogger logger, string cache, string store, int changes, long unreported);
+
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);
 
