@@ -1,5 +1,6 @@
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
+using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
 // The first argument names the program, the rest is its own.
@@ -11,6 +12,7 @@ using CacheKit.Benchmarks.Tables;
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
+    ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 
