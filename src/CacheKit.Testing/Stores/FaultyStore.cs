@@ -240,7 +240,7 @@ public class FaultyStore : ICacheStore
         using (lookup)
         {
             var bytes = await spoiler(Inner, lookup.Payload.ToArray()).ConfigureAwait(false);
-            return StoreLookup.Found(lookup.LoadStamp, lookup.Stamp, bytes, lookup.ExpiresAt, lookup.RetainUntil);
+            return StoreLookup.Found(lookup.LoadStamp, lookup.Stamp, bytes, lookup.ExpiresAt, lookup.RetainUntil) with { ExpiredAt = lookup.ExpiredAt };
         }
     }
 

@@ -200,6 +200,18 @@ public sealed class FaultyStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Only_the_bytes_of_an_entry_are_spoilt()
+    {
+        await SetAsync("k");
+        await _direct.InvalidateAsync("k", InvalidationKind.Expire, default);
+        using var sound = await _store.ReadAsync("k", default, default);
+        _store.Inject(StoreOperations.Reads, StoreFault.Truncate(1));
+        using var spoilt = await _store.ReadAsync("k", default, default);
+        spoilt.Should().BeEquivalentTo(sound, options => options.Excluding(lookup => lookup.Payload));
+        spoilt.ExpiredAt.Should().NotBeNull();
+    }
+
+    [Fact]
     public async Task A_lock_that_cannot_be_extended_is_still_released()
     {
         _store.Inject(StoreOperations.ExtendLock, StoreFault.Fail());
