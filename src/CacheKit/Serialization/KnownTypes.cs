@@ -14,12 +14,14 @@ internal sealed class KnownTypes
     private readonly ConcurrentDictionary<Type, TypeCodec> _byType = new();
     private readonly ConcurrentDictionary<string, TypeCodec> _byName = new(StringComparer.Ordinal);
     private readonly ICacheSerializer? _serializer;
+    private readonly ISerializerSource? _serializers;
     private readonly Lazy<JsonSerializerOptions> _json;
     private readonly Lazy<JsonWriters> _writers;
 
     internal KnownTypes(SerializationOptions options)
     {
         _serializer = options.Serializer;
+        _serializers = options.Serializers;
 
         // Copied at once, as everything is, but looked into only if a value ever needs it.
         var given = options.JsonSerializerOptions is { } json ? new JsonSerializerOptions(json) : null;
@@ -58,11 +60,14 @@ internal sealed class KnownTypes
         }
 
         // In place of one that knew the type at run time only, if there was one.
-        typed = new(this, null);
+        typed = new(this, FindFormat<T>());
         codec = _byType.AddOrUpdate(typeof(T), typed, (_, there) => there as TypeCodec<T> ?? typed);
         _byName[codec.Name] = codec;
         return (TypeCodec<T>)codec;
     }
+
+    private CustomFormat<T>? FindFormat<T>() =>
+        _serializers?.Find<T>() is { } found ? new(found.Name, found.Serialize, found.Deserialize) : null;
 
     /// <summary>The codec of a type that is only known at run time.</summary>
     internal TypeCodec OfRuntimeType(Type type)
