@@ -20,6 +20,8 @@ internal sealed class CacheKitHybridCache : HybridCache
     private const string Everything = "*";
     private const HybridCacheEntryFlags Reads = HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableDistributedCacheRead;
 
+    private const HybridCacheEntryFlags Writes = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite;
+
     private readonly ICache _cache;
     private readonly HybridCacheEntryOptions? _ownDefaults;
     private readonly CacheEntryOptions _cacheDefaults;
@@ -76,7 +78,7 @@ internal sealed class CacheKitHybridCache : HybridCache
             return underlyingDataCallback(state, cancellationToken);
         }
 
-        var call = new HybridCall<TState, T>(state, underlyingDataCallback, isCached);
+        var call = new HybridCall<TState, T>(state, underlyingDataCallback, isCached && (flags & Writes) != Writes);
         return isCached
             ? CreateAsync(key, call, options, flags, ownTags, cancellationToken)
             : CreateAsync(
