@@ -14,12 +14,14 @@ internal sealed class KnownTypes
     private readonly ConcurrentDictionary<Type, TypeCodec> _byType = new();
     private readonly ConcurrentDictionary<string, TypeCodec> _byName = new(StringComparer.Ordinal);
     private readonly ICacheSerializer? _serializer;
+    private readonly ISerializerSource? _serializers;
     private readonly Lazy<JsonSerializerOptions> _json;
     private readonly Lazy<JsonWriters> _writers;
 
     internal KnownTypes(SerializationOptions options)
     {
         _serializer = options.Serializer;
+        _serializers = options.Serializers;
 
         // Copied at once, as everything is, but looked into only if a value ever needs it.
         var given = options.JsonSerializerOptions is { } json ? new JsonSerializerOptions(json) : null;
@@ -45,6 +47,9 @@ internal sealed class KnownTypes
 
     /// <summary>The codec of a type, which is known from now on.</summary>
     internal TypeCodec<T> For<T>() => _byType.TryGetValue(typeof(T), out var codec) && codec is TypeCodec<T> typed ? typed : AddFor<T>();
+
+    private CustomFormat<T>? FindFormat<T>() =>
+        _serializers?.Find<T>() is { } found ? new(found.Name, found.Serialize, found.Deserialize) : null;
 
     /// <summary>The codec of a type that is only known at run time.</summary>
     internal TypeCodec OfRuntimeType(Type type)
@@ -112,10 +117,11 @@ internal sealed class KnownTypes
 
     private TypeCodec<T> AddFor<T>()
     {
-        if (!PlainTypes.TryAdd(typeof(T), this) || _byType[typeof(T)] is not TypeCodec<T> typed)
+        var found = FindFormat<T>();
+        if (found is not null || !PlainTypes.TryAdd(typeof(T), this) || _byType[typeof(T)] is not TypeCodec<T> typed)
         {
             // In place of one that knew the type at run time only, if there is one.
-            var added = new TypeCodec<T>(this, null);
+            var added = new TypeCodec<T>(this, found);
             typed = (TypeCodec<T>)_byType.AddOrUpdate(typeof(T), added, (_, there) => there as TypeCodec<T> ?? added);
             _byName[typed.Name] = typed;
         }
