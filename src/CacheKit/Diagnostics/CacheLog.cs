@@ -40,6 +40,17 @@ internal static partial class CacheLog
     [LoggerMessage(9, LogLevel.Debug, "Cache '{Cache}': the factory of '{Key}' failed after everybody had stopped waiting for it.")]
     internal static partial void LateFactoryFailed(this ILogger logger, string cache, string key, Exception exception);
 
+    [LoggerMessage(40, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has bytes that are no entry of this cache, or no longer one; they count as a miss. {Unreported} earlier ones were not logged.")]
+    internal static partial void EntryUnreadable(this ILogger logger, string cache, string store, long unreported);
+
+    [LoggerMessage(41, LogLevel.Debug, "Cache '{Cache}': what the store '{Store}' has under '{Key}' cannot be read.")]
+    internal static partial void EntryOfKeyUnreadable(this ILogger logger, string cache, string store, string key);
+
+    [LoggerMessage(42, LogLevel.Warning, "Cache '{Cache}': an entry of {Bytes} bytes is more than the {Maximum} that the store '{Store}' takes, and is kept elsewhere only. {Unreported} earlier ones were not logged.")]
+    internal static partial void EntryTooLarge(this ILogger logger, string cache, string store, long bytes, long maximum, long unreported);
+
+    [LoggerMessage(43, LogLevel.Information, "Cache '{Cache}': messages of other nodes may have been lost; entries in memory are compared with the store '{Store}' when they are next used.")]
+    internal static partial void EntriesSuspected(this ILogger logger, string cache, string store);
     [LoggerMessage(20, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' failed and the cache went on without it ({Operation}, {Failure}). {Unreported} earlier failures of this kind were not logged.")]
     internal static partial void StoreFailed(this ILogger logger, string cache, string store, string operation, string failure, long unreported, Exception exception);
 

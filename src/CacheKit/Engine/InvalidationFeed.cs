@@ -151,6 +151,9 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     /// <summary>Tells that everything was removed.</summary>
     internal void TellCleared(long stamp) => Tell(new(NoticeKind.Cleared, "", stamp));
 
+    /// <summary>Tells that more has changed than can be said.</summary>
+    internal void TellEverythingSuspect() => Tell(InvalidationNotice.EverythingSuspect);
+
     /// <summary>Sends what has been told so far.</summary>
     /// <returns>Whether all of it is on its way. If not, it is kept and sent as soon as that is possible; nobody need wait for that.</returns>
     internal ValueTask<bool> FlushAsync()

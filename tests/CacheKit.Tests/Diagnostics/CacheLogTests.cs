@@ -32,6 +32,10 @@ public sealed class CacheLogTests
         [30] = ("ForeignMessage", LogLevel.Debug),
         [31] = ("RecoveryOverflowed", LogLevel.Warning),
         [32] = ("Recovered", LogLevel.Information),
+        [40] = ("EntryUnreadable", LogLevel.Warning),
+        [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
+        [42] = ("EntryTooLarge", LogLevel.Warning),
+        [43] = ("EntriesSuspected", LogLevel.Information),
     });
 
     [Fact]
