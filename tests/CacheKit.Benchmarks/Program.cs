@@ -1,5 +1,6 @@
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
+using CacheKit.Benchmarks.Redis;
 using CacheKit.Benchmarks.Tables;
 
 // The first argument names the program, the rest is its own.
@@ -11,6 +12,7 @@ using CacheKit.Benchmarks.Tables;
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
+    ("redis", "what a cache in Redis costs beyond the commands it sends", RedisBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 

@@ -27,7 +27,7 @@ public sealed class StaleReadTests(SharedServers servers, ITestOutputHelper outp
     [Fact]
     public async Task A_stamp_that_is_taken_after_the_factory_is_found_out()
     {
-        var check = await RunAsync(Topology.OneServer, isChaotic: false, takesStampLate: true, TimeSpan.FromSeconds(3));
+        var check = await RunAsync(Topology.OneServer, isChaotic: false, takesStampLate: true, _duration);
         check.Stale.Should().BePositive();
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using CacheKit.Redis.Store;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
@@ -120,7 +121,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         (await other.LoadStampAsync("k")).Should().BeGreaterThanOrEqualTo(stamp);
     }
 
-    private static Task PublishAsync(IInvalidationTransport store, string text) => store.PublishAsync(Encoding.UTF8.GetBytes(text), default).AsTask();
+    private static Task PublishAsync(RedisStore store, string text) => store.PublishAsync(Encoding.UTF8.GetBytes(text), default).AsTask();
 
     private sealed class Receiver : IInvalidationReceiver
     {
