@@ -1,5 +1,6 @@
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
+using CacheKit.Benchmarks.Redis;
 using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
@@ -13,6 +14,7 @@ using CacheKit.Benchmarks.Tables;
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
     ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
+    ("redis", "what a cache in Redis costs beyond the commands it sends", RedisBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 

@@ -26,11 +26,11 @@ internal static class Scripts
     internal const long Behind = -1000;
 
     private const string Reading = """
-        local function header(key)
-          local h = redis.call('GETRANGE', key, 0, 46)
-          if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then return h end
-        end
         local function u64(s, i) return (struct.unpack('>I8', s, i)) end
+        local function header(key, t)
+          local h = redis.call('GETRANGE', key, 0, 46)
+          if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 and u64(h, 20) - t < 3600000000 then return h end
+        end
         local function has(h, flag) return bit.band(string.byte(h, 3), flag) ~= 0 end
         local function past(h, i, hi, lo)
           local a, b = struct.unpack('>I4I4', h, i)
@@ -61,10 +61,10 @@ internal static class Scripts
     /// <summary>Stores an entry that does not come from a factory. KEYS entry [clock]; ARGV mode, known, stamp, age, px, flags, tail, meant, now, now.</summary>
     internal static readonly RedisScript Write = new(Reading + Drawing + """
         local mode, known = ARGV[1], tonumber(ARGV[2])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         local fence = h and u64(h, 20) or 0
         if fence > known then return -fence end
-        local t = micros()
         if t - known > tonumber(ARGV[4]) then return 0 end
         local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
         local cover
@@ -86,13 +86,14 @@ internal static class Scripts
     /// <summary>Stores what a factory has made, unless it was overtaken. KEYS entry; ARGV stamp, age, px, value, now, now.</summary>
     internal static readonly RedisScript Populate = new(Reading + """
         local stamp = tonumber(ARGV[1])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         if h then
           local fence = u64(h, 20)
           if fence > stamp then return -fence end
           if not has(h, 128) and u64(h, 4) == stamp and not past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return -stamp end
         end
-        if micros() - stamp > tonumber(ARGV[2]) then return 0 end
+        if t - stamp > tonumber(ARGV[2]) then return 0 end
         if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[3]) end
         return stamp
         """);
@@ -100,10 +101,10 @@ internal static class Scripts
     /// <summary>Removes or expires an entry. KEYS entry [clock]; ARGV mode, known, stamp, age, fence px, now, now. Returns the stamp and what was there.</summary>
     internal static readonly RedisScript Invalidate = new(Reading + Drawing + """
         local known = tonumber(ARGV[2])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         local fence = h and u64(h, 20) or 0
         if fence > known then return {-fence, ''} end
-        local t = micros()
         if t - known > tonumber(ARGV[4]) then return {0, ''} end
         local stamp = tonumber(ARGV[3])
         if not stamp then stamp = draw(KEYS[2], known, t) end
@@ -121,7 +122,7 @@ internal static class Scripts
 
     /// <summary>Gives an entry other instants. KEYS entry; ARGV stamp, instants, px, fence px, now, now.</summary>
     internal static readonly RedisScript SetExpiration = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if not h or has(h, 192) or u64(h, 4) ~= tonumber(ARGV[1]) or past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return 0 end
         redis.call('SETRANGE', KEYS[1], 27, ARGV[2])
         local px = tonumber(ARGV[3])
@@ -140,10 +141,10 @@ internal static class Scripts
     /// </summary>
     internal static readonly RedisScript Count = new(Reading + Drawing + """
         local known = tonumber(ARGV[1])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         local fence = h and u64(h, 20) or 0
         if fence > known then return {-fence, '', ''} end
-        local t = micros()
         if t - known > tonumber(ARGV[3]) then return {0, '', ''} end
         local hi, lo = tonumber(ARGV[13]), tonumber(ARGV[14])
         local dh, dl = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -179,14 +180,14 @@ internal static class Scripts
 
     /// <summary>Takes a dead entry out. KEYS entry; ARGV stamp. Only if it is still that one.</summary>
     internal static readonly RedisScript Sweep = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[1]) then return 0 end
         return redis.call('UNLINK', KEYS[1])
         """);
 
     /// <summary>Leaves nothing under a key that is no later than a stamp, where there is no space for a fence. KEYS entry; ARGV known.</summary>
     internal static readonly RedisScript Drop = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if h and u64(h, 20) > tonumber(ARGV[1]) then return 0 end
         return redis.call('DEL', KEYS[1])
         """);

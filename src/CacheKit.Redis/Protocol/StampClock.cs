@@ -19,6 +19,9 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     // What the clock keeps lags behind the time by this much at most when it is looked at.
     private const long StepMicroseconds = 20_000;
 
+    /// <summary>As in the scripts.</summary>
+    private const long FarAheadMicroseconds = 3_600_000_000;
+
     private static readonly TimeSpan _freshFor = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider _time = TimeProvider.System;
@@ -31,8 +34,19 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <summary>The latest stamp this process has seen.</summary>
     internal long Latest => Volatile.Read(ref _latest);
 
-    /// <summary>Takes note of a stamp that comes from the clock.</summary>
+    /// <summary>Whether a stamp that was read can be the clock's: what is far ahead of it is damage, and would put the clock out of order for good.</summary>
+    internal bool IsPlausible(long stamp) => stamp > 0 && (Latest is 0 || stamp - Latest < FarAheadMicroseconds);
+
+    /// <summary>Takes note of a stamp that was read.</summary>
     internal void Advance(long stamp)
+    {
+        if (IsPlausible(stamp))
+        {
+            Raise(stamp);
+        }
+    }
+
+    private void Raise(long stamp)
     {
         for (var latest = Latest; stamp > latest;)
         {
@@ -116,7 +130,7 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
 
     private void Show(long stamp, long at)
     {
-        Advance(stamp);
+        Raise(stamp);
         Volatile.Write(ref _shownAt, at);
     }
 }

@@ -216,7 +216,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
     {
         var latest = TagLedger.Latest(records.Span);
         clock.Advance(latest);
-        var isEntry = EntryRecord.TryParse(bytes, out var record);
+        var isEntry = EntryRecord.TryParse(bytes, out var record) && clock.IsPlausible(record.Fence);
         if (isEntry)
         {
             clock.Advance(record.Fence);
