@@ -27,6 +27,8 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly TimeSpan _usableFor = maximumLoadTime / 4;
 
+    private readonly RedisKey[] _keys = [layout.Clock];
+
     private long _latest;
     private long _shownAt;
     private Task<long>? _looking;
@@ -91,17 +93,10 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <returns>The time; then for each member a stamp since when nothing was drawn for it.</returns>
     internal async ValueTask<long[]> LookAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
     {
-        var arguments = new object[RedisScript.Leading + 3 + members.Count];
-        arguments[2] = layout.Clock;
-        arguments[3] = (RedisValue)Latest;
-        arguments[4] = (RedisValue)StepMicroseconds;
-        for (var i = 0; i < members.Count; i++)
-        {
-            arguments[5 + i] = (RedisValue)members[i];
-        }
+        RedisValue[] arguments = [Latest, StepMicroseconds, .. members.Select(member => (RedisValue)member)];
 
         var began = _time.GetTimestamp();
-        var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, _keys, arguments), cancellationToken).ConfigureAwait(false);
         var stamps = (long[])answer!; // the script returns an array
         Show(stamps[0], began);
         return stamps;
@@ -113,17 +108,10 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <param name="cancellationToken">Gives it up.</param>
     internal async ValueTask<long> DrawAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
     {
-        var arguments = new object[RedisScript.Leading + 3 + members.Count];
-        arguments[2] = layout.Clock;
-        arguments[3] = (RedisValue)Latest;
-        arguments[4] = (RedisValue)JournalLength;
-        for (var i = 0; i < members.Count; i++)
-        {
-            arguments[5 + i] = (RedisValue)members[i];
-        }
+        RedisValue[] arguments = [Latest, JournalLength, .. members.Select(member => (RedisValue)member)];
 
         var began = _time.GetTimestamp();
-        var stamp = (long)await connection.RunAsync(link, Scripts.Draw.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        var stamp = (long)await connection.RunAsync(link, Scripts.Draw.RunAsync(link.Database, _keys, arguments), cancellationToken).ConfigureAwait(false);
         Show(stamp, began);
         return stamp;
     }
