@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace CacheKit.Tests.Disk;
+
+/// <summary>Several processes use one directory and are killed again and again; what they read is checked. CACHEKIT_SOAK_SECONDS makes it longer.</summary>
+[Trait("Category", "Stress")]
+public sealed class CrashCheckTests
+{
+    private static double Seconds { get; } =
+        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 3;
+
+    [Theory]
+    [InlineData("default")]
+    [InlineData("hot")]
+    [InlineData("stray")]
+    [InlineData("reinsert")]
+    public async Task Whatever_is_killed_when_nobody_reads_a_wrong_value(string mode)
+    {
+        var (exitCode, output) = await RunAsync("--mode", mode, "--seconds", Seconds.ToString(CultureInfo.InvariantCulture));
+        exitCode.Should().Be(0, output);
+        output.Should().Contain("violations 0");
+    }
+
+    [Theory]
+    [InlineData("stamp")]
+    [InlineData("removal")]
+    [InlineData("feed")]
+    public async Task The_checker_notices_what_is_broken(string what)
+    {
+        var (exitCode, output) = await RunAsync("--mode", "hot", "--break", what, "--quiet-kills", "--seconds", "20");
+        exitCode.Should().Be(1, output);
+        output.Should().Contain("STALE");
+    }
+
+    private static async Task<(int ExitCode, string Output)> RunAsync(params string[] arguments)
+    {
+        var program = Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false })!; // not a shell's
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, output);
+    }
+}
