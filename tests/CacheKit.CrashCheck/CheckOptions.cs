@@ -48,6 +48,7 @@ internal sealed record CheckOptions
           --break WHAT       none, checksum, stamp, removal or feed: a control that must find violations
           --quiet-kills      processes are not killed, only stopped now and then
           --directory PATH   where the cache is (a new temporary directory)
+          --probe            only opens the cache, and says whether processes can share it
 
         The exit code is 0 if no violation was found, 1 if some were, and 2 for a wrong command line.
         """;
@@ -63,6 +64,8 @@ internal sealed record CheckOptions
     internal bool Kills { get; private init; } = true;
 
     internal string? Directory { get; private init; }
+
+    internal bool IsProbe { get; private init; }
 
     /// <summary>Set in the processes that are killed: which of them this is.</summary>
     internal int? Worker { get; private init; }
@@ -95,6 +98,9 @@ internal sealed record CheckOptions
                     break;
                 case "--quiet-kills":
                     options = options with { Kills = false };
+                    continue;
+                case "--probe":
+                    options = options with { IsProbe = true };
                     continue;
                 default:
                     return null;

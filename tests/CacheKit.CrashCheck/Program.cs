@@ -8,7 +8,8 @@ if (CheckOptions.Parse(args) is not { } options)
 
 if (options.Worker is null)
 {
-    return new Supervisor(options).Run();
+    var supervisor = new Supervisor(options);
+    return options.IsProbe ? supervisor.Probe() : supervisor.Run();
 }
 
 using var table = new CheckTable(Path.Combine(options.Directory!, "check.table")); // the supervisor names it

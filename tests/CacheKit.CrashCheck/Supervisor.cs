@@ -85,6 +85,15 @@ internal sealed partial class Supervisor(CheckOptions options)
         return violations == 0 ? 0 : 1;
     }
 
+    /// <summary>Opens the cache and says whether it is shared.</summary>
+    internal int Probe()
+    {
+        var store = OpenToLook();
+        Console.WriteLine(store.IsShared ? "shared" : "private");
+        store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        return 0;
+    }
+
     private string Conclude(CheckTable table, int deaths, TimeSpan elapsed)
     {
         for (var worker = 0; worker < options.Processes; worker++)
@@ -92,15 +101,7 @@ internal sealed partial class Supervisor(CheckOptions options)
             table.EndSetsOf(worker);
         }
 
-        var store = new DiskStore(new()
-        {
-            Path = CacheDirectory,
-            CacheName = "default",
-            Geometry = Worker.GeometryOf(options.Mode),
-            TimeProvider = TimeProvider.System,
-            Logger = NullLogger.Instance,
-            VerifySums = options.Break != Break.Checksum,
-        });
+        var store = OpenToLook();
         try
         {
             store.Verify();
@@ -132,6 +133,16 @@ internal sealed partial class Supervisor(CheckOptions options)
             store.DisposeAsync().AsTask().GetAwaiter().GetResult();
         }
     }
+
+    private DiskStore OpenToLook() => new(new()
+    {
+        Path = CacheDirectory,
+        CacheName = "default",
+        Geometry = Worker.GeometryOf(options.Mode),
+        TimeProvider = TimeProvider.System,
+        Logger = NullLogger.Instance,
+        VerifySums = options.Break != Break.Checksum,
+    });
 
     private string CacheDirectory => Path.Combine(_root, "cache");
 

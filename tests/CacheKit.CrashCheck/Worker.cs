@@ -158,7 +158,7 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
 
                 break;
             default:
-                if (Chance.Next(30) == 0)
+                if (Chance.Next(800) == 0)
                 {
                     var began = table.Tick();
                     Wait(session.Store.ClearAsync(default));

@@ -33,10 +33,26 @@ public sealed class CrashCheckTests
         output.Should().Contain("STALE");
     }
 
-    private static async Task<(int ExitCode, string Output)> RunAsync(params string[] arguments)
+    [Theory]
+    [InlineData("0", "shared")]
+    [InlineData("1", "private")]
+    public async Task Where_locks_have_no_effect_nobody_shares(string isLockingDisabled, string expected)
+    {
+        using var folder = new DiskFolder();
+        var (exitCode, output) = await RunInAsync(
+            new() { ["DOTNET_SYSTEM_IO_DISABLEFILELOCKING"] = isLockingDisabled }, "--probe", "--directory", folder.Root);
+        (exitCode, output.Trim()).Should().Be((0, expected));
+    }
+
+    private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) => RunInAsync([], arguments);
+
+    private static async Task<(int ExitCode, string Output)> RunInAsync(Dictionary<string, string> environment, params string[] arguments)
     {
         var program = Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false })!; // not a shell's
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!; // not a shell's
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return (process.ExitCode, output);
