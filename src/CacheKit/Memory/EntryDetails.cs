@@ -27,6 +27,15 @@ internal sealed class EntryDetails
 
     internal string[] Tags = [];
 
+    /// <summary>The stamp of the entry in the last store, by which that is asked whether it still stands; 0 if it is not there.</summary>
+    internal long StoreStamp;
+
+    /// <summary>Whether memory lets go of it before its time is over, to ask the stores again.</summary>
+    internal bool IsLimitedInMemory;
+
+    /// <summary>For a sliding entry that stores hold too, the instant from which a read renews it there.</summary>
+    internal long StoreRenewalAt = long.MaxValue;
+
     internal IReadOnlyList<IChangeToken>? Tokens;
 
     /// <summary>The registrations with <see cref="Tokens"/>, undone when the entry leaves.</summary>
