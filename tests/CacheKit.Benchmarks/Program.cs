@@ -1,3 +1,4 @@
+using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
 using CacheKit.Benchmarks.Redis;
@@ -15,6 +16,9 @@ using CacheKit.Benchmarks.Tables;
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
     ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
     ("redis", "what a cache in Redis costs beyond the commands it sends", RedisBenchmark.Run),
+    ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
+    ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
+    ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 
@@ -26,7 +30,7 @@ if (Array.Find(programs, program => args is [var name, ..] && program.Name == na
 Console.WriteLine("Programs:");
 foreach (var (name, question, _) in programs)
 {
-    Console.WriteLine($"  {name,-10} {question}");
+    Console.WriteLine($"  {name,-14} {question}");
 }
 
 return 1;
