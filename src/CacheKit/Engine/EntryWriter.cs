@@ -14,11 +14,19 @@ internal sealed class EntryWriter(
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
     internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
     {
-        MemoryEntry entry = isolation.Applies(value, settings.Isolate) ? isolation.Capture(key, value) : new MemoryEntry<T>(key, value);
+        MemoryEntry entry = isolation.Applies(value, settings.Isolate) ? isolation.Capture(key, value)
+            : settings.NeedsDetails ? new DetailedEntry<T>(key, value)
+            : new MemoryEntry<T>(key, value);
         if (countsBytes)
         {
             // Nothing is free: what weighs nothing would not be bounded.
-            entry.Weight = Math.Max(1, settings.Size ?? SizeOf(key, entry, value));
+            var weight = Math.Max(1, settings.Size ?? SizeOf(key, entry, value));
+            if (MemoryEntry.IsLarge(weight) && entry is MemoryEntry<T> and not DetailedEntry<T>)
+            {
+                entry = new DetailedEntry<T>(key, value);
+            }
+
+            entry.Weight = weight;
         }
 
         settings.Apply(entry, clock);

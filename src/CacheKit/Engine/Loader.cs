@@ -257,7 +257,7 @@ internal sealed class Loader
             // have gone, this failure says nothing about the next attempt.
             if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
             {
-                Volatile.Write(ref details.RetryAt, retryAt);
+                details.RetryAt = retryAt;
             }
         }
 
