@@ -11,4 +11,7 @@ public sealed class CacheKitOptions
 
     /// <summary>The sharing and copying of mutable values. Default: the object that was stored is handed to every caller.</summary>
     public IsolationOptions Isolation { get; } = new();
+
+    /// <summary>How values are written for stores. Default: as they are, or as JSON; neither compressed nor encrypted.</summary>
+    public SerializationOptions Serialization { get; } = new();
 }

@@ -65,6 +65,9 @@ public sealed class CacheStatistics
     /// <summary>What the entries weigh now, in bytes, for a cache bounded by <see cref="MemoryOptions.MaximumBytes"/>; else their number.</summary>
     public long Weight { get; init; }
 
+    /// <summary>What was done with each store, nearest first; empty for a cache of memory alone.</summary>
+    public IReadOnlyList<CacheTierStatistics> Tiers { get; init; } = [];
+
     /// <summary>The share of look-ups that were hits: 0 to 1; 0 before the first.</summary>
     public double HitRatio => Hits + Misses + Joins is var lookups && lookups == 0 ? 0 : (double)Hits / lookups;
 }

@@ -10,11 +10,12 @@ public sealed class LayeringTests
 
     private static readonly Dictionary<string, string[]> _mustNotUse = new()
     {
-        ["CacheKit.Memory"] = ["CacheKit.Engine", "CacheKit.Diagnostics", .. _outermost],
+        ["CacheKit.Memory"] = ["CacheKit.Engine", "CacheKit.Diagnostics", "CacheKit.Serialization", .. _outermost],
+        ["CacheKit.Serialization"] = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", .. _outermost],
         ["CacheKit.Engine"] = _outermost,
     };
 
-    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics"];
+    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization"];
 
     private static readonly Dictionary<string, string[]> _assembliesAllowed = new()
     {
@@ -28,7 +29,16 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
         ],
-        ["CacheKit.Testing"] = ["CacheKit", "FluentAssertions", "Microsoft.Extensions.Primitives", "xunit.v3.assert", "xunit.v3.common", "xunit.v3.core"],
+        ["CacheKit.Testing"] =
+        [
+            "CacheKit",
+            "FluentAssertions",
+            "Microsoft.Extensions.Logging.Abstractions",
+            "Microsoft.Extensions.Primitives",
+            "xunit.v3.assert",
+            "xunit.v3.common",
+            "xunit.v3.core",
+        ],
     };
 
     public static TheoryData<string> Projects => [.. Repository.SourceProjects];

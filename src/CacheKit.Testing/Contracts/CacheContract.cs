@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using FluentAssertions;
-using FluentAssertions.Execution;
 using Xunit;
 
 namespace CacheKit.Testing.Contracts;
@@ -15,9 +14,6 @@ namespace CacheKit.Testing.Contracts;
 /// </remarks>
 public abstract class CacheContract : IAsyncLifetime
 {
-    // Only a hang waits for so long. Generous, since the machine may have other things to do.
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
-
     private readonly List<ICache> _caches = [];
 
     /// <summary>The clock of every cache of the test. It stands still until the test moves it.</summary>
@@ -81,18 +77,10 @@ public abstract class CacheContract : IAsyncLifetime
     }
 
     /// <inheritdoc cref="Soon{T}(Task{T}, string)"/>
-    protected static async Task Soon(Task task, [CallerArgumentExpression(nameof(task))] string what = "")
+    protected static Task Soon(Task task, [CallerArgumentExpression(nameof(task))] string what = "")
     {
         ArgumentNullException.ThrowIfNull(task);
-        using var enough = new CancellationTokenSource();
-        var first = await Task.WhenAny(task, Task.Delay(_patience, TimeProvider.System, enough.Token));
-        await enough.CancelAsync();
-        if (first != task && !task.IsCompleted)
-        {
-            Execute.Assertion.FailWith("Nothing came of {0} within {1}.", what, _patience);
-        }
-
-        await task;
+        return Patience.WaitAsync(task, what);
     }
 
     /// <inheritdoc cref="Soon{T}(Task{T}, string)"/>

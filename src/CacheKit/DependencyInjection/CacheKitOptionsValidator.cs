@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace CacheKit.DependencyInjection;
@@ -33,6 +34,20 @@ internal sealed class CacheKitOptionsValidator : IValidateOptions<CacheKitOption
         if (!Enum.IsDefined(options.TypeMismatch))
         {
             errors.Add(nameof(options.TypeMismatch), $"must be Throw or Miss, but is {options.TypeMismatch}.");
+        }
+
+        if (options.Serialization.CompressionThreshold < 0)
+        {
+            errors.Add(
+                $"{nameof(options.Serialization)}.{nameof(SerializationOptions.CompressionThreshold)}",
+                string.Create(CultureInfo.InvariantCulture, $"must be zero or more, but is {options.Serialization.CompressionThreshold:N0}."));
+        }
+
+        if (options.Serialization.MaximumDecompressedBytes < SerializationOptions.LeastMaximumDecompressedBytes)
+        {
+            errors.Add($"{nameof(options.Serialization)}.{nameof(SerializationOptions.MaximumDecompressedBytes)}", string.Create(
+                CultureInfo.InvariantCulture,
+                $"must be at least {SerializationOptions.LeastMaximumDecompressedBytes:N0}, but is {options.Serialization.MaximumDecompressedBytes:N0}."));
         }
 
         return errors.ToResult();

@@ -29,6 +29,11 @@ internal static class ConfigurationReader
             isolation.End();
         }
 
+        if (section.Section(nameof(options.Serialization)) is { } serialization)
+        {
+            Read(serialization, options.Serialization);
+        }
+
         section.Section(Memory); // read by the other method
         section.End();
         ThrowIfAny(errors, optionsName, typeof(CacheKitOptions));
@@ -48,6 +53,19 @@ internal static class ConfigurationReader
         }
 
         ThrowIfAny(errors, optionsName, typeof(MemoryOptions));
+    }
+
+    private static void Read(SectionReader section, SerializationOptions options)
+    {
+        options.Compress = section.Flag(nameof(options.Compress)) ?? options.Compress;
+        options.CompressionThreshold = (int?)section.Number(nameof(options.CompressionThreshold), "from 0 to 2147483647", static bytes => bytes is >= 0 and <= int.MaxValue)
+            ?? options.CompressionThreshold;
+        options.MaximumDecompressedBytes = (int?)section.Number(
+            nameof(options.MaximumDecompressedBytes), "from 1024 to 2147483647", static bytes => bytes is >= SerializationOptions.LeastMaximumDecompressedBytes and <= int.MaxValue)
+            ?? options.MaximumDecompressedBytes;
+        section.OnlyInCode(nameof(options.JsonSerializerOptions));
+        section.OnlyInCode(nameof(options.Encryption));
+        section.End();
     }
 
     private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)

@@ -56,6 +56,23 @@ internal sealed class CacheInstruments : IDisposable
         }
     }
 
+    internal void RecordStoreCall(string store, string operation, TimeSpan elapsed, string outcome)
+    {
+        if (!_shared.StoreDuration.Enabled)
+        {
+            return;
+        }
+
+        try
+        {
+            _shared.StoreDuration.Record(elapsed.TotalSeconds, _cache, new("cachekit.tier", store), new("cachekit.operation", operation), new("cachekit.outcome", outcome));
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+
     public void Dispose() => _shared.Remove(this);
 
     /// <summary>The instruments of one meter, shared by its caches: a meter that has one name twice confuses who exports it.</summary>
@@ -94,12 +111,33 @@ internal sealed class CacheInstruments : IDisposable
             meter.CreateObservableUpDownCounter("cachekit.weight", () => ObserveWeight(),
                 "By", "What the entries weigh now, in caches bounded by bytes.");
 
+            meter.CreateObservableCounter("cachekit.tier.reads", () => ObserveTiers("cachekit.result", static tier =>
+                [("hit", tier.Hits), ("miss", tier.Misses)]),
+                "{request}", "Keys read from a store, by result.");
+            meter.CreateObservableCounter("cachekit.tier.writes", () => ObserveTiers(static tier => tier.Writes),
+                "{write}", "Keys written to a store.");
+            meter.CreateObservableCounter("cachekit.tier.removals", () => ObserveTiers(static tier => tier.Removals),
+                "{removal}", "Removals and expirations in a store, by key, by tag, or of everything.");
+            meter.CreateObservableCounter("cachekit.tier.unanswered", () => ObserveTiers("cachekit.reason", static tier =>
+                [("failure", tier.Failures), ("timeout", tier.Timeouts), ("refusal", tier.Refusals)]),
+                "{request}", "Calls a store did not answer, by reason; refusals were not made, because its circuit was open.");
+            meter.CreateObservableUpDownCounter("cachekit.tier.circuits_open", () => ObserveTiers(static tier => tier.Circuit == CircuitState.Closed ? 0 : 1),
+                "{store}", "1 while a store is left alone because it failed, else 0.");
+            meter.CreateObservableUpDownCounter("cachekit.tier.pending_recoveries", () => ObserveTiers(static tier => tier.PendingRecoveries),
+                "{change}", "Changes that wait to be sent to a store until it answers again.");
+
+            // From a look at a file's page in memory to a server far away.
+            StoreDuration = meter.CreateHistogram("cachekit.tier.duration", "s", "Time that calls of a store took, by operation and outcome.", tags: null,
+                new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] });
+
             // From a cheap computation to a slow remote call; the defaults of exporters are meant for milliseconds.
             FactoryDuration = meter.CreateHistogram("cachekit.factory.duration", "s", "Time that factories took, by outcome.", tags: null,
                 new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
         }
 
         internal Histogram<double> FactoryDuration { get; }
+
+        internal Histogram<double> StoreDuration { get; }
 
         internal void Add(CacheInstruments cache)
         {
@@ -133,6 +171,31 @@ internal sealed class CacheInstruments : IDisposable
                 foreach (var (value, count) in read(statistics))
                 {
                     yield return new(count, cache._cache, new(dimension, value));
+                }
+            }
+        }
+
+        private IEnumerable<Measurement<long>> ObserveTiers(Func<CacheTierStatistics, long> read)
+        {
+            foreach (var (cache, statistics) in Read())
+            {
+                foreach (var tier in statistics.Tiers)
+                {
+                    yield return new(read(tier), cache._cache, new("cachekit.tier", tier.Name));
+                }
+            }
+        }
+
+        private IEnumerable<Measurement<long>> ObserveTiers(string dimension, Func<CacheTierStatistics, (string Value, long Count)[]> read)
+        {
+            foreach (var (cache, statistics) in Read())
+            {
+                foreach (var tier in statistics.Tiers)
+                {
+                    foreach (var (value, count) in read(tier))
+                    {
+                        yield return new(count, cache._cache, new("cachekit.tier", tier.Name), new(dimension, value));
+                    }
                 }
             }
         }

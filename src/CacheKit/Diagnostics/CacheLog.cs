@@ -40,6 +40,24 @@ internal static partial class CacheLog
     [LoggerMessage(9, LogLevel.Debug, "Cache '{Cache}': the factory of '{Key}' failed after everybody had stopped waiting for it.")]
     internal static partial void LateFactoryFailed(this ILogger logger, string cache, string key, Exception exception);
 
+    [LoggerMessage(20, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' failed and the cache went on without it ({Operation}, {Failure}). {Unreported} earlier failures of this kind were not logged.")]
+    internal static partial void StoreFailed(this ILogger logger, string cache, string store, string operation, string failure, long unreported, Exception exception);
+
+    [LoggerMessage(21, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' took longer than {Limit} and the cache went on without it ({Operation}). {Unreported} earlier ones were not logged.")]
+    internal static partial void StoreTimedOut(this ILogger logger, string cache, string store, string operation, TimeSpan limit, long unreported);
+
+    [LoggerMessage(22, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' fails too often and is left alone; it is tried again in {OpenFor}. {Unreported} earlier times were not logged.")]
+    internal static partial void CircuitOpened(this ILogger logger, string cache, string store, TimeSpan openFor, long unreported);
+
+    [LoggerMessage(23, LogLevel.Information, "Cache '{Cache}': the store '{Store}' answers again and is used, after {Elapsed} without it.")]
+    internal static partial void CircuitClosed(this ILogger logger, string cache, string store, TimeSpan elapsed);
+
+    [LoggerMessage(24, LogLevel.Debug, "Cache '{Cache}': the store '{Store}' did not answer ({Operation} of '{Key}', {Failure}).")]
+    internal static partial void StoreCallFailed(this ILogger logger, string cache, string store, string operation, string key, string failure, Exception? exception);
+
+    [LoggerMessage(25, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' was not disposed properly.")]
+    internal static partial void StoreDisposalFailed(this ILogger logger, string cache, string store, Exception exception);
+
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);
 

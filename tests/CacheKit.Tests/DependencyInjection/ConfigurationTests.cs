@@ -33,6 +33,7 @@ public sealed class ConfigurationTests
               },
               "TypeMismatch": "Miss",
               "Isolation": { "IsolateAll": true },
+              "Serialization": { "Compress": true, "CompressionThreshold": 4096, "MaximumDecompressedBytes": 1048576 },
               "Memory": {
                 "MaximumBytes": 1048576,
                 "MemoryPressureShare": 0.25,
@@ -57,6 +58,7 @@ public sealed class ConfigurationTests
             AllowStale = false,
         });
         options.TypeMismatch.Should().Be(TypeMismatch.Miss);
+        options.Serialization.Should().BeEquivalentTo(new SerializationOptions { Compress = true, CompressionThreshold = 4096, MaximumDecompressedBytes = 1 << 20 });
         options.Isolation.IsolateAll.Should().BeTrue();
         provider.GetRequiredService<IOptions<MemoryOptions>>().Value.Should().BeEquivalentTo(new MemoryOptions
         {
@@ -73,6 +75,7 @@ public sealed class ConfigurationTests
         foreach (var (path, type) in new[]
         {
             ("DefaultEntryOptions:", typeof(CacheEntryOptions)), ("", typeof(CacheKitOptions)), ("Isolation:", typeof(IsolationOptions)), ("Memory:", typeof(MemoryOptions)),
+            ("Serialization:", typeof(SerializationOptions)),
         })
         {
             foreach (var property in type.GetProperties())

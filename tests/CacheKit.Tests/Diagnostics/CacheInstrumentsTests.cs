@@ -26,6 +26,23 @@ public sealed class CacheInstrumentsTests
         Refusals = 14,
         Entries = 16,
         Weight = 17,
+        Tiers =
+        [
+            new()
+            {
+                Name = "disk",
+                Hits = 21,
+                Misses = 22,
+                Writes = 23,
+                Removals = 24,
+                Failures = 25,
+                Timeouts = 26,
+                Refusals = 27,
+                Circuit = CircuitState.HalfOpen,
+                PendingRecoveries = 28,
+            },
+            new() { Name = "redis", Hits = 31 },
+        ],
     };
 
     [Fact]
@@ -60,6 +77,41 @@ public sealed class CacheInstrumentsTests
         {
             log.Collect(name, "reported").Should().Equal(new Dictionary<string, double> { [""] = value }, name);
         }
+    }
+
+    [Fact]
+    public void Each_store_is_reported_under_its_name()
+    {
+        using var log = new MeasurementLog();
+        using var instruments = new CacheInstruments("tiered", () => _some, meters: null);
+        var reads = log.Collect("cachekit.tier.reads", "tiered");
+        reads.Should().HaveCount(4).And.Contain("cachekit.tier=redis,cachekit.result=hit", 31);
+        reads["cachekit.tier=disk,cachekit.result=hit"].Should().Be(21);
+        reads["cachekit.tier=disk,cachekit.result=miss"].Should().Be(22);
+        var unanswered = log.Collect("cachekit.tier.unanswered", "tiered");
+        unanswered["cachekit.tier=disk,cachekit.reason=failure"].Should().Be(25);
+        unanswered["cachekit.tier=disk,cachekit.reason=timeout"].Should().Be(26);
+        unanswered["cachekit.tier=disk,cachekit.reason=refusal"].Should().Be(27);
+        foreach (var (name, value) in new[]
+        {
+            ("writes", 23), ("removals", 24), ("circuits_open", 1), ("pending_recoveries", 28),
+        })
+        {
+            log.Collect($"cachekit.tier.{name}", "tiered").Should().Equal(
+                new Dictionary<string, double> { ["cachekit.tier=disk"] = value, ["cachekit.tier=redis"] = 0 }, name);
+        }
+    }
+
+    [Fact]
+    public void Calls_of_a_store_are_timed_by_operation_and_outcome()
+    {
+        using var log = new MeasurementLog();
+        using var instruments = new CacheInstruments("timed-store", () => _some, meters: null);
+        instruments.RecordStoreCall("redis", "read", TimeSpan.FromMilliseconds(2), "answered");
+        log.Collect("cachekit.tier.duration", "timed-store").Should().Equal(new Dictionary<string, double>
+        {
+            ["cachekit.tier=redis,cachekit.operation=read,cachekit.outcome=answered"] = 0.002,
+        });
     }
 
     [Fact]
@@ -183,7 +235,8 @@ public sealed class CacheInstrumentsTests
         using var log = new MeasurementLog();
         using var instruments = new CacheInstruments("described", () => _some, meters: null);
         instruments.RecordFactory(TimeSpan.FromSeconds(1), hasFailed: false);
+        instruments.RecordStoreCall("disk", "write", TimeSpan.FromSeconds(1), "failed");
         log.Instruments.Should().OnlyContain(instrument => instrument.Unit!.Length > 0 && instrument.Description!.EndsWith('.'));
-        log.CollectTagNames().Should().BeSubsetOf(["cachekit.cache", "cachekit.result", "cachekit.trigger", "cachekit.reason", "cachekit.outcome"]);
+        log.CollectTagNames().Should().BeSubsetOf(["cachekit.cache", "cachekit.result", "cachekit.trigger", "cachekit.reason", "cachekit.outcome", "cachekit.tier", "cachekit.operation"]);
     }
 }

@@ -19,6 +19,12 @@ public sealed class CacheLogTests
         [7] = ("MemoryPressureEnded", LogLevel.Information),
         [8] = ("BackgroundWorkFailed", LogLevel.Error),
         [9] = ("LateFactoryFailed", LogLevel.Debug),
+        [20] = ("StoreFailed", LogLevel.Warning),
+        [21] = ("StoreTimedOut", LogLevel.Warning),
+        [22] = ("CircuitOpened", LogLevel.Warning),
+        [23] = ("CircuitClosed", LogLevel.Information),
+        [24] = ("StoreCallFailed", LogLevel.Debug),
+        [25] = ("StoreDisposalFailed", LogLevel.Warning),
     });
 
     [Fact]

@@ -1,0 +1,79 @@
+using CacheKit.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Diagnostics;
+
+/// <summary>Tells of what happens with one store to all who want to know: its counters, its instruments, the log.</summary>
+/// <remarks>Never throws, and is never called under a lock. What lasts is logged once, then once a minute.</remarks>
+internal sealed class StoreReporter(string cacheName, string storeName, CacheInstruments? instruments, ILogger logger, TimeProvider time) : IDisposable
+{
+    private readonly ILogger _logger = GuardedLogger.For(logger);
+    private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time)]; // by StoreFailure
+    private readonly LogThrottle _timeoutLog = new(time);
+    private readonly LogThrottle _openedLog = new(time);
+    private bool _isOpeningLogged;
+    private long _openedAt;
+
+    internal StoreCounters Counters { get; } = new();
+
+    internal CacheTierStatistics Snapshot(CircuitState circuit, long pendingRecoveries) => Counters.Snapshot(storeName, circuit, pendingRecoveries);
+
+    internal void Waited(string operation, TimeSpan elapsed, bool isRead, string outcome)
+    {
+        Counters.Waited(elapsed, isRead);
+        instruments?.RecordStoreCall(storeName, operation, elapsed, outcome);
+    }
+
+    internal void Failed(string operation, string? key, StoreFailure failure, Exception exception)
+    {
+        Counters.Failure();
+        if (_failureLogs[(int)failure].ShouldLog(out var unreported))
+        {
+            _logger.StoreFailed(cacheName, storeName, operation, failure.ToString(), unreported, exception);
+        }
+
+        if (key is not null)
+        {
+            _logger.StoreCallFailed(cacheName, storeName, operation, key, failure.ToString(), exception);
+        }
+    }
+
+    internal void TimedOut(string operation, string? key, TimeSpan limit)
+    {
+        Counters.Timeout();
+        if (_timeoutLog.ShouldLog(out var unreported))
+        {
+            _logger.StoreTimedOut(cacheName, storeName, operation, limit, unreported);
+        }
+
+        if (key is not null)
+        {
+            _logger.StoreCallFailed(cacheName, storeName, operation, key, "Timeout", exception: null);
+        }
+    }
+
+    internal void CircuitOpened(TimeSpan openFor)
+    {
+        Volatile.Write(ref _openedAt, time.GetTimestamp());
+        if (_openedLog.ShouldLog(out var unreported))
+        {
+            Volatile.Write(ref _isOpeningLogged, true);
+            _logger.CircuitOpened(cacheName, storeName, openFor, unreported);
+        }
+    }
+
+    /// <summary>Logged if the opening was: of a circuit that opens and closes all the time, one pair a minute.</summary>
+    internal void CircuitClosed()
+    {
+        if (Interlocked.Exchange(ref _isOpeningLogged, false))
+        {
+            _logger.CircuitClosed(cacheName, storeName, time.GetElapsedTime(Volatile.Read(ref _openedAt)));
+        }
+    }
+
+    internal void DisposalFailed(Exception exception) => _logger.StoreDisposalFailed(cacheName, storeName, exception);
+
+    internal void ListenerFailed(Exception exception) => _logger.BackgroundWorkFailed(cacheName, exception);
+
+    public void Dispose() => Counters.Dispose();
+}

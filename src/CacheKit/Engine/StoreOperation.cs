@@ -1,0 +1,43 @@
+namespace CacheKit.Engine;
+
+/// <summary>What a store is asked to do: decides how long it may take and how it is counted.</summary>
+internal enum StoreOperation
+{
+    Read,
+
+    /// <summary>Looks whether the store answers. Not counted as a read.</summary>
+    Probe,
+
+    Write,
+    Increment,
+    SetExpiration,
+    Invalidate,
+    InvalidateTags,
+    Clear,
+    Lock,
+    Publish,
+}
+
+internal static class StoreOperations
+{
+    /// <summary>Whether it only asks: it may take the time of a read, and nothing is lost if it fails.</summary>
+    internal static bool IsRead(this StoreOperation operation) => operation <= StoreOperation.Probe;
+
+    /// <summary>Whether a call that was given up may still change what the store holds.</summary>
+    internal static bool IsChange(this StoreOperation operation) => operation is >= StoreOperation.Write and <= StoreOperation.Clear;
+
+    /// <summary>Its name in metrics: permanent, unlike that of the member.</summary>
+    internal static string MetricName(this StoreOperation operation) => operation switch
+    {
+        StoreOperation.Read => "read",
+        StoreOperation.Probe => "probe",
+        StoreOperation.Write => "write",
+        StoreOperation.Increment => "increment",
+        StoreOperation.SetExpiration => "set_expiration",
+        StoreOperation.Invalidate => "invalidate",
+        StoreOperation.InvalidateTags => "invalidate_tags",
+        StoreOperation.Clear => "clear",
+        StoreOperation.Lock => "lock",
+        _ => "publish",
+    };
+}
