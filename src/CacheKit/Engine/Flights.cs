@@ -94,7 +94,8 @@ internal sealed class Flights
     /// <summary>Keeps later callers from joining the flight of a key, and its value from being stored. The caller holds the stripe.</summary>
     internal void DetachCurrent(Stripe stripe, string key)
     {
-        if (stripe.Flights.TryGetValue(key, out var flight) && !JoinsAfterRemoval)
+        // Most have none, and counting is cheaper than hashing the key.
+        if (stripe.Flights.Count > 0 && stripe.Flights.TryGetValue(key, out var flight) && !JoinsAfterRemoval)
         {
             Detach(stripe, flight);
         }

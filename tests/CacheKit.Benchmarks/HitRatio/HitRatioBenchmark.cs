@@ -26,6 +26,8 @@ internal static class HitRatioBenchmark
         ("LRU", (capacity, trace, _) => new LruSimulator(capacity, trace.UniqueKeys)),
         ("SIEVE", (capacity, trace, _) => new SieveSimulator(capacity, trace.UniqueKeys)),
         ("ARC", (capacity, trace, _) => new ArcSimulator(capacity, trace.UniqueKeys)),
+        ("LIRS", (capacity, trace, _) => new LirsSimulator(capacity, trace.UniqueKeys)),
+        ("Segmented LRU", (capacity, trace, _) => new SegmentedLruSimulator(capacity, trace.UniqueKeys)),
         ("S3-FIFO", (capacity, trace, _) => new S3FifoSimulator(capacity, trace.UniqueKeys)),
         ("W-TinyLFU 1%", (capacity, trace, _) => new WTinyLfuSimulator(capacity, trace.UniqueKeys, climbs: false)),
         ("W-TinyLFU hc", (capacity, trace, _) => new WTinyLfuSimulator(capacity, trace.UniqueKeys, climbs: true)),
