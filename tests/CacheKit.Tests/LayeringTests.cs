@@ -21,6 +21,7 @@ public sealed class LayeringTests
     {
         ["CacheKit"] =
         [
+            "Microsoft.Extensions.Caching.Abstractions",
             "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Diagnostics.Abstractions",
@@ -28,6 +29,15 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Logging.Abstractions",
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
+        ],
+        ["CacheKit.AspNetCore"] =
+        [
+            "CacheKit",
+            "Microsoft.AspNetCore.OutputCaching",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Diagnostics.HealthChecks",
+            "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions",
+            "Microsoft.Extensions.Options",
         ],
         ["CacheKit.Testing"] =
         [

@@ -1,0 +1,34 @@
+using CacheKit;
+using CacheKit.AspNetCore.HealthChecks;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds caches to an application's health checks.</summary>
+public static class CacheKitHealthCheckExtensions
+{
+    /// <summary>
+    /// Adds a check of one cache: healthy, or degraded while it leaves a store alone because that failed. The cache itself then goes on without it.
+    /// </summary>
+    /// <param name="builder">The health checks.</param>
+    /// <param name="cacheName">The name of the cache. <see langword="null"/>: the default one.</param>
+    /// <param name="name">The name of the check. <see langword="null"/>: <c>cachekit</c>, or <c>cachekit:</c> and the name of the cache.</param>
+    /// <param name="failureStatus">What to report if the cache cannot be asked at all. <see langword="null"/>: unhealthy.</param>
+    /// <param name="tags">To tell checks apart.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// The check takes microseconds and calls no store. Its data has the cache's name, its entries and hit ratio, and for every store the circuit,
+    /// the failures, and the changes that wait to be sent.
+    /// </remarks>
+    public static IHealthChecksBuilder AddCacheKit(
+        this IHealthChecksBuilder builder, string? cacheName = null, string? name = null, HealthStatus? failureStatus = null,
+        IEnumerable<string>? tags = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(new(
+            name ?? (cacheName is null ? "cachekit" : $"cachekit:{cacheName}"),
+            provider => new CacheKitHealthCheck(
+                cacheName is null ? provider.GetRequiredService<ICache>() : provider.GetRequiredKeyedService<ICache>(cacheName)),
+            failureStatus, tags));
+    }
+}

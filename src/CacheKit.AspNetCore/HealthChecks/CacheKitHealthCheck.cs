@@ -1,0 +1,45 @@
+using System.Globalization;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace CacheKit.AspNetCore.HealthChecks;
+
+/// <summary>Tells whether a cache has all of its stores.</summary>
+internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        CacheStatistics statistics;
+        try
+        {
+            statistics = cache.GetStatistics();
+        }
+        catch (ObjectDisposedException exception)
+        {
+            return Task.FromResult(new HealthCheckResult(context.Registration.FailureStatus, $"Cache '{cache.Name}' is disposed.", exception));
+        }
+
+        var data = new Dictionary<string, object>
+        {
+            ["cache"] = cache.Name,
+            ["entries"] = statistics.Entries,
+            ["hitRatio"] = statistics.HitRatio,
+        };
+        List<string>? unused = null;
+        foreach (var tier in statistics.Tiers)
+        {
+            data[$"{tier.Name}.circuit"] = tier.Circuit.ToString();
+            data[$"{tier.Name}.failures"] = tier.Failures + tier.Timeouts;
+            data[$"{tier.Name}.pendingRecoveries"] = tier.PendingRecoveries;
+            if (tier.Circuit != CircuitState.Closed)
+            {
+                (unused ??= []).Add(tier.Name);
+            }
+        }
+
+        return Task.FromResult(unused is null
+            ? HealthCheckResult.Healthy($"Cache '{cache.Name}' has all of its tiers.", data)
+            : HealthCheckResult.Degraded(
+                string.Create(CultureInfo.InvariantCulture, $"Cache '{cache.Name}' goes on without {string.Join(" and ", unused)}, which failed."), data: data));
+    }
+}

@@ -1,0 +1,58 @@
+using CacheKit;
+using CacheKit.Adapters;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Has a cache stand in for other caching interfaces, so that code that was written for those uses it without a change.</summary>
+/// <remarks>
+/// An adapter is a singleton, and what is injected from then on, whatever was registered for its interface before. It does not own the cache: the
+/// entries are those of <see cref="ICache"/>, under the same keys, and so are bounds, tiers, defaults and statistics.
+/// </remarks>
+public static class CacheKitAdapterExtensions
+{
+    /// <summary>
+    /// Registers the cache as <see cref="IDistributedCache"/> and <see cref="IBufferDistributedCache"/>: the default cache without a key, a named
+    /// one under its name as the key.
+    /// </summary>
+    /// <param name="builder">The cache.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// Options that set an expiration are taken as they are; those that set none leave it to the defaults of the cache. An
+    /// <see cref="DistributedCacheEntryOptions.AbsoluteExpiration"/> in the past is an <see cref="ArgumentOutOfRangeException"/>. If both absolute
+    /// expirations are set, the earlier one holds.
+    /// </remarks>
+    public static CacheKitBuilder AsDistributedCache(this CacheKitBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var optionsName = builder.OptionsName;
+        builder.Services.TryAddKeyedSingleton(builder.Name, (provider, name) => new CacheKitDistributedCache(
+            CacheOf(provider, (string)name!), // registered under the name
+            provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName).DefaultEntryOptions,
+            provider.GetRequiredService<TimeProvider>()));
+        Register<IDistributedCache, CacheKitDistributedCache>(builder);
+        Register<IBufferDistributedCache, CacheKitDistributedCache>(builder);
+        return builder;
+    }
+
+    private static ICache CacheOf(IServiceProvider provider, string name) =>
+        name == CacheKitBuilder.DefaultName ? provider.GetRequiredService<ICache>() : provider.GetRequiredKeyedService<ICache>(name);
+
+    /// <summary>Has a service be the adapter, which is registered under the cache's name. As the last registration it wins over earlier ones.</summary>
+    private static void Register<TService, TAdapter>(CacheKitBuilder builder)
+        where TService : class
+        where TAdapter : class, TService
+    {
+        var name = builder.Name;
+        if (name == CacheKitBuilder.DefaultName)
+        {
+            builder.Services.AddSingleton<TService>(provider => provider.GetRequiredKeyedService<TAdapter>(name));
+        }
+        else
+        {
+            builder.Services.AddKeyedSingleton<TService>(name, static (provider, key) => provider.GetRequiredKeyedService<TAdapter>(key));
+        }
+    }
+}
