@@ -3,6 +3,8 @@ using CacheKit.DependencyInjection;
 using CacheKit.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace CacheKit;
 
@@ -28,7 +30,7 @@ public sealed class CacheKitBuilder
     public IServiceCollection Services { get; }
 
     /// <summary>The name of the cache's options: for the unnamed cache the unnamed ones, as everybody would expect.</summary>
-    internal string OptionsName => Name == DefaultName ? Microsoft.Extensions.Options.Options.DefaultName : Name;
+    internal string OptionsName => Name == DefaultName ? Options.DefaultName : Name;
 
     /// <summary>Keeps entries in the memory of this process. A cache has memory in any case; this sets how much.</summary>
     /// <param name="configure">Sets bounds and upkeep. <see langword="null"/>: as configured so far, or 100,000 entries.</param>
@@ -63,6 +65,36 @@ public sealed class CacheKitBuilder
         return this;
     }
 
+    /// <summary>Keeps entries in a directory: they survive the process, and all processes that name the same directory share them.</summary>
+    /// <param name="path">
+    /// The directory, which is created if it is missing. A relative one begins at the current directory of the process. Caches of
+    /// different names can share it and do not see each other.
+    /// </param>
+    /// <param name="configure">Sets how much is kept. <see langword="null"/>: the defaults of <see cref="DiskOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="InvalidOperationException">The cache keeps entries on disk already.</exception>
+    /// <remarks>
+    /// When the cache is created and the directory cannot be used, a <see cref="CacheStoreException"/> says why. What happens later, such as a
+    /// full disk, costs misses and is logged.
+    /// </remarks>
+    public CacheKitBuilder UseDisk(string path, Action<DiskOptions>? configure = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        var (name, options) = (Name, OptionsName);
+        if (Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(DiskRegistration) && Equals(service.ServiceKey, name)))
+        {
+            throw new InvalidOperationException($"The cache '{name}' keeps entries on disk already. Call UseDisk once, and Configure<DiskOptions> to change options.");
+        }
+
+        Services.AddKeyedSingleton<DiskRegistration>(name);
+        Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<DiskOptions>, DiskOptionsValidator>());
+        Services.AddOptions<DiskOptions>(options).Configure(disk => disk.Path = path).Configure(disk => configure?.Invoke(disk)).ValidateOnStart();
+        Services.AddOptions<StoreRegistrations>(options).Configure<IOptionsMonitor<DiskOptions>>(
+            (stores, disk) => stores.Add(context => DiskRegistration.Create(context, disk.Get(options)), disk.Get(options).Store));
+        return this;
+    }
+
     /// <summary>Sets how the cache behaves, whatever tiers it has.</summary>
     /// <param name="configure">Changes the options as configured so far.</param>
     /// <returns>This builder.</returns>
@@ -84,8 +116,8 @@ public sealed class CacheKitBuilder
 
     /// <summary>Reads options from a section of the configuration, such as one of <c>appsettings.json</c>.</summary>
     /// <param name="section">
-    /// The section. It has the properties of <see cref="CacheKitOptions"/> and, under <c>Memory</c>, those of
-    /// <see cref="MemoryOptions"/>, except those that hold code. It may be missing, which sets nothing.
+    /// The section. It has the properties of <see cref="CacheKitOptions"/> and, under <c>Memory</c> and <c>Disk</c>, those of
+    /// <see cref="MemoryOptions"/> and <see cref="DiskOptions"/>, except those that hold code and the path. It may be missing, which sets nothing.
     /// </param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">It is the root of a configuration, which holds much else.</exception>
@@ -112,6 +144,7 @@ public sealed class CacheKitBuilder
         var name = OptionsName;
         Services.Configure<CacheKitOptions>(name, options => ConfigurationReader.Read(section, name, options));
         Services.Configure<MemoryOptions>(name, options => ConfigurationReader.Read(section, name, options));
+        Services.Configure<DiskOptions>(name, options => ConfigurationReader.Read(section, name, options));
         return this;
     }
 

@@ -11,11 +11,12 @@ public sealed class LayeringTests
     private static readonly Dictionary<string, string[]> _mustNotUse = new()
     {
         ["CacheKit.Memory"] = ["CacheKit.Engine", "CacheKit.Diagnostics", "CacheKit.Serialization", .. _outermost],
+        ["CacheKit.Disk"] = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", .. _outermost],
         ["CacheKit.Serialization"] = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", .. _outermost],
         ["CacheKit.Engine"] = _outermost,
     };
 
-    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization"];
+    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", "CacheKit.Disk"];
 
     private static readonly Dictionary<string, string[]> _assembliesAllowed = new()
     {

@@ -11,6 +11,7 @@ namespace CacheKit.DependencyInjection;
 internal static class ConfigurationReader
 {
     private const string Memory = "Memory";
+    private const string Disk = "Disk";
 
     internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options)
     {
@@ -34,7 +35,8 @@ internal static class ConfigurationReader
             Read(serialization, options.Serialization);
         }
 
-        section.Section(Memory); // read by the other method
+        section.Section(Memory); // these are read by the other methods
+        section.Section(Disk);
         section.End();
         ThrowIfAny(errors, optionsName, typeof(CacheKitOptions));
     }
@@ -53,6 +55,23 @@ internal static class ConfigurationReader
         }
 
         ThrowIfAny(errors, optionsName, typeof(MemoryOptions));
+    }
+
+    internal static void Read(IConfiguration configuration, string optionsName, DiskOptions options)
+    {
+        var errors = new List<string>();
+        if (SectionReader.Open(configuration, errors).Section(Disk) is { } disk)
+        {
+            options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
+            options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), "from 1 to 2147483647", static bytes => bytes is >= 1 and <= int.MaxValue) ?? options.ExpectedEntryBytes;
+            options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), "from 1 to 2147483647", static tags => tags is >= 1 and <= int.MaxValue) ?? options.ExpectedTags;
+            options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
+            disk.OnlyInCode(nameof(options.Path));
+            disk.OnlyInCode(nameof(options.Store));
+            disk.End();
+        }
+
+        ThrowIfAny(errors, optionsName, typeof(DiskOptions));
     }
 
     private static void Read(SectionReader section, SerializationOptions options)

@@ -15,8 +15,10 @@ internal sealed class StoreRegistrations
     {
         var options = new CacheStoreOptions();
         configure?.Invoke(options);
-        _stores.Add(new(create, options));
+        Add(create, options);
     }
+
+    internal void Add(Func<StoreContext, ICacheStore> create, CacheStoreOptions options) => _stores.Add(new(create, options));
 }
 
 /// <summary>One store of a cache: how to create it and how to use it.</summary>

@@ -1,0 +1,431 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using CacheKit.Stores;
+using Microsoft.Win32.SafeHandles;
+
+namespace CacheKit.Disk;
+
+/// <summary>The files of one cache, opened: shared with other processes, or in a folder that only this store uses.</summary>
+/// <remarks>
+/// <para>Within one boot of the machine the index is what its last writer saw, however that process ended, because the system keeps the
+/// pages. After a boot it is only if it was closed cleanly; else the cache starts empty.</para>
+/// <para>Opening and closing are done under a lock, one process after the other. Nothing else ever waits for another process.</para>
+/// </remarks>
+internal sealed unsafe class DiskDirectory
+{
+    // What a change of format changes, so that old and new versions can run beside each other.
+    internal const string FormatFolder = "v1";
+    internal const string OpenLockFile = "open.lock";
+    internal const string IndexFile = "index.ck";
+    internal const string PrivatePrefix = "private-";
+    private const string NewIndexFile = "index.new";
+    private const string PrivateLockFile = "lock";
+
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
+
+    private readonly DiskSettings _settings;
+    private readonly string _folder;
+    private readonly SafeFileHandle? _indexFile;
+    private readonly FileLock _lock;
+
+    private DiskDirectory(DiskSettings settings, string folder, DiskIndex index, SafeFileHandle? indexFile, FileLock ownLock)
+    {
+        _settings = settings;
+        _folder = folder;
+        _indexFile = indexFile;
+        _lock = ownLock;
+        Index = index;
+        Files = new(folder, index.Geometry);
+    }
+
+    internal DiskIndex Index { get; }
+
+    internal SegmentFiles Files { get; }
+
+    internal string Folder => _folder;
+
+    /// <summary>Whether other processes may use it at the same time, and it is still there at the next start.</summary>
+    internal bool IsShared => _indexFile is not null;
+
+    /// <summary>Opens the files of a cache, creating what is missing.</summary>
+    /// <exception cref="CacheStoreException">It is impossible; the message says why.</exception>
+    internal static DiskDirectory Open(DiskSettings settings)
+    {
+        var folder = FolderOf(settings.Path, settings.CacheName);
+        try
+        {
+            var shared = Path.Combine(folder, FormatFolder);
+            if (settings.IsShared)
+            {
+                string? reason;
+                try
+                {
+                    Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));
+                    reason = FileSystem.ReasonNotToShare(shared);
+                    if (reason is null && TryOpenShared(settings, shared, out reason) is { } opened)
+                    {
+                        return opened;
+                    }
+                }
+                catch (UnauthorizedAccessException exception)
+                {
+                    // Perhaps only the files are another user's.
+                    reason = exception.Message;
+                }
+
+                settings.Logger.DiskNotShared(settings.CacheName, folder, reason ?? "it cannot be");
+            }
+
+            return OpenPrivate(settings, folder);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw CannotOpen(settings.Path, exception);
+        }
+    }
+
+    /// <summary>The folder of one cache: readable where the name allows, and its own in any case.</summary>
+    internal static string FolderOf(string path, string cacheName)
+    {
+        var readable = new string([.. cacheName.Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-').Take(32)]);
+        var unique = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheName)).AsSpan(0, 8));
+        return Path.Combine(Path.GetFullPath(path), $"{readable}-{unique}");
+    }
+
+    /// <summary>Reads the sizes of a cache that exists; <see langword="null"/> if there is none.</summary>
+    internal static DiskGeometry? GeometryOf(string path, string cacheName)
+    {
+        var index = Path.Combine(FolderOf(path, cacheName), FormatFolder, IndexFile);
+        try
+        {
+            using var file = File.OpenHandle(index, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            var length = RandomAccess.GetLength(file);
+            using var view = length >= DiskGeometry.HeaderBytes ? MappedMemory.Map(file, length) : null;
+            return view is null ? null : DiskIndex.Header.Read((byte*)view.DangerousGetHandle(), length);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Closes the files. Whoever is the last leaves everything on the disk, for the next boot.</summary>
+    internal void Close()
+    {
+        try
+        {
+            if (_indexFile is null)
+            {
+                Files.Dispose();
+                _lock.Dispose();
+                Directory.Delete(_folder, recursive: true);
+            }
+            else if (_settings.FlushOnClose)
+            {
+                using var opening = FileLock.Take(Path.Combine(_folder, OpenLockFile), _patience);
+                if (opening is not null && !ProcessLocks.IsAnyHeld(_folder, _lock))
+                {
+                    MarkClean(_indexFile);
+                }
+
+                _lock.Dispose();
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _settings.Logger.DiskNotClosed(_settings.CacheName, _folder, exception);
+        }
+        finally
+        {
+            _lock.Dispose();
+            Files.Dispose();
+            _indexFile?.Dispose();
+        }
+    }
+
+    private static CacheStoreException CannotOpen(string path, Exception cause)
+    {
+        var full = Path.GetFullPath(path);
+        var remedy = cause switch
+        {
+            UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
+            IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
+            _ when File.Exists(full) => "There is a file of this name. Choose another directory, or remove the file.",
+            _ => "Choose a directory that exists or can be created.",
+        };
+        return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);
+    }
+
+    private static DiskDirectory? TryOpenShared(DiskSettings settings, string folder, out string? reason)
+    {
+        var lockPath = Path.Combine(folder, OpenLockFile);
+        using var opening = FileLock.Take(lockPath, _patience)
+            ?? throw new IOException(string.Create(
+                CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
+        using (var second = FileLock.TryTake(lockPath))
+        {
+            if (second is not null)
+            {
+                reason = "locks on its files have no effect";
+                return null;
+            }
+        }
+
+        settings.Hook?.Invoke(DiskStep.OpenLocked);
+        var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
+        var path = Path.Combine(folder, IndexFile);
+        if (TryAttach(settings, path, isAnyoneThere, isNew: false, out var index, out var file))
+        {
+            reason = null;
+            return new(settings, folder, index, file, ProcessLocks.Register(folder));
+        }
+
+        if (isAnyoneThere)
+        {
+            reason = "its index is damaged, and other processes are using it";
+            return null;
+        }
+
+        Rebuild(settings, folder);
+        if (!TryAttach(settings, path, isAnyoneThere: false, isNew: true, out index, out file))
+        {
+            throw new IOException("The index that was just created cannot be read.");
+        }
+
+        reason = null;
+        return new(settings, folder, index, file, ProcessLocks.Register(folder));
+    }
+
+    private static bool TryAttach(
+        DiskSettings settings, string path, bool isAnyoneThere, bool isNew, out DiskIndex index, out SafeFileHandle file)
+    {
+        (index, file) = (null!, null!); // both are set if it returns true
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        var opened = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        if (TryUse(settings, opened, isAnyoneThere, isNew) is not { } attached)
+        {
+            opened.Dispose();
+            return false;
+        }
+
+        (index, file) = (attached, opened);
+        return true;
+    }
+
+    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew)
+    {
+        var length = RandomAccess.GetLength(file);
+        if (length < DiskGeometry.HeaderBytes)
+        {
+            settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged");
+            return null;
+        }
+
+        var view = MappedMemory.Map(file, length);
+        var isUsed = false;
+        try
+        {
+            var start = (byte*)view.DangerousGetHandle();
+            if (DiskIndex.Header.Read(start, length) is not { } geometry)
+            {
+                settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged, or of another format");
+                return null;
+            }
+
+            var boot = BootOf(settings);
+            var isClean = DiskIndex.Header.IsClean(start) == 1;
+            if (!isAnyoneThere)
+            {
+                if (!isClean && !isNew && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
+                {
+                    settings.Logger.DiskStartsEmpty(settings.CacheName, "it was not closed before the machine started anew");
+                    return null;
+                }
+
+                if (geometry != settings.Geometry)
+                {
+                    settings.Logger.DiskStartsEmpty(settings.CacheName, "its options have changed");
+                    return null;
+                }
+            }
+            else if (geometry != settings.Geometry)
+            {
+                settings.Logger.DiskOptionsIgnored(settings.CacheName);
+            }
+
+            var index = new DiskIndex(view, geometry);
+            if (isClean && index.SumOfInvalidations() != DiskIndex.Header.CleanSum(start))
+            {
+                settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged");
+                return null;
+            }
+
+            DiskIndex.Header.Boot(start) = boot;
+            if (isClean)
+            {
+                // From now on it may differ from what is on the disk, so this must be there first.
+                DiskIndex.Header.IsClean(start) = 0;
+                index.Flush();
+                RandomAccess.FlushToDisk(file);
+            }
+
+            if (!isAnyoneThere)
+            {
+                new Conjunctions(index).Repair();
+            }
+
+            isUsed = true;
+            return index;
+        }
+        finally
+        {
+            if (!isUsed)
+            {
+                view.Dispose();
+            }
+        }
+    }
+
+    private static ulong BootOf(DiskSettings settings) =>
+        settings.Boot is { } boot ? Mix64.Of(Encoding.UTF8.GetBytes(boot), 0) | 1 : 0;
+
+    private static void Rebuild(DiskSettings settings, string folder)
+    {
+        foreach (var segment in Directory.GetFiles(folder, SegmentFiles.Pattern))
+        {
+            File.Delete(segment);
+        }
+
+        // Under another name until it is whole; and written through the file, which nobody has mapped yet.
+        var path = Path.Combine(folder, NewIndexFile);
+        File.Delete(path);
+        var bytes = settings.Geometry.IndexBytes;
+        using (var file = CreateAllocated(path, bytes))
+        {
+            var header = new byte[DiskGeometry.HeaderBytes];
+            fixed (byte* start = header)
+            {
+                WriteHeader(start, settings);
+            }
+
+            RandomAccess.SetLength(file, bytes);
+            if (!FileSystem.AllocatesForGood(folder))
+            {
+                // A page without a block that cannot get one later would be the end of the process.
+                FillWithZeros(file, bytes);
+            }
+
+            RandomAccess.Write(file, header, 0);
+            RandomAccess.FlushToDisk(file);
+        }
+
+        settings.Hook?.Invoke(DiskStep.IndexWritten);
+        Rename(path, Path.Combine(folder, IndexFile));
+        settings.Hook?.Invoke(DiskStep.IndexNamed);
+    }
+
+    private static SafeFileHandle CreateAllocated(string path, long bytes)
+    {
+        try
+        {
+            return File.OpenHandle(
+                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: bytes);
+        }
+        catch (IOException exception) when (exception.GetType() == typeof(IOException) && !File.Exists(path))
+        {
+            throw DiskErrors.Full(exception);
+        }
+    }
+
+    private static void WriteHeader(byte* start, DiskSettings settings)
+    {
+        DiskIndex.Header.Write(start, settings.Geometry, RandomWord(), RandomWord());
+        DiskIndex.Header.Boot(start) = BootOf(settings);
+    }
+
+    private static ulong RandomWord() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+
+    private static void FillWithZeros(SafeFileHandle file, long bytes)
+    {
+        var zeros = new byte[1 << 20];
+        for (long at = 0; at < bytes; at += zeros.Length)
+        {
+            RandomAccess.Write(file, zeros.AsSpan(0, (int)Math.Min(zeros.Length, bytes - at)), at);
+        }
+    }
+
+    private static void Rename(string from, string to)
+    {
+        try
+        {
+            File.Move(from, to, overwrite: true);
+        }
+        catch (Exception exception) when (OperatingSystem.IsWindows() && exception is IOException or UnauthorizedAccessException)
+        {
+            // A store of this process that was disposed, but not collected, still has the old one mapped.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            File.Move(from, to, overwrite: true);
+        }
+    }
+
+    private static DiskDirectory OpenPrivate(DiskSettings settings, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(own);
+        var lockPath = Path.Combine(own, PrivateLockFile);
+        var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
+        using (var second = FileLock.TryTake(lockPath))
+        {
+            // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
+            if (second is null)
+            {
+                RemoveOrphans(folder);
+            }
+        }
+
+        var memory = MappedMemory.Allocate(settings.Geometry.IndexBytes);
+        WriteHeader((byte*)memory.DangerousGetHandle(), settings);
+        return new(settings, own, new(memory, settings.Geometry), indexFile: null, ownLock);
+    }
+
+    private static void RemoveOrphans(string folder)
+    {
+        foreach (var orphan in Directory.GetDirectories(folder, PrivatePrefix + "*"))
+        {
+            try
+            {
+                var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
+                if (taken is not null)
+                {
+                    taken.Dispose();
+                    Directory.Delete(orphan, recursive: true);
+                }
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // Somebody else is creating or removing it; or it is another user's.
+            }
+        }
+    }
+
+    private void MarkClean(SafeFileHandle file)
+    {
+        Files.Flush();
+        var start = Index.Start;
+        DiskIndex.Header.CleanSum(start) = Index.SumOfInvalidations();
+        Index.Flush();
+        RandomAccess.FlushToDisk(file);
+        _settings.Hook?.Invoke(DiskStep.CloseFlushed);
+        DiskIndex.Header.IsClean(start) = 1;
+        Index.Flush();
+        RandomAccess.FlushToDisk(file);
+        _settings.Hook?.Invoke(DiskStep.CloseMarked);
+    }
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Disk;
+
+/// <summary>What a disk store tells an operator.</summary>
+internal static partial class DiskLog
+{
+    [LoggerMessage(200, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' is not shared with other processes and does not outlive this one, because {Reason}.")]
+    internal static partial void DiskNotShared(this ILogger logger, string cache, string folder, string reason);
+
+    [LoggerMessage(201, LogLevel.Information, "Cache '{Cache}': the disk cache starts empty, because {Reason}.")]
+    internal static partial void DiskStartsEmpty(this ILogger logger, string cache, string reason);
+
+    [LoggerMessage(202, LogLevel.Warning, "Cache '{Cache}': the disk cache keeps the sizes it was created with, because another process has it open; the options here differ.")]
+    internal static partial void DiskOptionsIgnored(this ILogger logger, string cache);
+
+    [LoggerMessage(203, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' could not be closed cleanly. It is complete unless the machine stops without notice.")]
+    internal static partial void DiskNotClosed(this ILogger logger, string cache, string folder, Exception exception);
+
+    [LoggerMessage(204, LogLevel.Error, "Cache '{Cache}': making room in the disk cache failed unexpectedly. It goes on by dropping the oldest entries.")]
+    internal static partial void DiskReclaimFailed(this ILogger logger, string cache, Exception exception);
+}

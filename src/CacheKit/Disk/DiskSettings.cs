@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Disk;
+
+/// <summary>What a disk store is opened with, once options are checked and sizes computed.</summary>
+internal sealed record DiskSettings
+{
+    /// <summary>The folder of all caches of the application; those of others may be in it, too.</summary>
+    internal required string Path { get; init; }
+
+    internal required string CacheName { get; init; }
+
+    internal required DiskGeometry Geometry { get; init; }
+
+    internal required TimeProvider TimeProvider { get; init; }
+
+    internal required ILogger Logger { get; init; }
+
+    /// <summary>Whether to share the folder with other processes where that is safe.</summary>
+    internal bool IsShared { get; init; } = true;
+
+    /// <summary>Runs work in the background.</summary>
+    internal Action<Action> Schedule { get; init; } = static work => ThreadPool.UnsafeQueueUserWorkItem(static work => work(), work, preferLocal: false);
+
+    /// <summary>Tells tests where an operation is. It may throw, or never return.</summary>
+    internal Action<DiskStep>? Hook { get; init; }
+
+    /// <summary>Off only where a test shows that it would notice.</summary>
+    internal bool VerifySums { get; init; } = true;
+
+    /// <summary>Off only where a test shows that it would notice.</summary>
+    internal bool RaiseFences { get; init; } = true;
+
+    /// <summary>Whether the files may be left by the last process without being on the disk: then the next boot starts empty.</summary>
+    internal bool FlushOnClose { get; init; } = true;
+
+    /// <summary>Identifies the boot of the machine; <see langword="null"/> if that cannot be told.</summary>
+    internal string? Boot { get; init; } = BootIdentity.Current;
+}

@@ -1,0 +1,47 @@
+namespace CacheKit.Disk;
+
+/// <summary>Where in an operation a test may stop, or kill, the process.</summary>
+internal enum DiskStep
+{
+    /// <summary>A place in the log is taken, nothing is written.</summary>
+    Allocated,
+
+    /// <summary>A segment was opened by moving the tail into it.</summary>
+    SegmentOpened,
+
+    /// <summary>A record is in the log, and no slot points to it.</summary>
+    Written,
+
+    /// <summary>A record is in its slot, pending.</summary>
+    Pending,
+
+    /// <summary>A record is in its slot, visible, and nobody has been told.</summary>
+    Published,
+
+    /// <summary>A key's fence is raised, its slot still there.</summary>
+    Fenced,
+
+    /// <summary>A record was copied to the tail, the slot still points to the old one.</summary>
+    Copied,
+
+    /// <summary>A segment has been gone through, and still counts.</summary>
+    Reclaimed,
+
+    /// <summary>A read has found its slot, and is about to read the file.</summary>
+    Found,
+
+    /// <summary>The directory is locked, nothing decided.</summary>
+    OpenLocked,
+
+    /// <summary>A new index is written under another name.</summary>
+    IndexWritten,
+
+    /// <summary>A new index has its name, and this process is not registered.</summary>
+    IndexNamed,
+
+    /// <summary>Everything is on the disk, and the index is not marked clean.</summary>
+    CloseFlushed,
+
+    /// <summary>The index is marked clean.</summary>
+    CloseMarked,
+}

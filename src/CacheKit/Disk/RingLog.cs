@@ -1,0 +1,110 @@
+namespace CacheKit.Disk;
+
+/// <summary>The log: records are appended at its tail, and its beginning moves on to make room. Addresses are never used twice.</summary>
+/// <remarks>
+/// Addresses grow for ever; segment <c>address / size</c> is in file <c>segment modulo count</c>. Opening a segment moves the beginning
+/// past the one whose file it takes over, whether or not what was worth keeping has been saved from it: nobody waits for anybody.
+/// </remarks>
+internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskStep>? hook)
+{
+    /// <summary>The first bytes of a segment are unused: an address at its very start is one at the end of the segment before.</summary>
+    internal const int SegmentStart = 64;
+
+    private readonly long _segmentBytes = index.Geometry.SegmentBytes;
+    private readonly long _segmentCount = index.Geometry.SegmentCount;
+
+    /// <summary>Called when a segment was opened, so that the next ones are made free.</summary>
+    internal Action? SegmentOpened { get; set; }
+
+    /// <summary>Appends a record and gives it its address.</summary>
+    /// <param name="record">Complete but for what depends on the address.</param>
+    /// <param name="address">The address; it may have fallen off the log already.</param>
+    /// <returns><see langword="false"/> if there is no room on the disk.</returns>
+    /// <exception cref="IOException">It cannot be written for another reason.</exception>
+    internal bool TryAppend(Span<byte> record, out long address)
+    {
+        // A full disk leaves files missing: go on to one that exists.
+        for (var skipped = 0; skipped <= _segmentCount; skipped++)
+        {
+            address = Allocate(record.Length);
+            hook?.Invoke(DiskStep.Allocated);
+            RecordLayout.Place(record, address, index.StoreId);
+            if (!index.IsInLog(address))
+            {
+                return true;
+            }
+
+            try
+            {
+                files.Write(address, record);
+                hook?.Invoke(DiskStep.Written);
+                return true;
+            }
+            catch (IOException exception) when (DiskErrors.IsFull(exception))
+            {
+                Skip(address / _segmentBytes);
+            }
+        }
+
+        address = 0;
+        return false;
+    }
+
+    /// <summary>Reads bytes at an address.</summary>
+    internal int Read(long address, Span<byte> into) => files.Read(address, into);
+
+    /// <summary>Writes into a record that is in the log.</summary>
+    internal void Write(long address, ReadOnlySpan<byte> bytes) => files.Write(address, bytes);
+
+    /// <summary>Moves the beginning of the log on.</summary>
+    internal void DropBefore(long address) => DiskIndex.Raise(ref index.Begin, Math.Min(address, Volatile.Read(ref index.Tail)));
+
+    private long Allocate(int bytes)
+    {
+        while (true)
+        {
+            var tail = Volatile.Read(ref index.Tail);
+            var offset = tail % _segmentBytes;
+            if (offset != 0 && offset + bytes <= _segmentBytes)
+            {
+                if (Interlocked.CompareExchange(ref index.Tail, tail + bytes, tail) == tail)
+                {
+                    return tail;
+                }
+
+                continue;
+            }
+
+            var segment = offset == 0 ? tail / _segmentBytes : (tail / _segmentBytes) + 1;
+            if (TryOpen(segment, tail, bytes))
+            {
+                return (segment * _segmentBytes) + SegmentStart;
+            }
+        }
+    }
+
+    private bool TryOpen(long segment, long tail, int bytes)
+    {
+        // Before the tail shows that the file is taken over, nothing in it may count any more.
+        if (DiskIndex.Raise(ref index.Begin, (segment + 1 - _segmentCount) * _segmentBytes))
+        {
+            Interlocked.Increment(ref index.DroppedSegments);
+        }
+
+        if (Interlocked.CompareExchange(ref index.Tail, (segment * _segmentBytes) + SegmentStart + bytes, tail) != tail)
+        {
+            return false;
+        }
+
+        hook?.Invoke(DiskStep.SegmentOpened);
+        SegmentOpened?.Invoke();
+        return true;
+    }
+
+    /// <summary>Leaves the rest of a segment unused.</summary>
+    private void Skip(long segment)
+    {
+        var end = (segment + 1) * _segmentBytes;
+        DiskIndex.Raise(ref index.Tail, end);
+    }
+}

@@ -1,0 +1,136 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace CacheKit.Disk;
+
+/// <summary>The files of the log: each holds one segment at a time, and is used again when the log comes round.</summary>
+/// <remarks>
+/// Only read and written at addresses, never mapped: a page that cannot be read is an error here, and the death of the process there, and
+/// a slow one would hold up garbage collection. Handles are shared by all threads and stay open.
+/// </remarks>
+internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisposable
+{
+    internal const string Pattern = "seg*.ck";
+
+    private readonly SafeFileHandle?[] _files = new SafeFileHandle?[geometry.SegmentCount];
+    private readonly Lock _opening = new();
+    private bool _isDisposed;
+
+    /// <summary>Reads up to the end of the segment.</summary>
+    /// <returns>How many bytes there were.</returns>
+    internal int Read(long address, Span<byte> into)
+    {
+        if (!TryOpen(address, create: false, out var file))
+        {
+            return 0;
+        }
+
+        var offset = address % geometry.SegmentBytes;
+        into = into[..(int)Math.Min(into.Length, geometry.SegmentBytes - offset)];
+        var read = 0;
+        while (read < into.Length && RandomAccess.Read(file, into[read..], offset + read) is > 0 and var count)
+        {
+            read += count;
+        }
+
+        return read;
+    }
+
+    /// <summary>Makes sure that a segment has a file with room for all of it.</summary>
+    /// <exception cref="IOException">There is no room, or no folder.</exception>
+    internal void Prepare(long address) => TryOpen(address, create: true, out _);
+
+    internal void Write(long address, ReadOnlySpan<byte> bytes)
+    {
+        TryOpen(address, create: true, out var file);
+        RandomAccess.Write(file!, bytes, address % geometry.SegmentBytes);
+    }
+
+    /// <summary>Has all segments written to the disk, also what other processes wrote.</summary>
+    internal void Flush()
+    {
+        for (var number = 0; number < _files.Length; number++)
+        {
+            if (TryOpen(number * geometry.SegmentBytes, create: false, out var file))
+            {
+                RandomAccess.FlushToDisk(file);
+            }
+        }
+    }
+
+    /// <summary>How many segments have a file, and how many bytes these take.</summary>
+    internal (int Count, long Bytes) Measure()
+    {
+        var files = new DirectoryInfo(folder).GetFiles(Pattern);
+        return (files.Length, files.Sum(static file => file.Length));
+    }
+
+    public void Dispose()
+    {
+        lock (_opening)
+        {
+            _isDisposed = true;
+            foreach (var file in _files)
+            {
+                file?.Dispose();
+            }
+        }
+    }
+
+    private bool TryOpen(long address, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
+    {
+        var number = (int)(address / geometry.SegmentBytes % geometry.SegmentCount);
+        file = Volatile.Read(ref _files[number]);
+        return file is not null || TryOpenFile(number, create, out file);
+    }
+
+    private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
+    {
+        lock (_opening)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if ((file = _files[number]) is not null)
+            {
+                return true;
+            }
+
+            var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
+            if (!File.Exists(path))
+            {
+                if (!create)
+                {
+                    return false;
+                }
+
+                file = Create(path);
+            }
+
+            Volatile.Write(ref _files[number], file ??= Open(path, FileMode.Open, 0));
+            return true;
+        }
+    }
+
+    private SafeFileHandle? Create(string path)
+    {
+        try
+        {
+            // With its blocks, so that the disk cannot become full in the middle of it.
+            var file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
+            RandomAccess.SetLength(file, geometry.SegmentBytes);
+            return file;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return null; // another process was faster
+        }
+        catch (IOException exception) when (exception.GetType() == typeof(IOException))
+        {
+            // The error of an allocation does not say which it was; but what else could it be, where a file could be created?
+            throw DiskErrors.Full(exception);
+        }
+    }
+
+    private static SafeFileHandle Open(string path, FileMode mode, long preallocate) => File.OpenHandle(
+        path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocate);
+}

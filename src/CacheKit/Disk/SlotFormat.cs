@@ -1,0 +1,85 @@
+using System.Numerics;
+
+namespace CacheKit.Disk;
+
+/// <summary>What a slot of the index holds in its 64 bits: <c>fingerprint | uses | size class | unit of the log</c>. Zero is an empty slot.</summary>
+/// <remarks>
+/// <para>The fingerprint is the top of the key's hash. Within a bucket it <em>is</em> the key: two keys that share it evict each other, and
+/// replacing or removing needs no look at the file. The whole key in the record keeps this from giving a wrong answer.</para>
+/// <para>Uses count to <see cref="MostUses"/>. One more means <em>pending</em>: a record that is written but not yet decided on, which
+/// readers pass over.</para>
+/// <para>The size class bounds the bytes of the record from above, at most a fifth too large, so that one read fetches it.</para>
+/// <para>The unit is the record's address in the log in 16-byte steps, without its upper bits. They follow from the tail of the log: the
+/// record is the last one there can be with this unit.</para>
+/// </remarks>
+internal readonly struct SlotFormat(int fingerprintBits, int unitBits)
+{
+    internal const int UnitBytes = 16;
+    internal const int MostUses = 2;
+    internal const int LargestRecord = 8 << 20;
+
+    private const int SizeBits = 6;
+    private const int UseBits = 2;
+    private const int SmallestRecord = 256;
+
+    private readonly int _fingerprintBits = fingerprintBits;
+    private readonly int _sizeShift = unitBits;
+    private readonly int _useShift = unitBits + SizeBits;
+    private readonly int _fingerprintShift = unitBits + SizeBits + UseBits;
+    private readonly ulong _unitMask = (1UL << unitBits) - 1;
+
+    /// <summary>How far the log goes before units repeat.</summary>
+    internal long AddressRange => (long)(_unitMask + 1) * UnitBytes;
+
+    private ulong FingerprintMask => ((1UL << _fingerprintBits) - 1) << _fingerprintShift;
+
+    private ulong UseMask => ((1UL << UseBits) - 1) << _useShift;
+
+    /// <summary>The key's part of a slot.</summary>
+    internal ulong Fingerprint(ulong hash) => hash >> (64 - _fingerprintBits) << _fingerprintShift;
+
+    internal ulong FingerprintOf(ulong slot) => slot & FingerprintMask;
+
+    internal bool IsOf(ulong slot, ulong fingerprint) => slot != 0 && (slot & FingerprintMask) == fingerprint;
+
+    /// <summary>A visible slot that has not been used yet.</summary>
+    internal ulong Create(ulong fingerprint, long address, int recordBytes) =>
+        fingerprint | ((ulong)SizeClass(recordBytes) << _sizeShift) | ((ulong)(address / UnitBytes) & _unitMask);
+
+    internal bool IsPending(ulong slot) => (slot & UseMask) == UseMask;
+
+    internal ulong AsPending(ulong slot) => slot | UseMask;
+
+    internal int Uses(ulong slot) => (int)((slot & UseMask) >> _useShift);
+
+    internal ulong WithUses(ulong slot, int uses) => (slot & ~UseMask) | ((ulong)uses << _useShift);
+
+    /// <summary>Whether two slots point to the same record for the same key, used or not.</summary>
+    internal bool IsSameRecord(ulong left, ulong right) => ((left ^ right) & ~UseMask) == 0;
+
+    /// <summary>The address of the record, which lies before the tail.</summary>
+    internal long Address(ulong slot, long tail)
+    {
+        var unit = slot & _unitMask;
+        var tailUnit = (ulong)tail / UnitBytes;
+        return (long)((tailUnit - ((tailUnit - unit) & _unitMask)) * UnitBytes);
+    }
+
+    /// <summary>The most bytes the record can have.</summary>
+    internal int RecordBound(ulong slot) => Bound((int)(slot >> _sizeShift) & ((1 << SizeBits) - 1));
+
+    private static int SizeClass(int bytes)
+    {
+        if (bytes <= SmallestRecord)
+        {
+            return 0;
+        }
+
+        // Four classes for each power of two.
+        var power = BitOperations.Log2((uint)bytes - 1);
+        var steps = ((bytes - 1) >> (power - 2)) - 3;
+        return ((power - 8) * 4) + steps;
+    }
+
+    private static int Bound(int sizeClass) => (int)Math.Min((4L + (sizeClass & 3)) << (6 + (sizeClass >> 2)), LargestRecord);
+}

@@ -1,0 +1,187 @@
+using CacheKit.Disk;
+using CacheKit.Stores;
+using CacheKit.Tests.Diagnostics;
+using static CacheKit.Tests.Disk.DiskStoreCalls;
+
+namespace CacheKit.Tests.Disk;
+
+/// <summary>A directory is opened where that is possible, told clearly where it is not, and nothing of the user's in it is touched.</summary>
+public sealed class DiskOpeningTests : IDisposable
+{
+    private readonly DiskFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Missing_directories_are_created()
+    {
+        var nested = Path.Combine(_folder.Root, "a", "b", "c");
+        await using var store = _folder.Open(settings => settings with { Path = nested });
+        await store.Set("key", Bytes(1, 10));
+        await store.ClearAsync(default);
+        Directory.Exists(nested).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("below")]
+    public void A_file_in_the_way_is_told_and_left_alone(string below)
+    {
+        Directory.CreateDirectory(_folder.Root);
+        var file = Path.Combine(_folder.Root, "file");
+        File.WriteAllText(file, "mine");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(file, below) }))
+            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*")
+            .Which.Failure.Should().Be(StoreFailure.Permanent);
+        File.ReadAllText(file).Should().Be("mine");
+    }
+
+    [Fact]
+    public async Task What_else_is_in_the_directory_stays()
+    {
+        Directory.CreateDirectory(_folder.Root);
+        string[] files = [Path.Combine(_folder.Root, "cache.db"), Path.Combine(_folder.Root, "seg00000.ck"), Path.Combine(_folder.Root, "index.ck")];
+        foreach (var file in files)
+            File.WriteAllText(file, file);
+        await using (var store = _folder.Open())
+            await store.Set("key", Bytes(1, 10));
+        foreach (var file in files)
+            File.ReadAllText(file).Should().Be(file);
+    }
+
+    [Fact]
+    public async Task An_index_of_another_format_is_replaced_by_an_empty_one()
+    {
+        Directory.CreateDirectory(_folder.Files);
+        File.WriteAllBytes(_folder.IndexPath, Bytes(1, 100_000));
+        File.WriteAllBytes(Path.Combine(_folder.Files, "seg00003.ck"), Bytes(2, 100_000));
+        await using var store = _folder.Open();
+        (await store.Get("key")).Should().BeNull();
+        await store.Set("key", Bytes(1, 10));
+        (await store.Get("key")).Should().NotBeNull();
+        store.IsShared.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Another_format_lives_beside_this_one()
+    {
+        var other = Path.Combine(Path.GetDirectoryName(_folder.Files)!, "v0"); // never a root
+        Directory.CreateDirectory(other);
+        File.WriteAllText(Path.Combine(other, "index.ck"), "older");
+        await using var store = _folder.Open();
+        File.ReadAllText(Path.Combine(other, "index.ck")).Should().Be("older");
+    }
+
+    [Fact]
+    public async Task Other_sizes_start_empty_unless_somebody_uses_the_cache()
+    {
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        var larger = DiskFolder.Small with { SegmentCount = 32 };
+        var first = _folder.Open();
+        await first.Set("key", Bytes(1, 10));
+        await using (var second = _folder.Open(settings => settings with { Geometry = larger }))
+        {
+            (await second.Get("key")).Should().NotBeNull("it keeps the sizes that are in use");
+            logger.Messages.Should().ContainSingle(message => message.Id == 202);
+        }
+
+        await first.DisposeAsync();
+        await using var third = _folder.Open(settings => settings with { Geometry = larger });
+        (await third.Get("key")).Should().BeNull();
+        third.GetStatistics().MaximumBytes.Should().Be(larger.DataBytes + larger.IndexBytes);
+    }
+
+    [Fact]
+    public async Task A_store_that_is_not_shared_is_alone_and_leaves_nothing()
+    {
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        var one = _folder.Open(settings => settings with { IsShared = false });
+        var two = _folder.Open(settings => settings with { IsShared = false });
+        await one.Set("key", Bytes(1, 10_000));
+        (await one.Get("key")).Should().NotBeNull();
+        (await two.Get("key")).Should().BeNull();
+        (one.IsShared, one.GetStatistics().IsShared).Should().Be((false, false));
+        logger.Messages.Should().BeEmpty("it was asked for");
+        await one.DisposeAsync();
+        await two.DisposeAsync();
+        Directory.GetFileSystemEntries(Path.GetDirectoryName(_folder.Files)!).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task What_a_private_store_that_died_has_left_is_removed_by_the_next()
+    {
+        var cache = Path.GetDirectoryName(_folder.Files)!;
+        var orphan = Path.Combine(cache, DiskDirectory.PrivatePrefix + "orphan");
+        Directory.CreateDirectory(orphan);
+        File.WriteAllText(Path.Combine(orphan, "lock"), "");
+        File.WriteAllText(Path.Combine(orphan, "seg00001.ck"), "data");
+        await using var living = _folder.Open(settings => settings with { IsShared = false });
+        await using var another = _folder.Open(settings => settings with { IsShared = false });
+        Directory.Exists(orphan).Should().BeFalse();
+        Directory.GetDirectories(cache).Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task A_damaged_index_that_others_use_makes_the_newcomer_go_its_own_way()
+    {
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        await using var first = _folder.Open();
+        await first.Set("key", Bytes(1, 10));
+        using (var file = File.OpenHandle(_folder.IndexPath, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+            RandomAccess.Write(file, new byte[64], 0);
+        await using var second = _folder.Open();
+        second.IsShared.Should().BeFalse();
+        logger.Messages.Should().ContainSingle(message => message.Id == 200);
+        (await first.Get("key")).Should().NotBeNull("sizes were read when it was opened");
+        (await second.Get("key")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_process_that_holds_the_directory_for_long_is_waited_for()
+    {
+        await _folder.Open().DisposeAsync();
+        var held = FileLock.TryTake(Path.Combine(_folder.Files, DiskDirectory.OpenLockFile))!;
+        var opening = Task.Run(() => _folder.Open());
+        await Task.Yield();
+        opening.IsCompleted.Should().BeFalse();
+        held.Dispose();
+        await (await opening).DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Many_who_open_at_once_share_one_index()
+    {
+        var stores = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => _folder.Open())));
+        for (var i = 0; i < stores.Length; i++)
+            await stores[i].Set($"key{i}", Bytes(i, 10));
+        foreach (var store in stores)
+        {
+            for (var i = 0; i < stores.Length; i++)
+                (await store.Get($"key{i}")).Should().Equal(Bytes(i, 10));
+        }
+
+        foreach (var store in stores)
+            await store.DisposeAsync();
+        ProcessLocks.IsAnyHeld(_folder.Files).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task An_inspector_looks_into_a_cache_in_use_and_into_one_that_is_not()
+    {
+        _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>().WithMessage("There is no disk cache 'default'*");
+        var store = _folder.Open();
+        await store.Set("key", Bytes(1, 10));
+        await using (var inspector = DiskCacheInspector.Open(_folder.Root))
+        {
+            inspector.GetStatistics().Entries.Should().Be(1);
+            (await inspector.CheckAsync()).LiveEntries.Should().Be(1);
+        }
+
+        await store.DisposeAsync();
+        await using (var inspector = DiskCacheInspector.Open(_folder.Root))
+            inspector.GetStatistics().Entries.Should().Be(1);
+    }
+}
