@@ -12,6 +12,7 @@ public sealed class CacheEntryOptions
     private readonly TimeSpan? _slidingExpiration, _memoryExpiration, _jitter, _staleFor, _retryAfterFailure, _softTimeout, _hardTimeout;
     private readonly double? _refreshAheadThreshold;
     private readonly long? _size;
+    private readonly CacheTiers? _tiers;
     private readonly IChangeToken[]? _expirationTokens;
 
     /// <summary>
@@ -160,7 +161,19 @@ public sealed class CacheEntryOptions
     public bool? AllowStale { get; init; }
 
     /// <summary>The tiers to read from and to write to. Default: all that the cache has.</summary>
-    public CacheTiers? Tiers { get; init; }
+    /// <value>Of a cache's default options it includes <see cref="CacheTiers.ReadMemory"/>; a cache that is not to read memory has none.</value>
+    public CacheTiers? Tiers
+    {
+        get => _tiers;
+        init
+        {
+            _tiers = value;
+            SkipsMemoryRead = value is { } tiers && (tiers & CacheTiers.ReadMemory) == 0;
+        }
+    }
+
+    /// <summary>Whether a call goes past memory. Asked on every hit.</summary>
+    internal bool SkipsMemoryRead { get; private init; }
 
     /// <summary>Whether large values are compressed on their way to a store. Default: what the cache says.</summary>
     public bool? Compress { get; init; }

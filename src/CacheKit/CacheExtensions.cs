@@ -29,7 +29,7 @@ public static class CacheExtensions
     {
         if (cache is Cache engine)
         {
-            return engine.TryGetHit<T>(key, cancellationToken, out var value)
+            return engine.TryGetHit<T>(key, null, cancellationToken, out var value)
                 ? new(new CacheLookup<T>(value))
                 : engine.GetPastHitAsync<T>(key, null, cancellationToken);
         }
@@ -179,7 +179,7 @@ public static class CacheExtensions
         ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine)
         {
-            return engine.TryGetHit<T>(key, cancellationToken, out var value)
+            return engine.TryGetHit<T>(key, options, cancellationToken, out var value)
                 ? new(value)
                 : engine.GetOrCreatePastHitAsync(key, factory, call, options, cancellationToken);
         }
@@ -196,7 +196,7 @@ public static class CacheExtensions
         if (cache is Cache engine)
         {
             // The options are made past the hit, so that a hit allocates nothing.
-            return engine.TryGetHit<T>(key, cancellationToken, out var value)
+            return engine.TryGetHit<T>(key, null, cancellationToken, out var value)
                 ? new(value)
                 : engine.GetOrCreatePastHitAsync(key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
         }

@@ -169,6 +169,10 @@ public interface ICache
     /// <remarks>A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such.</remarks>
     ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Tells what the cache knows of a key: in which tiers it is, how long it has to live, why it is not there any more.</summary>
+    /// <remarks>For people and diagnostics: it asks every tier, and changes nothing.</remarks>
+    ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default);
+
     /// <summary>Takes a snapshot of what the cache has done since it was created. Cost: microseconds, no lock on the hit path.</summary>
     CacheStatistics GetStatistics();
 }

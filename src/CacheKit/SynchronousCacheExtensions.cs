@@ -26,7 +26,7 @@ public static class SynchronousCacheExtensions
     {
         ArgumentNullException.ThrowIfNull(factory);
         ArgumentNullException.ThrowIfNull(cache);
-        return cache is Engine.Cache engine && engine.TryGetHit<T>(key, default, out var value)
+        return cache is Engine.Cache engine && engine.TryGetHit<T>(key, options, default, out var value)
             ? value
             : Wait(cache.GetOrCreateAsync(key, factory, static (create, _, _) => new ValueTask<T>(create()), options));
     }
@@ -37,7 +37,7 @@ public static class SynchronousCacheExtensions
     {
         ArgumentNullException.ThrowIfNull(factory);
         ArgumentNullException.ThrowIfNull(cache);
-        return cache is Engine.Cache engine && engine.TryGetHit<T>(key, default, out var value)
+        return cache is Engine.Cache engine && engine.TryGetHit<T>(key, options, default, out var value)
             ? value
             : Wait(cache.GetOrCreateAsync(key, factory, static (create, context, _) => new ValueTask<T>(create(context)), options));
     }

@@ -16,7 +16,11 @@ public sealed class LayeringTests
         ["CacheKit.Engine"] = _outermost,
     };
 
-    private static readonly string[] _machinery = ["CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", "CacheKit.Disk"];
+    private static readonly string[] _machinery =
+    [
+        "CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", "CacheKit.Disk",
+        "CacheKit.Redis.Connection", "CacheKit.Redis.Diagnostics", "CacheKit.Redis.Feed", "CacheKit.Redis.Protocol", "CacheKit.Redis.Store",
+    ];
 
     private static readonly Dictionary<string, string[]> _assembliesAllowed = new()
     {
@@ -30,6 +34,14 @@ public sealed class LayeringTests
             "Microsoft.Extensions.Logging.Abstractions",
             "Microsoft.Extensions.Options",
             "Microsoft.Extensions.Primitives",
+        ],
+        ["CacheKit.Redis"] =
+        [
+            "CacheKit",
+            "Microsoft.Extensions.DependencyInjection.Abstractions",
+            "Microsoft.Extensions.Hosting.Abstractions",
+            "Microsoft.Extensions.Logging.Abstractions",
+            "StackExchange.Redis",
         ],
         ["CacheKit.AspNetCore"] =
         [
@@ -57,8 +69,10 @@ public sealed class LayeringTests
     [Fact]
     public void Each_layer_uses_only_what_lies_below_it() => UpwardUses(Assembly.Load("CacheKit")).Should().BeEmpty();
 
-    [Fact]
-    public void The_machinery_is_internal() => VisibleMachinery(Assembly.Load("CacheKit")).Should().BeEmpty();
+    [Theory]
+    [InlineData("CacheKit")]
+    [InlineData("CacheKit.Redis")]
+    public void The_machinery_is_internal(string package) => VisibleMachinery(Assembly.Load(package)).Should().BeEmpty();
 
     [Theory]
     [MemberData(nameof(Projects))]

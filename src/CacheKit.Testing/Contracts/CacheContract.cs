@@ -23,6 +23,15 @@ public abstract class CacheContract : IAsyncLifetime
     /// <param name="options">What the test asks for.</param>
     protected abstract ValueTask<ICache> BuildAsync(CacheContractOptions options);
 
+    /// <summary>
+    /// Whether stores stand behind the cache's memory. What memory declines or forgets may then be there all the same, and expiration in them goes by
+    /// the wall clock, which all of their processes share.
+    /// </summary>
+    protected virtual bool HasStores => false;
+
+    /// <summary>Whether values are kept in memory at all.</summary>
+    protected virtual bool HasMemory => true;
+
     /// <summary>Checks a cache's integrity; throws if something is wrong. Called for each after its test, when nothing is under way.</summary>
     /// <param name="cache">A cache that <see cref="BuildAsync"/> has made.</param>
     protected virtual ValueTask VerifyAsync(ICache cache) => default;

@@ -116,12 +116,12 @@ public abstract class CapacityContract : CacheContract
         foreach (var size in new[] { 10_001, long.MaxValue })
         {
             await cache.SetAsync("heavy", 3, new CacheEntryOptions { Size = size });
-            await ExpectMissAsync(cache, "heavy");
+            await ExpectDeclinedAsync(cache, "heavy", 3);
         }
 
         await ExpectAsync(cache, "a", 1);
         await ExpectAsync(cache, "b", 2);
-        cache.GetStatistics().Refusals.Should().Be(2);
+        cache.GetStatistics().Refusals.Should().BeGreaterThanOrEqualTo(2);
     }
 
     [Fact]
@@ -130,8 +130,8 @@ public abstract class CapacityContract : CacheContract
         var cache = await CreateAsync(options => options.Memory.MaximumBytes = 10_000);
         await cache.SetAsync("k", 1, new CacheEntryOptions { Size = 100 });
         await cache.SetAsync("k", 2, new CacheEntryOptions { Size = 10_001 });
-        await ExpectMissAsync(cache, "k");
         cache.GetStatistics().Weight.Should().Be(0);
+        await ExpectDeclinedAsync(cache, "k", 2);
     }
 
     [Fact]
@@ -140,8 +140,8 @@ public abstract class CapacityContract : CacheContract
         var cache = await CreateAsync(options => options.Memory.MaximumBytes = 10_000);
         var options = new CacheEntryOptions { Size = 10_001 };
         (await CreateOrGet(cache, "k", 1, options)).Should().Be(1);
-        (await CreateOrGet(cache, "k", 2, options)).Should().Be(2);
-        await ExpectMissAsync(cache, "k");
+        (await CreateOrGet(cache, "k", 2, options)).Should().Be(HasStores ? 1 : 2);
+        await ExpectDeclinedAsync(cache, "k", 1);
     }
 
     [Fact]
@@ -149,10 +149,10 @@ public abstract class CapacityContract : CacheContract
     {
         var cache = await CreateAsync(options => options.Memory.MaximumBytes = 10_000);
         var heavy = new CacheEntryOptions { Size = 10_001 };
-        (await Soon(cache.TryAddAsync("k", 1, heavy))).Should().BeFalse();
-        (await Soon(cache.SetManyAsync<int>([new("a", 1), new("b", 2)], heavy))).Should().Be(0);
+        (await Soon(cache.TryAddAsync("k", 1, heavy))).Should().Be(HasStores);
+        (await Soon(cache.SetManyAsync<int>([new("a", 1), new("b", 2)], heavy))).Should().Be(HasStores ? 2 : 0);
         await cache.SetAsync("k", 1, heavy);
-        cache.GetStatistics().Sets.Should().Be(0);
+        cache.GetStatistics().Sets.Should().Be(HasStores ? 4 : 0);
         cache.GetStatistics().Refusals.Should().Be(4);
     }
 
@@ -298,4 +298,7 @@ public abstract class CapacityContract : CacheContract
         cache.GetStatistics().Entries.Should().Be(1, "what is removed must not take the room of others for ever");
         log.Count("Removed k0").Should().Be(1);
     }
+
+    /// <summary>Asserts that what memory has declined is nowhere, or in a store.</summary>
+    private Task ExpectDeclinedAsync(ICache cache, string key, int value) => HasStores ? ExpectAsync(cache, key, value) : ExpectMissAsync(cache, key);
 }

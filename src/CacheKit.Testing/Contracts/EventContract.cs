@@ -65,7 +65,7 @@ public abstract class EventContract : CacheContract
             options.Name = "named";
             options.Observers.Add(new EndedObserver((name, key, value) => seen.Enqueue((name, key, value))));
         });
-        var value = new object();
+        var value = "text";
         await cache.SetAsync("k", value);
         await cache.RemoveAsync("k");
         seen.Should().ContainSingle().Which.Should().Be(("named", "k", value));
@@ -210,7 +210,12 @@ public abstract class EventContract : CacheContract
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
         await Soon(Task.WhenAll(work));
         await cache.ClearAsync();
-        ended.Should().HaveCount(8_000);
+        ended.Count.Should().BeLessThanOrEqualTo(8_000);
+        if (!HasStores)
+        {
+            ended.Should().HaveCount(8_000); // of two that are set at once in a store, memory may keep neither
+        }
+
         ended.Values.Should().OnlyContain(times => times == 1);
     }
 

@@ -125,7 +125,13 @@ public abstract class IsolationContract : CacheContract
     public async Task Copies_are_made_with_the_function_given_for_the_type()
     {
         var cache = await CreateAsync(options => options.Cache.Isolation.CopyWith<Uncopyable>(value => new(new MemoryStream(), value.Id)));
-        await cache.SetAsync("k", new Uncopyable(new MemoryStream(), 7));
+        await cache.SetAsync("k", new Uncopyable(new MemoryStream(), 7), new CacheEntryOptions { Tiers = CacheTiers.Memory });
+        if (!HasMemory)
+        {
+            await ExpectMissAsync(cache, "k"); // what no store can hold
+            return;
+        }
+
         var one = (await Soon(cache.GetAsync<Uncopyable>("k"))).Value;
         var other = (await Soon(cache.GetAsync<Uncopyable>("k"))).Value;
         other.Should().NotBeSameAs(one);

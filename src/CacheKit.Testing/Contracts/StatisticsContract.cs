@@ -10,7 +10,7 @@ public abstract class StatisticsContract : CacheContract
     public async Task A_new_cache_has_done_nothing()
     {
         var cache = await CreateAsync();
-        cache.GetStatistics().Should().BeEquivalentTo(new CacheStatistics());
+        cache.GetStatistics().Should().BeEquivalentTo(new CacheStatistics(), options => options.Excluding(statistics => statistics.Tiers));
         cache.GetStatistics().HitRatio.Should().Be(0);
     }
 
@@ -154,7 +154,7 @@ public abstract class StatisticsContract : CacheContract
         var statistics = cache.GetStatistics();
         statistics.FactoryRuns.Should().Be(1);
         statistics.Misses.Should().Be(3);
-        statistics.Entries.Should().Be(3);
+        statistics.Entries.Should().Be(HasMemory ? 3 : 0);
         statistics.Sets.Should().Be(0, "what a factory makes is not a set");
     }
 
@@ -170,7 +170,7 @@ public abstract class StatisticsContract : CacheContract
         await cache.IncrementAsync("e");
         await cache.SetAsync("f", 1, TimeSpan.Zero);
         cache.GetStatistics().Sets.Should().Be(6);
-        cache.GetStatistics().Entries.Should().Be(5);
+        cache.GetStatistics().Entries.Should().Be(HasMemory ? HasStores ? 4 : 5 : 0, "a store keeps its counters to itself");
     }
 
     [Fact]
@@ -210,11 +210,11 @@ public abstract class StatisticsContract : CacheContract
         await ExpectMissAsync(cache, "b");
         token.Change();
         var statistics = cache.GetStatistics();
-        statistics.Replacements.Should().Be(1);
-        statistics.Expirations.Should().Be(1);
-        statistics.TokenExpirations.Should().Be(1);
+        statistics.Replacements.Should().Be(HasMemory ? 1 : 0);
+        statistics.Expirations.Should().Be(HasMemory ? 1 : 0);
+        statistics.TokenExpirations.Should().Be(HasMemory ? 1 : 0);
         statistics.Evictions.Should().Be(0);
-        statistics.Entries.Should().Be(1);
+        statistics.Entries.Should().Be(HasMemory ? 1 : 0);
     }
 
     [Fact]

@@ -69,7 +69,7 @@ internal sealed class StorePartition
             var expiresAt = ExpiryOf(item);
             if (options.KnownStamp == item.Stamp)
             {
-                return StoreLookup.NotModified(_clock, item.Stamp, expiresAt, item.RetainUntil);
+                return StoreLookup.NotModified(_clock, item.Stamp, expiresAt, item.RetainUntil) with { ExpiredAt = item.ExpiredAt };
             }
 
             if (item.Number is { } number)
@@ -79,11 +79,11 @@ internal sealed class StorePartition
 
             if (options.WithoutPayload)
             {
-                return StoreLookup.Found(_clock, item.Stamp, default, expiresAt, item.RetainUntil);
+                return StoreLookup.Found(_clock, item.Stamp, default, expiresAt, item.RetainUntil) with { ExpiredAt = item.ExpiredAt };
             }
 
             var payload = lend(item.Payload);
-            return StoreLookup.Found(_clock, item.Stamp, payload.Memory, expiresAt, item.RetainUntil, payload);
+            return StoreLookup.Found(_clock, item.Stamp, payload.Memory, expiresAt, item.RetainUntil, payload) with { ExpiredAt = item.ExpiredAt };
         }
     }
 
@@ -127,6 +127,7 @@ internal sealed class StorePartition
                 RetainUntil = entry.RetainUntil,
                 // Made from an entry that somebody has expired meanwhile.
                 IsExpired = condition.Kind == StoreConditionKind.IfUnchanged && old is { IsExpired: true },
+                ExpiredAt = condition.Kind == StoreConditionKind.IfUnchanged ? old?.ExpiredAt : null,
             };
 
             // Nobody remembers what happened to tags below the floor. To those of the old entry nothing did, or it would not be live.
@@ -187,6 +188,7 @@ internal sealed class StorePartition
             else if (slot.Item is not null)
             {
                 slot.Item.IsExpired = true;
+                slot.Item.ExpiredAt ??= now;
             }
 
             return new(_clock, wasFresh);

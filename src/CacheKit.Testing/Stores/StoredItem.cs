@@ -22,4 +22,7 @@ internal sealed class StoredItem
 
     /// <summary>Whether it was expired by its key, or by a tag that has been forgotten since.</summary>
     internal bool IsExpired { get; set; }
+
+    /// <summary>When it was expired by its key.</summary>
+    internal DateTimeOffset? ExpiredAt { get; set; }
 }

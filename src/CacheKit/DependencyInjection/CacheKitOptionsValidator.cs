@@ -22,6 +22,13 @@ internal sealed class CacheKitOptionsValidator : IValidateOptions<CacheKitOption
                     $"must be greater than zero, but is {defaults.Expiration}: nothing would ever be stored. Leave it unset for no limit.");
             }
 
+            if (defaults.SkipsMemoryRead)
+            {
+                errors.Add(
+                    $"{nameof(options.DefaultEntryOptions)}.{nameof(defaults.Tiers)}",
+                    $"must include {nameof(CacheTiers.ReadMemory)}, but is {defaults.Tiers}. A cache that is not to read memory needs none: call {nameof(CacheKitBuilder.WithoutMemory)}.");
+            }
+
             foreach (var tag in defaults.Tags ?? [])
             {
                 if (TagError(tag) is { } error)

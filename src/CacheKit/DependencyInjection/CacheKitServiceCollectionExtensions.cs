@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using CacheKit;
 using CacheKit.DependencyInjection;
 using CacheKit.Engine;
+using CacheKit.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -110,6 +111,8 @@ public static class CacheKitServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<CacheKitOptions>, CacheKitOptionsValidator>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MemoryOptions>, MemoryOptionsValidator>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<StoreRegistrations>, StoreRegistrationsValidator>());
+        services.AddOptions<StoreRegistrations>(builder.OptionsName).ValidateOnStart();
         services.AddOptions<CacheKitOptions>(builder.OptionsName).ValidateOnStart();
         services.AddOptions<MemoryOptions>(builder.OptionsName).ValidateOnStart();
 
@@ -141,18 +144,45 @@ public static class CacheKitServiceCollectionExtensions
         _creating = (provider, name);
         try
         {
-            return new(
-                name,
-                provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName),
-                provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName),
-                provider.GetRequiredService<TimeProvider>(),
-                provider.GetService<ILoggerFactory>()?.CreateLogger(LogCategory) ?? NullLogger.Instance,
-                [.. provider.GetKeyedServices<CacheObserver>(name)],
-                provider.GetService<IMeterFactory>());
+            return CreateWithStores(provider, name, optionsName);
         }
         finally
         {
             _creating = outer;
+        }
+    }
+
+    private static Cache CreateWithStores(IServiceProvider provider, string name, string optionsName)
+    {
+        // All options first: a mistake in them is told before any store opens a file or a connection.
+        var options = provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName);
+        var memory = provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName);
+        var registrations = provider.GetRequiredService<IOptionsMonitor<StoreRegistrations>>().Get(optionsName);
+        var time = provider.GetRequiredService<TimeProvider>();
+        var loggers = provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
+        var context = new StoreContext(name, time, loggers, provider);
+        var stores = new List<StoreSetup>();
+        try
+        {
+            foreach (var registration in registrations.Stores)
+            {
+                var store = registration.Create(context)
+                    ?? throw new InvalidOperationException($"A store of the cache '{name}' is null: the function given to UseStore must create one.");
+                stores.Add(new(store, registration.Options));
+            }
+
+            return new(
+                name, options, memory, time, loggers.CreateLogger(LogCategory), [.. provider.GetKeyedServices<CacheObserver>(name)],
+                provider.GetService<IMeterFactory>(), stores: stores, hasMemory: registrations.HasMemory);
+        }
+        catch
+        {
+            foreach (var (store, _) in stores)
+            {
+                _ = store.DisposeAsync().AsTask();
+            }
+
+            throw;
         }
     }
 }

@@ -70,7 +70,7 @@ internal sealed class CacheCounters : IDisposable
         }
     }
 
-    internal CacheStatistics Snapshot(long entries, long weight) => new()
+    internal CacheStatistics Snapshot(long entries, long weight, IReadOnlyList<CacheTierStatistics>? tiers = null) => new()
     {
         Hits = _hits.Value,
         StaleHits = Volatile.Read(ref _staleHits),
@@ -90,6 +90,7 @@ internal sealed class CacheCounters : IDisposable
         Refusals = Volatile.Read(ref _refusals),
         Entries = entries,
         Weight = weight,
+        Tiers = tiers ?? [],
     };
 
     public void Dispose()

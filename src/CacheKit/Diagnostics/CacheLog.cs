@@ -40,6 +40,17 @@ internal static partial class CacheLog
     [LoggerMessage(9, LogLevel.Debug, "Cache '{Cache}': the factory of '{Key}' failed after everybody had stopped waiting for it.")]
     internal static partial void LateFactoryFailed(this ILogger logger, string cache, string key, Exception exception);
 
+    [LoggerMessage(40, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has bytes that are no entry of this cache, or no longer one; they count as a miss. {Unreported} earlier ones were not logged.")]
+    internal static partial void EntryUnreadable(this ILogger logger, string cache, string store, long unreported);
+
+    [LoggerMessage(41, LogLevel.Debug, "Cache '{Cache}': what the store '{Store}' has under '{Key}' cannot be read.")]
+    internal static partial void EntryOfKeyUnreadable(this ILogger logger, string cache, string store, string key);
+
+    [LoggerMessage(42, LogLevel.Warning, "Cache '{Cache}': an entry of {Bytes} bytes is more than the {Maximum} that the store '{Store}' takes, and is kept elsewhere only. {Unreported} earlier ones were not logged.")]
+    internal static partial void EntryTooLarge(this ILogger logger, string cache, string store, long bytes, long maximum, long unreported);
+
+    [LoggerMessage(43, LogLevel.Information, "Cache '{Cache}': messages of other nodes may have been lost; entries in memory are compared with the store '{Store}' when they are next used.")]
+    internal static partial void EntriesSuspected(this ILogger logger, string cache, string store);
     [LoggerMessage(20, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' failed and the cache went on without it ({Operation}, {Failure}). {Unreported} earlier failures of this kind were not logged.")]
     internal static partial void StoreFailed(this ILogger logger, string cache, string store, string operation, string failure, long unreported, Exception exception);
 
@@ -57,6 +68,27 @@ internal static partial class CacheLog
 
     [LoggerMessage(25, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' was not disposed properly.")]
     internal static partial void StoreDisposalFailed(this ILogger logger, string cache, string store, Exception exception);
+
+    [LoggerMessage(26, LogLevel.Warning, "Cache '{Cache}': could not subscribe to what other nodes change in '{Store}'; it is tried again. {Unreported} earlier failures were not logged.")]
+    internal static partial void SubscriptionFailed(this ILogger logger, string cache, string store, long unreported, Exception exception);
+
+    [LoggerMessage(27, LogLevel.Warning, "Cache '{Cache}': messages of other nodes over '{Store}' may be lost from now on. {Unreported} earlier times were not logged.")]
+    internal static partial void FeedDisconnected(this ILogger logger, string cache, string store, long unreported);
+
+    [LoggerMessage(28, LogLevel.Information, "Cache '{Cache}': messages of other nodes over '{Store}' arrive again, after {Elapsed}.")]
+    internal static partial void FeedReconnected(this ILogger logger, string cache, string store, TimeSpan elapsed);
+
+    [LoggerMessage(29, LogLevel.Information, "Cache '{Cache}': messages of other nodes over '{Store}' may have been lost ({Reason}); what memory holds is compared with the store when it is next asked for. {Unreported} earlier times were not logged.")]
+    internal static partial void MessagesLost(this ILogger logger, string cache, string store, string reason, long unreported);
+
+    [LoggerMessage(30, LogLevel.Debug, "Cache '{Cache}': {Bytes} bytes over '{Store}' are no message of this library, and were ignored.")]
+    internal static partial void ForeignMessage(this ILogger logger, string cache, string store, int bytes);
+
+    [LoggerMessage(31, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has missed more than the {Capacity} changes that are kept; all of what it holds from before counts as removed. {Unreported} earlier times were not logged.")]
+    internal static partial void RecoveryOverflowed(this ILogger logger, string cache, string store, int capacity, long unreported);
+
+    [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} changes it had missed. {Unreported} earlier times were not logged.")]
+    internal static partial void Recovered(this ILogger logger, string cache, string store, int changes, long unreported);
 
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);

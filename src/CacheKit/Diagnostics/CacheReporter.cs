@@ -6,12 +6,16 @@ namespace CacheKit.Diagnostics;
 /// <summary>Tells of what happens in a cache to all who want to know: its counters, its instruments, observers, the log.</summary>
 /// <remarks>Never throws, and is never called under a lock.</remarks>
 internal sealed class CacheReporter(
-    string cacheName, CacheCounters counters, CacheInstruments instruments, Observers observers, ILogger logger, TimeProvider time)
+    string cacheName, CacheCounters counters, CacheInstruments instruments, Observers observers, ILogger logger, TimeProvider time,
+    DepartureLog? departures = null)
 {
     private readonly ILogger _logger = GuardedLogger.For(logger);
     private readonly LogThrottle _failureLog = new(time);
     private readonly LogThrottle _refreshLog = new(time);
     private readonly LogThrottle _hardTimeoutLog = new(time);
+    private readonly LogThrottle _unreadableLog = new(time);
+    private readonly LogThrottle _tooLargeLog = new(time);
+    private readonly LogThrottle _suspectLog = new(time);
 
     internal string CacheName => cacheName;
 
@@ -42,6 +46,7 @@ internal sealed class CacheReporter(
     internal void EntryEnded(MemoryEntry entry, CacheEntryEndReason reason)
     {
         counters.Ended(reason);
+        departures?.Note(entry.Hash, reason);
         if (!observers.IsEmpty)
         {
             observers.EntryEnded(entry.Key, entry.StoredValue, reason);
@@ -108,6 +113,35 @@ internal sealed class CacheReporter(
         if (!observers.IsEmpty)
         {
             observers.StaleServed(key);
+        }
+    }
+
+    /// <summary>A store has bytes under a key that are not an entry.</summary>
+    internal void UnreadableEntry(string store, string key)
+    {
+        if (_unreadableLog.ShouldLog(out var unreported))
+        {
+            _logger.EntryUnreadable(cacheName, store, unreported);
+        }
+
+        _logger.EntryOfKeyUnreadable(cacheName, store, key);
+    }
+
+    /// <summary>An entry is larger than a store takes.</summary>
+    internal void EntryTooLargeForStore(string store, int bytes, int maximum)
+    {
+        if (_tooLargeLog.ShouldLog(out var unreported))
+        {
+            _logger.EntryTooLarge(cacheName, store, bytes, maximum, unreported);
+        }
+    }
+
+    /// <summary>Everything in memory is to be compared with a store.</summary>
+    internal void EntriesSuspected(string store)
+    {
+        if (_suspectLog.ShouldLog(out _))
+        {
+            _logger.EntriesSuspected(cacheName, store);
         }
     }
 

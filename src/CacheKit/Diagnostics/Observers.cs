@@ -5,6 +5,8 @@ namespace CacheKit.Diagnostics;
 /// <summary>The observers of one cache, called one after the other; whatever they throw is logged and goes no further.</summary>
 internal sealed class Observers
 {
+    private static readonly AsyncLocal<bool> _isTelling = new();
+
     private readonly string _cacheName;
     private readonly ILogger _logger;
     private readonly CacheObserver[] _observers;
@@ -33,8 +35,16 @@ internal sealed class Observers
     /// <summary>Whether there is nobody to tell.</summary>
     internal bool IsEmpty => _observers.Length == 0;
 
+    /// <summary>
+    /// Whether the calling code runs in an observer that is being told that an entry has left. What it reads from a store must not make another one leave,
+    /// of which it would be told in turn, without end.
+    /// </summary>
+    internal static bool IsTellingOfEnd => _isTelling.Value;
+
     internal void EntryEnded(string key, object? value, CacheEntryEndReason reason)
     {
+        var wasTelling = _isTelling.Value;
+        _isTelling.Value = true;
         for (var i = 0; i < _observers.Length; i++)
         {
             try
@@ -46,6 +56,8 @@ internal sealed class Observers
                 LogFailure(i, exception);
             }
         }
+
+        _isTelling.Value = wasTelling;
     }
 
     internal void FactorySucceeded(string key, TimeSpan elapsed)

@@ -11,6 +11,8 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time)]; // by StoreFailure
     private readonly LogThrottle _timeoutLog = new(time);
     private readonly LogThrottle _openedLog = new(time);
+    private readonly LogThrottle _overflowLog = new(time);
+    private readonly LogThrottle _recoveredLog = new(time);
     private bool _isOpeningLogged;
     private long _openedAt;
 
@@ -68,6 +70,22 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
         if (Interlocked.Exchange(ref _isOpeningLogged, false))
         {
             _logger.CircuitClosed(cacheName, storeName, time.GetElapsedTime(Volatile.Read(ref _openedAt)));
+        }
+    }
+
+    internal void RecoveryOverflowed(int capacity)
+    {
+        if (_overflowLog.ShouldLog(out var unreported))
+        {
+            _logger.RecoveryOverflowed(cacheName, storeName, capacity, unreported);
+        }
+    }
+
+    internal void Recovered(int changes)
+    {
+        if (_recoveredLog.ShouldLog(out var unreported))
+        {
+            _logger.Recovered(cacheName, storeName, changes, unreported);
         }
     }
 

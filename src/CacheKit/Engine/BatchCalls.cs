@@ -9,7 +9,8 @@ namespace CacheKit.Engine;
 /// batches that overlap do not wait for each other.
 /// </remarks>
 internal sealed class BatchCalls(
-    EntryReader reader, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter)
+    EntryReader reader, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter, CacheEntryOptions defaults,
+    bool hasStores)
 {
     internal async ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateAsync<TState, T>(
         string[] keys, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
@@ -43,15 +44,38 @@ internal sealed class BatchCalls(
 
             // All at once, so that each is left whatever becomes of the others.
             var boardings = attempt.Boardings;
-            var outcomes = await Task.WhenAll(boardings.ConvertAll(
-                boarding => waiter.WaitAsync(boarding.Flight!, boarding.HasStale, options, cancellationToken).AsTask())).ConfigureAwait(false); // each has a flight
+            FlightOutcome<T>[] outcomes;
+            try
+            {
+                outcomes = await Task.WhenAll(boardings.ConvertAll(
+                    boarding => waiter.WaitAsync(boarding.Flight!, boarding.HasStale, options, cancellationToken).AsTask())).ConfigureAwait(false); // each has a flight
+            }
+            finally
+            {
+                if (hasStores)
+                {
+                    // Which of them were hits is known only now.
+                    foreach (var boarded in boardings)
+                    {
+                        reporter.Counted(
+                            boarded.Flight!.IsFromStore ? LookupResult.Hit : boarded.Boarding.IsLeader ? LookupResult.Miss : LookupResult.Join,
+                            counted.Add(boarded.Flight.Key));
+                    }
+                }
+            }
 
+            var due = new List<(string Key, Sighting<T> Sighting)>();
             for (var i = 0; i < outcomes.Length; i++)
             {
                 var key = boardings[i].Flight!.Key; // as above
                 if (waiter.TryUse(outcomes[i], boardings[i].Boarding, out var value))
                 {
                     values[key] = value;
+                    if (boardings[i].Flight!.IsDue && boardings[i].Boarding.IsLeader) // as above
+                    {
+                        due.Add((key, new(EntryState.Due, reader.Find(key), value)));
+                    }
+
                     if (outcomes[i].IsStale)
                     {
                         reporter.StaleServed(key);
@@ -63,17 +87,93 @@ internal sealed class BatchCalls(
                 }
             }
 
+            Refresh(due, state, factory, options, tags);
             pending = again;
         }
 
         return values;
     }
 
+    /// <summary>Looks many keys up in memory and in the stores, without creating anything.</summary>
+    internal async ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetAsync<T>(
+        string[] keys, CacheEntryOptions? options, CacheTiers tiers, bool allowsStale, CancellationToken cancellationToken)
+    {
+        var lookups = new Dictionary<string, CacheLookup<T>>(keys.Length, StringComparer.Ordinal);
+        var cancellation = new FlightCancellation();
+        IReadOnlyList<string> pending = keys;
+        while (pending.Count > 0)
+        {
+            var again = new List<string>();
+            var boarded = new List<(Boarding<T> Boarding, Sighting<T> Sighting)>();
+            foreach (var key in pending)
+            {
+                var sighting = (tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
+                if (sighting.IsFresh)
+                {
+                    reporter.Counters.Hit();
+                    lookups.Add(key, new(sighting.Value));
+                    continue;
+                }
+
+                var boarding = flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers), cancellation);
+                if (boarding.Flight is null)
+                {
+                    again.Add(key);
+                }
+                else
+                {
+                    boarded.Add((boarding, sighting));
+                }
+            }
+
+            var led = boarded.Where(static one => one.Boarding.IsLeader).Select(static one => one.Boarding.Flight!).ToList(); // each has one
+            if (led.Count > 0)
+            {
+                _ = loader.ReadManyAsync(led, options);
+            }
+
+            var outcomes = await Task.WhenAll(boarded.ConvertAll(
+                one => waiter.WaitAsync(one.Boarding.Flight!, hasStale: false, options, cancellationToken).AsTask())).ConfigureAwait(false); // as above
+            for (var i = 0; i < outcomes.Length; i++)
+            {
+                var (boarding, sighting) = boarded[i];
+                var key = boarding.Flight!.Key; // as above
+                var isUsable = waiter.TryUse(outcomes[i], boarding, out var value);
+                if (isUsable && !outcomes[i].IsStale)
+                {
+                    reporter.Counters.Hit();
+                    lookups.Add(key, new(value));
+                }
+                else if (outcomes[i].HasValue && !isUsable)
+                {
+                    again.Add(key);
+                }
+                else
+                {
+                    reporter.Counters.Miss();
+                    var isStale = allowsStale && (isUsable || sighting.State == EntryState.Stale);
+                    lookups.Add(key, isStale ? new(isUsable ? value : sighting.Value, isStale: true) : default);
+                    if (isStale)
+                    {
+                        reporter.StaleServed(key);
+                    }
+                }
+            }
+
+            pending = again;
+        }
+
+        return lookups;
+    }
+
+    private FlightPurpose PurposeOf(CacheEntryOptions? options) => new(IsRead: false, options?.Tiers ?? defaults.Tiers ?? CacheTiers.All);
+
     /// <summary>Serves a key from memory, or boards its flight; false if somebody has stored a value meanwhile, and it must be looked at again.</summary>
     private bool TryServe<T>(
         string key, CacheEntryOptions? options, string[] tags, Dictionary<string, T> values, Attempt<T> attempt, HashSet<string> counted)
     {
-        var sighting = reader.Look<T>(key);
+        var purpose = PurposeOf(options);
+        var sighting = (purpose.Tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
         if (sighting.IsFresh)
         {
             values[key] = sighting.Value;
@@ -95,13 +195,17 @@ internal sealed class BatchCalls(
             return true;
         }
 
-        var boarding = flights.Board<T>(key, sighting.Entry, tags, attempt.Cancellation);
+        var boarding = flights.Board<T>(key, sighting.Entry, tags, purpose, attempt.Cancellation);
         if (boarding.Flight is not { } flight)
         {
             return false;
         }
 
-        reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, counted.Add(key));
+        if (!hasStores)
+        {
+            reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, counted.Add(key));
+        }
+
         attempt.Boardings.Add(new(boarding, hasStale));
         if (boarding.IsLeader)
         {
@@ -124,7 +228,7 @@ internal sealed class BatchCalls(
         var started = new List<Flight<T>>();
         foreach (var (key, sighting) in due)
         {
-            if (flights.Board<T>(key, sighting.Entry, tags, cancellation, onlyStart: true).Flight is { } flight)
+            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options) with { IsRefresh = loader.KeepsNothing }, cancellation, onlyStart: true).Flight is { } flight)
             {
                 started.Add(flight);
             }
@@ -144,7 +248,7 @@ internal sealed class BatchCalls(
 
         foreach (var flight in led)
         {
-            flight.Context = loader.CreateContext(flight.Key, options, tags);
+            flight.Context = loader.CreateContext(flight.Key, options, tags, flight);
         }
 
         loader.StartBatch(led, state, factory, options, hasStale, isBackground);

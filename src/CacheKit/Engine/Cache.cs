@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
+using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace CacheKit.Engine;
@@ -15,11 +16,14 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDisposable
 {
+    private static readonly FlightPurpose _createInMemory = new(IsRead: false, CacheTiers.All);
+
     // What a hit goes through, without an interface in between.
     private readonly EntryTable _table;
     private readonly AdaptiveClockPolicy _policy;
     private readonly CacheClock _clock;
-    private readonly TagClock _tags = new();
+    private readonly TagClock _tags;
+    private readonly Explainer _explainer;
     private readonly HitCounter _hits;
     private readonly MemoryTier _memory;
     private readonly CacheCounters _counters = new();
@@ -35,31 +39,50 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
     private readonly CacheEntryOptions _defaults;
+
+    // Null for a cache that has only memory, most of whose calls never wait.
+    private readonly StoreStack? _stores;
+    private readonly SharedNews? _news;
     private volatile bool _isDisposed;
 
     internal Cache(
         string name, CacheKitOptions options, MemoryOptions memory, TimeProvider time, ILogger logger,
-        IReadOnlyList<CacheObserver> observers, IMeterFactory? meters, Func<bool>? isMemoryShort = null, Faults faults = Faults.None)
+        IReadOnlyList<CacheObserver> observers, IMeterFactory? meters, Func<bool>? isMemoryShort = null, Faults faults = Faults.None,
+        IReadOnlyList<StoreSetup>? stores = null, bool hasMemory = true)
     {
         Name = name;
         _hits = _counters.HitCounter;
         _defaults = options.DefaultEntryOptions;
         _clock = CacheClock.For(time);
+        _tags = new TagClock(_clock);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
         _policy = new AdaptiveClockPolicy(bound, _clock);
         _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
-        _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time);
+        var departures = new DepartureLog(_clock);
+        _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time, departures);
         _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
-        _life = new EntryLife(_clock, _tags, _memory);
-        _writer = new EntryWriter(_memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter);
+        var hasStores = stores is { Count: > 0 };
+        if (!hasStores && !hasMemory)
+        {
+            throw new InvalidOperationException($"The cache '{name}' has neither memory nor a store. Call UseDisk, UseRedis or UseStore beside WithoutMemory.");
+        }
+
+        _stores = hasStores ? new StoreStack(name, stores!, _clock, time, logger, _instruments) : null;
+        _life = new EntryLife(_clock, _tags, _memory, _stores?.Renewal);
+        _writer = new EntryWriter(
+            _memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter, hasStores);
+        var changes = new RemoteChanges(_flights, _tags, _memory, _life);
+        _news = _stores?.SharedFeed is { } feed ? new SharedNews(feed, changes, _tags, _writer) : null;
+        _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch, _news);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
-        _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults);
+        _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults);
+        _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults, _stores?.Loader);
         _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
-        _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch);
-        _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time);
-        _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter);
+        _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
+        _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
+        _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
 
@@ -70,9 +93,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     /// <summary>Gives the value under a key if nothing but two comparisons is needed to know that it may be served.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryGetHit<T>(string key, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    internal bool TryGetHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         ArgumentNullException.ThrowIfNull(key);
+        if ((options is not null && options.SkipsMemoryRead) || (_news is not null && _news.IsThere))
+        {
+            return TryGetHitAfterNews(key, options, cancellationToken, out value);
+        }
+
         var found = _table.Find(key);
         if (found is not null && MemoryEntry<T>.IsClassOf(found)
             && Unsafe.As<MemoryEntry<T>>(found) is var entry // just told
@@ -90,7 +118,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     }
 
     public ValueTask<CacheLookup<T>> GetAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken) =>
-        TryGetHit<T>(key, cancellationToken, out var value)
+        TryGetHit<T>(key, options, cancellationToken, out var value)
             ? new(new CacheLookup<T>(value))
             : GetPastHitAsync<T>(key, options, cancellationToken);
 
@@ -99,7 +127,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(factory);
-        return TryGetHit<T>(key, cancellationToken, out var value)
+        return TryGetHit<T>(key, options, cancellationToken, out var value)
             ? new(value)
             : GetOrCreatePastHitAsync(key, state, factory, options, cancellationToken);
     }
@@ -113,8 +141,72 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return new(_reader.Get<T>(key, AllowsStale(options)));
+        return _stores is null ? new(_reader.Get<T>(key, AllowsStale(options))) : GetThroughStoresAsync<T>(key, options, cancellationToken);
     }
+
+    private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
+    {
+        var tiers = TiersOf(options);
+        while (true)
+        {
+            var sighting = Look<T>(key, tiers);
+            if (sighting.IsFresh)
+            {
+                _counters.Hit();
+                return new(sighting.Value);
+            }
+
+            var boarding = _flights.Board<T>(key, JudgedOf(key, sighting, tiers), [], new(IsRead: true, tiers));
+            if (boarding.Flight is not { } flight)
+            {
+                continue; // somebody has stored a value since
+            }
+
+            if (boarding.IsLeader)
+            {
+                _ = _loader.ReadAsync(flight, options);
+            }
+
+            var outcome = await _waiter.WaitAsync(flight, hasStale: false, options, cancellationToken).ConfigureAwait(false);
+            if (!outcome.HasValue)
+            {
+                return MissOrStale(key, sighting, options);
+            }
+
+            if (_waiter.TryUse(outcome, boarding, out var value))
+            {
+                if (outcome.IsStale)
+                {
+                    return MissOrStale(key, new Sighting<T>(EntryState.Stale, null, value), options);
+                }
+
+                _counters.Hit();
+                return new(value);
+            }
+        }
+    }
+
+    private CacheLookup<T> MissOrStale<T>(string key, in Sighting<T> sighting, CacheEntryOptions? options)
+    {
+        _counters.Miss();
+        if (sighting.State != EntryState.Stale || !AllowsStale(options))
+        {
+            return default;
+        }
+
+        _reporter.StaleServed(key);
+        return new(sighting.Value, isStale: true);
+    }
+
+    /// <summary>Looks into memory, if the call reads it.</summary>
+    private Sighting<T> Look<T>(string key, CacheTiers tiers) =>
+        (tiers & CacheTiers.ReadMemory) != 0 ? _reader.Look<T>(key) : new(EntryState.Gone, null, default!); // no value is read when gone
+
+    /// <summary>The entry that a flight may be started in spite of.</summary>
+    private MemoryEntry? JudgedOf<T>(string key, in Sighting<T> sighting, CacheTiers tiers) =>
+        (tiers & CacheTiers.ReadMemory) != 0 ? sighting.Entry : _memory.Find(key);
+
+    private CacheTiers TiersOf(CacheEntryOptions? options) => options?.Tiers ?? _defaults.Tiers ?? CacheTiers.All;
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
     internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
@@ -132,10 +224,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
     {
         var isFirst = true;
+        var purpose = _stores is null && options?.Tiers is null ? _createInMemory : new(IsRead: false, TiersOf(options));
         while (true)
         {
             // 1. A closer look at what is there.
-            var sighting = _reader.Look<T>(key);
+            var sighting = Look<T>(key, purpose.Tiers);
             if (sighting.IsFresh)
             {
                 if (sighting.State == EntryState.Due)
@@ -156,28 +249,50 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             // 2. Join the flight of the key, or start it: its stamp is taken here, before anything is read.
-            var boarding = _flights.Board<T>(key, sighting.Entry, tags);
+            var boarding = _flights.Board<T>(key, JudgedOf(key, sighting, purpose.Tiers), tags, purpose);
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since
             }
 
-            _reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst);
-            isFirst = false;
+            if (_stores is null)
+            {
+                _reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst);
+                isFirst = false;
+            }
+
             if (boarding.IsLeader)
             {
-                // 3. The factory. What it makes is stored before the flight ends, unless something has overtaken it.
-                flight.Context = _loader.CreateContext(key, options, tags);
+                // 3. The stores, if there are any, then the factory. What it makes is stored before the flight ends, unless something has overtaken it.
+                flight.Context = _loader.CreateContext(key, options, tags, flight);
                 _loader.Start(flight, state, factory, options, hasStale, isBackground: false);
             }
 
             // 4. Wait, each caller on its own terms; start over if the value is older than a removal seen before.
-            var outcome = await _waiter.WaitAsync(flight, hasStale, options, cancellationToken).ConfigureAwait(false);
+            FlightOutcome<T> outcome;
+            try
+            {
+                outcome = await _waiter.WaitAsync(flight, hasStale, options, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                if (_stores is not null)
+                {
+                    // Whether it was a hit is known only now.
+                    _reporter.Counted(flight.IsFromStore ? LookupResult.Hit : boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst);
+                    isFirst = false;
+                }
+            }
+
             if (_waiter.TryUse(outcome, boarding, out var value))
             {
                 if (outcome.IsStale)
                 {
                     _reporter.StaleServed(key);
+                }
+                else if (flight.IsDue && boarding.IsLeader)
+                {
+                    Refresh(key, _memory.Find(key), state, factory, options, tags);
                 }
 
                 return value;
@@ -190,9 +305,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, string[] tags)
     {
         // The background is the one caller of this flight: it ends when the factory does.
-        if (_flights.Board<T>(key, entry, tags, onlyStart: true).Flight is { } flight)
+        if (_flights.Board<T>(key, entry, tags, new(IsRead: false, TiersOf(options), IsRefresh: _loader.KeepsNothing), onlyStart: true).Flight is { } flight)
         {
-            flight.Context = _loader.CreateContext(key, options, tags);
+            flight.Context = _loader.CreateContext(key, options, tags, flight);
             _loader.Start(flight, state, factory, options, hasStale: true, isBackground: true);
         }
     }
@@ -205,7 +320,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        if (_edits.Set(key, value, new EntrySettings(options, _defaults)))
+        var settings = new EntrySettings(options, _defaults);
+        if (_stores is not null)
+        {
+            return SetInStoresAsync(key, value, settings);
+        }
+
+        if (_edits.Set(key, value, settings))
         {
             _counters.Set();
         }
@@ -213,10 +334,21 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
-        OnKey(key, (value, options), static (cache, key, argument) =>
+    private async ValueTask SetInStoresAsync<T>(string key, T value, EntrySettings settings)
+    {
+        if (await _stores!.Edits.SetAsync(key, value, settings).ConfigureAwait(false)) // asked for only with stores
         {
-            var isAdded = cache._edits.TryAdd(key, argument.value, new EntrySettings(argument.options, cache._defaults));
+            _counters.Set();
+        }
+    }
+
+    public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        OnKey(key, (value, options), static async (cache, key, argument, _) =>
+        {
+            var settings = new EntrySettings(argument.options, cache._defaults);
+            var isAdded = cache._stores is { } stores
+                ? await stores.Edits.TryAddAsync(key, argument.value, settings).ConfigureAwait(false)
+                : cache._edits.TryAdd(key, argument.value, settings);
             if (isAdded)
             {
                 cache._counters.Set();
@@ -226,71 +358,94 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }, cancellationToken);
 
     public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) =>
-        OnKey(key, 0, static (cache, key, _) =>
+        OnKey(key, 0, static (cache, key, _, _) =>
         {
             cache._counters.Removal();
-            return cache._edits.Remove(key);
+            return cache._stores?.Edits.RemoveAsync(key) ?? new(cache._edits.Remove(key));
         }, cancellationToken);
 
     public ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default) =>
-        OnKey(key, 0, static (cache, key, _) =>
+        OnKey(key, 0, static (cache, key, _, _) =>
         {
             cache._counters.Removal();
-            return cache._edits.Expire(key);
+            return cache._stores?.Edits.ExpireAsync(key) ?? new(cache._edits.Expire(key));
         }, cancellationToken);
 
     public ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
         TagSet.Check(tag, nameof(tag));
-        return Invalidate(tag, static (tags, tag) => tags.Remove(tag), cancellationToken);
+        return InvalidateTags([tag], TagMatch.Any, InvalidationKind.Remove, cancellationToken);
     }
 
     public ValueTask ExpireByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
         TagSet.Check(tag, nameof(tag));
-        return Invalidate(tag, static (tags, tag) => tags.Expire(tag), cancellationToken);
+        return InvalidateTags([tag], TagMatch.Any, InvalidationKind.Expire, cancellationToken);
     }
 
     public ValueTask RemoveByTagsAsync(IEnumerable<string> tags, TagMatch match = TagMatch.Any, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tags);
         var set = TagSet.Union([], tags);
-        return match switch
-        {
-            TagMatch.Any or TagMatch.All when set.Length == 0 => Invalidate(set, static (_, _) => { }, cancellationToken),
-            TagMatch.Any => Invalidate(set, static (clock, set) => clock.RemoveAny(set), cancellationToken),
-            TagMatch.All => Invalidate(set, static (clock, set) => clock.RemoveAll(set), cancellationToken),
-            _ => throw new ArgumentOutOfRangeException(nameof(match), match, "There is no such way to match tags."),
-        };
+        return match is TagMatch.Any or TagMatch.All
+            ? InvalidateTags(set, match, InvalidationKind.Remove, cancellationToken)
+            : throw new ArgumentOutOfRangeException(nameof(match), match, "There is no such way to match tags.");
     }
 
     public ValueTask ClearAsync(CancellationToken cancellationToken = default)
     {
-        var cleared = Invalidate(this, static (tags, _) => tags.Clear(), cancellationToken);
-        if (cleared.IsCompletedSuccessfully)
+        ThrowIfDisposed();
+        if (cancellationToken.IsCancellationRequested)
         {
-            _sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
+            return ValueTask.FromCanceled(cancellationToken);
         }
 
-        return cleared;
+        _counters.Removal();
+        if (_stores is not null)
+        {
+            return ClearInStoresAsync();
+        }
+
+        _tags.Clear();
+        _sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask ClearInStoresAsync()
+    {
+        var stamp = await _stores!.Writer.ClearAsync().ConfigureAwait(false); // asked for only with stores
+        _tags.Clear();
+        _sweeper.TakeOutRemoved();
+        await _stores.Link.TellClearedAsync(stamp).ConfigureAwait(false);
     }
 
     public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) =>
-        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: false), cancellationToken);
+        OnKey(
+            key, 0, static (cache, key, _, token) => cache._stores?.Edits.ExistsAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: false)),
+            cancellationToken);
 
     public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) =>
-        OnKey(key, 0, static (cache, key, _) => cache._edits.IsFresh(key, isRead: true), cancellationToken);
+        OnKey(
+            key, 0, static (cache, key, _, token) => cache._stores?.Edits.TouchAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: true)),
+            cancellationToken);
 
     public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default) =>
-        OnKey(key, 0, static (cache, key, _) => cache._edits.GetTimeToLive(key), cancellationToken);
+        OnKey(
+            key, 0, static (cache, key, _, token) => cache._stores?.Edits.GetTimeToLiveAsync(key, token) ?? new(cache._edits.GetTimeToLive(key)),
+            cancellationToken);
 
     public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default) =>
-        OnKey(key, timeToLive, static (cache, key, timeToLive) => cache._edits.SetTimeToLive(key, timeToLive), cancellationToken);
+        OnKey(
+            key, timeToLive, static (cache, key, timeToLive, token) =>
+                cache._stores?.Edits.SetTimeToLiveAsync(key, timeToLive, token) ?? new(cache._edits.SetTimeToLive(key, timeToLive)),
+            cancellationToken);
 
     public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) =>
-        OnKey(key, (delta, options), static (cache, key, argument) =>
+        OnKey(key, (delta, options), static async (cache, key, argument, token) =>
         {
-            var (value, isStored) = cache._edits.Increment(key, argument.delta, argument.options);
+            var (value, isStored) = cache._stores is { } stores
+                ? await stores.Edits.IncrementAsync(key, argument.delta, argument.options, token).ConfigureAwait(false)
+                : cache._edits.Increment(key, argument.delta, argument.options);
             if (isStored)
             {
                 cache._counters.Set();
@@ -308,13 +463,16 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<IReadOnlyDictionary<string, CacheLookup<T>>>(cancellationToken);
         }
 
-        var lookups = new Dictionary<string, CacheLookup<T>>(distinct.Length, StringComparer.Ordinal);
-        foreach (var key in distinct)
-        {
-            lookups.Add(key, _reader.Get<T>(key, AllowsStale(options)));
-        }
+        return _stores is null
+            ? new(distinct.ToDictionary(static key => key, key => _reader.Get<T>(key, AllowsStale(options)), StringComparer.Ordinal))
+            : GetManyThroughStoresAsync<T>(distinct, options, cancellationToken);
+    }
 
-        return new(lookups);
+    private async ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyThroughStoresAsync<T>(
+        string[] keys, CacheEntryOptions? options, CancellationToken cancellationToken)
+    {
+        var found = await _batches.GetAsync<T>(keys, options, TiersOf(options), AllowsStale(options), cancellationToken).ConfigureAwait(false);
+        return found;
     }
 
     public ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<TState, T>(
@@ -346,6 +504,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<int>(cancellationToken);
         }
 
+        if (_stores is not null)
+        {
+            return SetManyInStoresAsync(values, options);
+        }
+
         var stored = 0;
         foreach (var (key, value) in values)
         {
@@ -359,12 +522,30 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return new(stored);
     }
 
+    private async ValueTask<int> SetManyInStoresAsync<T>(Dictionary<string, T> values, CacheEntryOptions? options)
+    {
+        var stored = await Task.WhenAll(values.Select(pair => _stores!.Edits.SetAsync(pair.Key, pair.Value, new EntrySettings(options, _defaults)).AsTask())) // asked for only with stores
+            .ConfigureAwait(false);
+        var count = stored.Count(static isStored => isStored);
+        for (var i = 0; i < count; i++)
+        {
+            _counters.Set();
+        }
+
+        return count;
+    }
+
     public ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default)
     {
         var distinct = Enter(keys);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        if (_stores is not null)
+        {
+            return RemoveManyInStoresAsync(distinct);
         }
 
         var removed = 0;
@@ -377,17 +558,45 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return new(removed);
     }
 
+    private async ValueTask<int> RemoveManyInStoresAsync(string[] keys)
+    {
+        var removed = await Task.WhenAll(keys.Select(key => RemoveAsync(key).AsTask())).ConfigureAwait(false);
+        return removed.Count(static wasThere => wasThere);
+    }
+
+    public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default)
+    {
+        Enter(key);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<CacheExplanation>(cancellationToken)
+            : _explainer.ExplainAsync(key, cancellationToken);
+    }
+
     public CacheStatistics GetStatistics()
     {
         ThrowIfDisposed();
-        return _counters.Snapshot(_memory.Count, _memory.Weight);
+        return _counters.Snapshot(_memory.Count, _memory.Weight, _stores?.Snapshot());
     }
 
     public void Dispose()
     {
+        // Stores may have to wait for what is under way; who has a choice disposes asynchronously.
+        var disposal = DisposeAsync();
+        if (disposal.IsCompleted)
+        {
+            disposal.GetAwaiter().GetResult();
+        }
+        else
+        {
+            disposal.AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
         if (_isDisposed)
         {
-            return;
+            return ValueTask.CompletedTask;
         }
 
         // First the flag, then the flights, then the hits: whoever comes past one meets the next, and no flight that lands
@@ -399,12 +608,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
-    }
-
-    public ValueTask DisposeAsync()
-    {
-        Dispose();
-        return ValueTask.CompletedTask;
+        return _stores?.DisposeAsync() ?? ValueTask.CompletedTask;
     }
 
     /// <summary>Throws if entries, queues, counts or flights contradict each other. For tests, when nothing is under way.</summary>
@@ -426,6 +630,15 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     // Out of line: a hit must not pay for it.
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryGetHitAfterNews<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    {
+        value = default;
+        _news?.Catch();
+        return options is not { SkipsMemoryRead: true } && TryGetHitClosely(_table.Find(key), cancellationToken, out value);
+    }
+
+    // Out of line, too.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryGetHitClosely<T>(MemoryEntry? found, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         value = default;
@@ -445,17 +658,17 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return true;
     }
 
-    /// <summary>Does what concerns one key and never waits.</summary>
+    /// <summary>Does what concerns one key: at once if there is only memory.</summary>
     private ValueTask<TResult> OnKey<TArgument, TResult>(
-        string key, TArgument argument, Func<Cache, string, TArgument, TResult> act, CancellationToken cancellationToken)
+        string key, TArgument argument, Func<Cache, string, TArgument, CancellationToken, ValueTask<TResult>> act, CancellationToken cancellationToken)
     {
         Enter(key);
         return cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<TResult>(cancellationToken)
-            : new(act(this, key, argument));
+            : act(this, key, argument, cancellationToken);
     }
 
-    private ValueTask Invalidate<TArgument>(TArgument argument, Action<TagClock, TArgument> invalidate, CancellationToken cancellationToken)
+    private ValueTask InvalidateTags(string[] tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         if (cancellationToken.IsCancellationRequested)
@@ -464,9 +677,27 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         _counters.Removal();
-        invalidate(_tags, argument);
+        if (tags.Length == 0)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        if (_stores is not null)
+        {
+            return InvalidateTagsInStoresAsync(tags, match, kind);
+        }
+
+        _tags.Invalidate(tags, match, kind);
         _sweeper.PruneIfOverfull();
         return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask InvalidateTagsInStoresAsync(string[] tags, TagMatch match, InvalidationKind kind)
+    {
+        var stamp = await _stores!.Writer.InvalidateTagsAsync(tags, match, kind).ConfigureAwait(false); // asked for only with stores
+        _tags.Invalidate(tags, match, kind);
+        _sweeper.PruneIfOverfull();
+        await _stores.Link.TellTagsAsync(tags, match, kind, stamp).ConfigureAwait(false);
     }
 
     private bool AllowsStale(CacheEntryOptions? options) => options?.AllowStale ?? _defaults.AllowStale ?? false;

@@ -1,4 +1,5 @@
 using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -10,7 +11,7 @@ internal sealed class EntryEdits(
     /// <returns>Whether it was stored: not if the options have nothing stored, or it was too heavy.</returns>
     internal bool Set<T>(string key, T value, in EntrySettings settings)
     {
-        if (!settings.IsStored)
+        if (!settings.IsStored || (settings.Tiers & CacheTiers.WriteMemory) == 0)
         {
             Remove(key);
             return false;
@@ -34,7 +35,7 @@ internal sealed class EntryEdits(
     /// <returns>Whether it was stored.</returns>
     internal bool TryAdd<T>(string key, T value, in EntrySettings settings)
     {
-        if (!settings.IsStored)
+        if (!settings.IsStored || (settings.Tiers & CacheTiers.WriteMemory) == 0)
         {
             return false;
         }
@@ -90,7 +91,7 @@ internal sealed class EntryEdits(
                     continue; // somebody has stored another since
                 }
 
-                flights.DetachCurrent(stripe, key);
+                flights.DetachCurrent(stripe, key, isFinal ? InvalidationKind.Remove : InvalidationKind.Expire);
                 tags.Next();
                 if (entry is not null && isFinal)
                 {
@@ -146,7 +147,7 @@ internal sealed class EntryEdits(
             var entry = Inspect(key, out var state);
             var isThere = state is EntryState.Fresh or EntryState.Due;
             var current = isThere ? ReadCounter(entry!) : options?.InitialValue ?? 0; // an entry that is fresh is not null
-            var next = Clamp((Int128)current + delta, options);
+            var next = Step(current, delta, options);
             var settings = new EntrySettings(options, defaults);
             if (!isThere && !settings.IsStored)
             {
@@ -213,14 +214,24 @@ internal sealed class EntryEdits(
         return state == EntryState.Gone ? null : entry;
     }
 
-    private static long ReadCounter(MemoryEntry entry) =>
+    /// <summary>The number of a counter's entry.</summary>
+    /// <exception cref="CacheTypeMismatchException">It is not an integer.</exception>
+    internal static long ReadCounter(MemoryEntry entry) =>
         ValueReader.TryRead<long>(entry, out var value) ? value : throw new CacheTypeMismatchException(typeof(long), entry.ValueType);
 
-    private static long Clamp(Int128 value, CacheCounterOptions? options)
+    /// <summary>The number after one step, within the bounds.</summary>
+    internal static long Step(long current, long delta, CacheCounterOptions? options)
     {
-        var (minimum, maximum) = (options?.Minimum ?? long.MinValue, options?.Maximum ?? long.MaxValue);
-        return minimum <= maximum
-            ? (long)Int128.Clamp(value, minimum, maximum)
-            : throw new ArgumentException($"The counter's Minimum of {minimum} is above its Maximum of {maximum}.", nameof(options));
+        CheckBounds(options);
+        return (long)Int128.Clamp((Int128)current + delta, options?.Minimum ?? long.MinValue, options?.Maximum ?? long.MaxValue);
+    }
+
+    /// <summary>Throws if the bounds of a counter contradict each other.</summary>
+    internal static void CheckBounds(CacheCounterOptions? options)
+    {
+        if (options is { } given && given.Minimum > given.Maximum)
+        {
+            throw new ArgumentException($"The counter's Minimum of {options.Minimum} is above its Maximum of {options.Maximum}.", nameof(options));
+        }
     }
 }

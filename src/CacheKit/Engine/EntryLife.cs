@@ -11,6 +11,9 @@ internal enum EntryState
     /// <summary>It may be served, and it is time to refresh it.</summary>
     Due,
 
+    /// <summary>It would be fresh, but a store must first say whether it still stands.</summary>
+    Suspect,
+
     /// <summary>It has expired, and may stand in if no newer value can be had.</summary>
     Stale,
 
@@ -20,7 +23,7 @@ internal enum EntryState
 
 /// <summary>Decides whether an entry may be served, when comparing two numbers did not settle it; renews and ends its time.</summary>
 /// <remarks>The instants of an entry's details change only under the lock of that object, which is held for a few instructions.</remarks>
-internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memory)
+internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memory, StoreRenewal? renewal = null)
 {
     /// <summary>Judges an entry, takes it out if it is gone, and renews it if it is sliding and read.</summary>
     /// <param name="entry">The entry, as found in the table.</param>
@@ -28,10 +31,15 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <param name="ended">Receives the entry if it was taken out.</param>
     internal EntryState Judge(MemoryEntry entry, bool isRead, ref EndedEntries ended)
     {
-        if (!IsCoveredByNoRemoval(entry))
+        var isSuspect = false;
+        switch (CheckRemovals(entry))
         {
-            memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
-            return EntryState.Gone;
+            case TagVerdict.Removed:
+                memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                return EntryState.Gone;
+            case TagVerdict.Suspect:
+                isSuspect = true;
+                break;
         }
 
         var now = clock.Now;
@@ -40,7 +48,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         {
             if (now < entry.ExpiresAt)
             {
-                return EntryState.Fresh;
+                return isSuspect ? EntryState.Suspect : EntryState.Fresh;
             }
         }
         else
@@ -57,22 +65,38 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
                 now = clock.Now;
             }
 
+            EntryState? state = null;
+            var isRenewalDue = false;
             lock (details)
             {
                 if (now < details.ExpiresAt)
                 {
-                    if (isRead && details.SlidingTicks > 0 && !details.IsExpiredOnRequest)
+                    if (isSuspect)
                     {
-                        Renew(entry, details, now);
+                        return EntryState.Suspect;
                     }
 
-                    return now >= details.RefreshAt && now >= details.RetryAt ? EntryState.Due : EntryState.Fresh;
-                }
+                    if (isRead && details.SlidingTicks > 0 && !details.IsExpiredOnRequest)
+                    {
+                        isRenewalDue = Renew(entry, details, now);
+                    }
 
-                if (now < CacheClock.Add(details.ExpiresAt, details.StaleForTicks))
-                {
-                    return EntryState.Stale;
+                    state = now >= details.RefreshAt && now >= details.RetryAt ? EntryState.Due : EntryState.Fresh;
                 }
+                else if (now < CacheClock.Add(details.ExpiresAt, details.StaleForTicks))
+                {
+                    state = EntryState.Stale;
+                }
+            }
+
+            if (isRenewalDue)
+            {
+                renewal?.Renew(entry, details);
+            }
+
+            if (state is { } known)
+            {
+                return known;
             }
         }
 
@@ -80,9 +104,20 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         return EntryState.Gone;
     }
 
+    /// <summary>What judging an entry would come to, without taking it out or renewing it.</summary>
+    internal EntryState Peek(MemoryEntry entry)
+    {
+        var verdict = CheckRemovals(entry);
+        var now = clock.Now;
+        return verdict == TagVerdict.Removed || entry.HasLeft || now >= entry.DeadAt ? EntryState.Gone
+            : now >= entry.ExpiresAt ? EntryState.Stale
+            : verdict == TagVerdict.Suspect ? EntryState.Suspect
+            : EntryState.Fresh;
+    }
+
     /// <summary>Why an entry that nobody reads should leave, if its time is not over; for the upkeep.</summary>
     internal CacheEntryEndReason? ReasonToEnd(MemoryEntry entry) =>
-        !IsCoveredByNoRemoval(entry) ? CacheEntryEndReason.Removed
+        CheckRemovals(entry) == TagVerdict.Removed ? CacheEntryEndReason.Removed
         : entry.Details is { } details && ChangeTokens.HavePolledOnesChanged(details) ? CacheEntryEndReason.TokenChanged
         : null;
 
@@ -136,24 +171,27 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             ? TimeSpan.MaxValue
             : TimeSpan.FromTicks(Math.Max(0, expiresAt - clock.Now));
 
-    /// <summary>Compares the entry with the removals since it was last checked, and notes that it was.</summary>
-    internal bool IsCoveredByNoRemoval(MemoryEntry entry)
+    /// <summary>Compares the entry with the removals since it was last checked, and notes that it was, unless a store must be asked.</summary>
+    /// <returns>Live, suspect or removed; one that was expired by tag is made stale here.</returns>
+    internal TagVerdict CheckRemovals(MemoryEntry entry)
     {
         // Read before the check: a removal that comes meanwhile moves it on, and the entry is looked at again.
         var last = tags.LastInvalidation;
         var validThrough = Volatile.Read(ref entry.ValidThrough);
         if (validThrough >= last)
         {
-            return true;
+            return TagVerdict.Live;
         }
 
-        switch (tags.Check(entry.Details?.Tags ?? [], validThrough))
+        var verdict = tags.Check(entry.Details?.Tags ?? [], validThrough);
+        if (verdict is TagVerdict.Removed or TagVerdict.Suspect)
         {
-            case TagVerdict.Removed:
-                return false;
-            case TagVerdict.Stale:
-                TryMakeStale(entry);
-                break;
+            return verdict;
+        }
+
+        if (verdict == TagVerdict.Stale)
+        {
+            TryMakeStale(entry);
         }
 
         if (last != long.MaxValue) // which is no stamp: the cache is disposed
@@ -161,7 +199,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             Volatile.Write(ref entry.ValidThrough, last);
         }
 
-        return true;
+        return TagVerdict.Live;
     }
 
     private bool TryMakeStale(MemoryEntry entry)
@@ -182,11 +220,66 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         }
     }
 
-    private void Renew(MemoryEntry entry, EntryDetails details, long now)
+    /// <summary>Renews a sliding entry that was read from a store.</summary>
+    internal void Renew(MemoryEntry entry)
+    {
+        if (entry.Details is { SlidingTicks: > 0 } details)
+        {
+            bool isRenewalDue;
+            lock (details)
+            {
+                isRenewalDue = Renew(entry, details, clock.Now);
+            }
+
+            if (isRenewalDue)
+            {
+                renewal?.Renew(entry, details);
+            }
+        }
+    }
+
+    /// <summary>Gives an entry the time that it has at the authority, which has confirmed it. The caller holds the key's lock.</summary>
+    internal void Confirm(MemoryEntry entry, long expiresAt, long staleForTicks, TimeSpan? memoryLimit)
+    {
+        var details = entry.Details!; // whatever a store can confirm has them
+        var now = clock.Now;
+        lock (details)
+        {
+            // A sliding one may have been renewed here since it was there.
+            details.ExpiresAt = details.SlidingTicks > 0 && !details.IsExpiredOnRequest ? Math.Max(expiresAt, details.ExpiresAt) : expiresAt;
+            details.StaleForTicks = staleForTicks;
+            details.IsExpiredOnRequest = false;
+            details.IsLimitedInMemory = false;
+            if (details.SlidingTicks == 0)
+            {
+                details.SlidingLimit = expiresAt;
+            }
+
+            if (memoryLimit is { } limit && CacheClock.Add(now, limit.Ticks) is var end && end < expiresAt)
+            {
+                var retainedUntil = CacheClock.Add(expiresAt, staleForTicks);
+                details.ExpiresAt = details.SlidingLimit = end;
+                details.StaleForTicks = retainedUntil == long.MaxValue ? long.MaxValue : retainedUntil - end;
+                details.IsLimitedInMemory = true;
+            }
+
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+        }
+    }
+
+    /// <returns>Whether it is time to renew it in the stores as well.</returns>
+    private bool Renew(MemoryEntry entry, EntryDetails details, long now)
     {
         // For a while reads do not come here; what they would have added is added now.
         var expiresAt = CacheClock.Add(now, CacheClock.Add(details.SlidingTicks, details.SlidingLag(clock)));
         details.ExpiresAt = Math.Max(details.ExpiresAt, Math.Min(expiresAt, details.SlidingLimit));
         Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+        if (now < details.StoreRenewalAt)
+        {
+            return false;
+        }
+
+        details.StoreRenewalAt = StoreRenewal.NextRenewal(now, details.SlidingTicks);
+        return true;
     }
 }

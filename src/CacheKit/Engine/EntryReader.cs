@@ -13,11 +13,13 @@ internal readonly record struct Sighting<T>(EntryState State, MemoryEntry? Entry
 }
 
 /// <summary>Looks entries up in memory, judges them, and reads their values as the type asked for.</summary>
-internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter, TypeMismatch typeMismatch)
+internal sealed class EntryReader(
+    MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter, TypeMismatch typeMismatch, SharedNews? news = null)
 {
     /// <exception cref="CacheTypeMismatchException">The entry holds another type, and the cache is to throw then.</exception>
     internal Sighting<T> Look<T>(string key)
     {
+        news?.Catch();
         if (memory.Find(key) is { } entry)
         {
             return Look<T>(entry);
@@ -46,6 +48,24 @@ internal sealed class EntryReader(MemoryTier memory, EntryLife life, EntryWriter
         return typeMismatch == TypeMismatch.Throw
             ? throw new CacheTypeMismatchException(typeof(T), entry.ValueType)
             : new(EntryState.Gone, entry, default!); // as above
+    }
+
+    /// <summary>The entry of a key, unjudged.</summary>
+    internal MemoryEntry? Find(string key) => memory.Find(key);
+
+    /// <summary>Judges the entry of a key without handing it out.</summary>
+    internal EntryState Inspect(string key, bool isRead = false)
+    {
+        news?.Catch();
+        if (memory.Find(key) is not { } entry)
+        {
+            return EntryState.Gone;
+        }
+
+        var ended = new EndedEntries();
+        var state = life.Judge(entry, isRead, ref ended);
+        writer.Announce(in ended);
+        return state;
     }
 
     /// <summary>Looks up on behalf of a caller who creates nothing, and counts that.</summary>

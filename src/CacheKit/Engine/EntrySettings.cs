@@ -18,6 +18,9 @@ internal readonly struct EntrySettings
         _refreshAheadThreshold = options?.RefreshAheadThreshold ?? defaults.RefreshAheadThreshold;
         Size = options?.Size ?? defaults.Size;
         Isolate = options?.Isolate ?? defaults.Isolate;
+        MemoryExpiration = options?.MemoryExpiration ?? defaults.MemoryExpiration;
+        Tiers = options?.Tiers ?? defaults.Tiers ?? CacheTiers.All;
+        Compress = options?.Compress ?? defaults.Compress;
         Tokens = options?.ExpirationTokens ?? defaults.ExpirationTokens;
         Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
     }
@@ -31,6 +34,9 @@ internal readonly struct EntrySettings
         _refreshAheadThreshold = options?.RefreshAheadThreshold ?? defaults.RefreshAheadThreshold;
         Size = context.Size;
         Isolate = options?.Isolate ?? defaults.Isolate;
+        MemoryExpiration = options?.MemoryExpiration ?? defaults.MemoryExpiration;
+        Tiers = options?.Tiers ?? defaults.Tiers ?? CacheTiers.All;
+        Compress = options?.Compress ?? defaults.Compress;
         Tokens = context.Tokens;
         Tags = context.TagArray;
     }
@@ -38,6 +44,7 @@ internal readonly struct EntrySettings
     internal EntrySettings(CacheCounterOptions? options, CacheEntryOptions defaults)
     {
         _expiration = options?.Expiration ?? defaults.Expiration;
+        Tiers = defaults.Tiers ?? CacheTiers.All;
         Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
     }
 
@@ -46,6 +53,15 @@ internal readonly struct EntrySettings
     internal long? Size { get; }
 
     internal bool? Isolate { get; }
+
+    internal TimeSpan? MemoryExpiration { get; }
+
+    internal CacheTiers Tiers { get; }
+
+    internal bool? Compress { get; }
+
+    /// <summary>Whether stores may hold it: a token ends only what is in this process.</summary>
+    internal bool FitsStores => Tokens is null or { Count: 0 };
 
     internal IReadOnlyList<IChangeToken>? Tokens { get; }
 
@@ -68,7 +84,10 @@ internal readonly struct EntrySettings
         Tags.Length > 0 || _staleFor > TimeSpan.Zero || _slidingExpiration > TimeSpan.Zero || _refreshAheadThreshold is not null || Tokens is { Count: > 0 };
 
     /// <summary>Gives an entry that is not published yet its times, tags and tokens.</summary>
-    internal void Apply(MemoryEntry entry, CacheClock clock)
+    /// <param name="entry">The entry.</param>
+    /// <param name="clock">The cache's clock.</param>
+    /// <param name="hasStores">Whether the entry is to remember what the stores know of it.</param>
+    internal void Apply(MemoryEntry entry, CacheClock clock, bool hasStores)
     {
         var now = clock.Now;
         var expiresAt = long.MaxValue;
@@ -84,7 +103,7 @@ internal readonly struct EntrySettings
         var refreshAt = _refreshAheadThreshold is { } share && expiresAt != long.MaxValue
             ? CacheClock.Add(now, (long)(life * share))
             : long.MaxValue;
-        if (!NeedsDetails && entry.Details is null)
+        if (!hasStores && !NeedsDetails && entry.Details is null)
         {
             entry.FreshUntil = expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin;
             return;
@@ -99,6 +118,7 @@ internal readonly struct EntrySettings
         details.Tags = Tags;
         details.Tokens = Tokens;
         details.HasPolledTokens = Tokens is { Count: > 0 };
+        details.StoreRenewalAt = hasStores && sliding > 0 ? StoreRenewal.NextRenewal(now, sliding) : long.MaxValue;
         entry.FreshUntil = details.FreshUntil(now, clock);
     }
 }

@@ -7,30 +7,69 @@ namespace CacheKit.Engine;
 /// <summary>Makes entries, puts them into memory, and tells of those that have left.</summary>
 internal sealed class EntryWriter(
     MemoryTier memory, CacheClock clock, ValueIsolation isolation, Func<string, object?, long>? sizeOf, bool countsBytes,
-    CacheReporter reporter)
+    CacheReporter reporter, bool hasStores = false)
 {
     private volatile bool _isClosed;
 
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
     internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
     {
-        MemoryEntry entry = isolation.Applies(value, settings.Isolate) ? isolation.Capture(key, value)
-            : settings.NeedsDetails ? new DetailedEntry<T>(key, value)
-            : new MemoryEntry<T>(key, value);
-        if (countsBytes)
+        var entry = Hold(key, value, settings.Isolate, settings.Size, hasStores || settings.NeedsDetails);
+        settings.Apply(entry, clock, hasStores);
+        if (!hasStores)
         {
-            // Nothing is free: what weighs nothing would not be bounded.
-            var weight = Math.Max(1, settings.Size ?? SizeOf(key, entry, value));
-            if (MemoryEntry.IsLarge(weight) && entry is MemoryEntry<T> and not DetailedEntry<T>)
-            {
-                entry = new DetailedEntry<T>(key, value);
-            }
-
-            entry.Weight = weight;
+            LimitInMemory(entry, settings.MemoryExpiration);
         }
 
-        settings.Apply(entry, clock);
         return entry;
+    }
+
+    /// <summary>Makes an entry of what a store has given, with the times it has there.</summary>
+    internal MemoryEntry Compose<T>(string key, T value, EntryDetails details, bool? isolate, long? size)
+    {
+        var entry = Hold(key, value, isolate, size, hasDetails: true);
+        entry.Details = details;
+        entry.FreshUntil = details.FreshUntil(clock.Now, clock);
+        return entry;
+    }
+
+    /// <summary>Has memory keep an entry no longer than so long before it asks the stores again. Not published yet.</summary>
+    internal void LimitInMemory(MemoryEntry entry, TimeSpan? limit)
+    {
+        if (limit is { } time)
+        {
+            var now = clock.Now;
+            EndInMemoryAt(entry, CacheClock.Add(now, time.Ticks), now);
+        }
+    }
+
+    /// <summary>The same, up to an instant.</summary>
+    internal void EndInMemoryAt(MemoryEntry entry, long instant, long now)
+    {
+        if (entry.Details is { } details)
+        {
+            lock (details)
+            {
+                // It is kept as long as it was to be: past the limit it may stand in if the stores are out of reach.
+                var retainedUntil = CacheClock.Add(details.ExpiresAt, details.StaleForTicks);
+                details.SlidingLimit = Math.Min(details.SlidingLimit, instant);
+                if (details.ExpiresAt > instant)
+                {
+                    details.ExpiresAt = instant;
+                    details.IsLimitedInMemory = hasStores;
+                    if (hasStores || details.StaleForTicks > 0)
+                    {
+                        details.StaleForTicks = retainedUntil == long.MaxValue ? long.MaxValue : retainedUntil - instant;
+                    }
+                }
+
+                Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            }
+        }
+        else if (entry.ExpiresAt > instant)
+        {
+            Volatile.Write(ref entry.FreshUntil, instant - MemoryEntry.Margin);
+        }
     }
 
     /// <summary>Stores an entry under a stamp. The caller holds the key's stripe.</summary>
@@ -94,6 +133,26 @@ internal sealed class EntryWriter(
                 return null;
             },
             ref none);
+    }
+
+    private MemoryEntry Hold<T>(string key, T value, bool? isolate, long? size, bool hasDetails)
+    {
+        MemoryEntry entry = isolation.Applies(value, isolate) ? isolation.Capture(key, value)
+            : hasDetails ? new DetailedEntry<T>(key, value)
+            : new MemoryEntry<T>(key, value);
+        if (countsBytes)
+        {
+            // Nothing is free: what weighs nothing would not be bounded.
+            var weight = Math.Max(1, size ?? SizeOf(key, entry, value));
+            if (MemoryEntry.IsLarge(weight) && entry is MemoryEntry<T> and not DetailedEntry<T>)
+            {
+                entry = new DetailedEntry<T>(key, value);
+            }
+
+            entry.Weight = weight;
+        }
+
+        return entry;
     }
 
     private long SizeOf<T>(string key, MemoryEntry entry, T value)

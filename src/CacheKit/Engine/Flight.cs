@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -8,9 +9,12 @@ namespace CacheKit.Engine;
 /// Callers are counted: when the last has gone before the value has come, the flight is abandoned and its factory's
 /// token cancelled. What is marked so is guarded by the lock of the key's stripe in <see cref="Flights"/>.
 /// </remarks>
-internal abstract class Flight(string key, long stamp, string[] tags, FlightCancellation cancellation)
+internal abstract class Flight(string key, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
 {
     internal readonly string Key = key;
+
+    /// <summary>What it is for: only callers who want just that may join.</summary>
+    internal readonly FlightPurpose Purpose = purpose;
 
     /// <summary>The cache's stamp before the factory ran.</summary>
     internal readonly long Stamp = stamp;
@@ -19,6 +23,37 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
 
     /// <summary>The factory's say in how its value is stored; set by who starts the flight, before the factory runs.</summary>
     internal volatile CacheEntryContext? Context;
+
+    /// <summary>The next flight of the same key, for another purpose. Guarded by the stripe.</summary>
+    internal Flight? NextOfKey;
+
+    /// <summary>
+    /// For each store, near to far, the condition to write the value under, as the reads before its making have shown it; none for a store
+    /// that did not answer. Written by the flight's own execution.
+    /// </summary>
+    internal StoreCondition?[]? Conditions;
+
+    private volatile MemoryEntry? _standIn;
+    private volatile bool _isOvertaken;
+
+    /// <summary>A value past its expiration that a store has kept, and that may stand in where memory has none, until the key is changed.</summary>
+    internal MemoryEntry? StandIn
+    {
+        get => _isOvertaken ? null : _standIn;
+        set => _standIn = value;
+    }
+
+    /// <summary>Whether the value found is to be refreshed in the background. Set before it completes.</summary>
+    internal volatile bool IsDue;
+
+    /// <summary>Notes that the key was changed, which ends what might have stood in for its value.</summary>
+    internal void Overtake() => _isOvertaken = true;
+
+    /// <summary>The tags of a value that came from a store, which are not the call's.</summary>
+    internal volatile string[]? FoundTags;
+
+    /// <summary>Whether its value was found in a store, so that no factory ran. Set before it completes.</summary>
+    internal volatile bool IsFromStore;
 
     /// <summary>How many wait for it; a background refresh waits for itself. Guarded by the stripe.</summary>
     internal int Callers = 1;
@@ -31,13 +66,19 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
     internal abstract bool IsCompleted { get; }
 
     /// <summary>The tags known so far whose removal covers the value; the factory may add others.</summary>
-    internal string[] KnownTags => Context?.CoveringTags ?? tags;
+    internal string[] KnownTags => FoundTags ?? Context?.CoveringTags ?? tags;
 
     internal abstract void Fail(Exception exception);
 
     /// <summary>Ends the flight with the value of an entry that stands in; false if that is not of the flight's type.</summary>
     internal abstract bool TryCompleteWithStale(MemoryEntry entry);
 }
+
+/// <summary>What a flight is for. Callers who want different things of one key do not share an execution.</summary>
+/// <param name="IsRead">Whether it only asks the stores; else a factory runs if they have nothing.</param>
+/// <param name="Tiers">The tiers it reads and writes.</param>
+/// <param name="IsRefresh">Whether it refreshes what callers get from a store meanwhile: where memory does not keep the value, they must not wait for it.</param>
+internal readonly record struct FlightPurpose(bool IsRead, CacheTiers Tiers, bool IsRefresh = false);
 
 /// <summary>What a flight brought: a value, perhaps a stale one that stood in, or none for this key.</summary>
 /// <param name="Value">The value.</param>
@@ -47,7 +88,8 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightCanc
 internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry? Isolated);
 
 /// <inheritdoc/>
-internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightCancellation cancellation) : Flight(key, stamp, tags, cancellation)
+internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
+    : Flight(key, stamp, tags, purpose, cancellation)
 {
     // Waiters must not run on the thread that completes the flight.
     private readonly TaskCompletionSource<FlightOutcome<T>> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,7 +1,8 @@
 namespace CacheKit.Engine;
 
 /// <summary>Waits for a flight on one caller's terms: its own cancellation, its own patience if there is a stale value.</summary>
-internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader, CacheEntryOptions defaults, TimeProvider time)
+internal sealed class FlightWaiter(
+    Flights flights, TagClock tags, Loader loader, CacheEntryOptions defaults, TimeProvider time, bool hasStores)
 {
     /// <summary>Waits for what a flight brings. The caller is counted among those on it, and leaves it here.</summary>
     /// <param name="flight">The flight.</param>
@@ -17,13 +18,13 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
         try
         {
             NestedFlights.Enter(outer, flight);
-            if (hasStale && !outcome.IsCompleted && Patience.Of(options?.SoftTimeout ?? defaults.SoftTimeout) is { } patience)
+            if ((hasStale || hasStores) && !outcome.IsCompleted && Patience.Of(options?.SoftTimeout ?? defaults.SoftTimeout) is { } patience)
             {
                 Task limited = outcome.WaitAsync(patience, time, cancellationToken);
                 await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!outcome.IsCompleted
-                    && loader.FindStandIn(flight.Key, options, alsoUnexpired: true) is { } standIn
+                    && loader.FindStandIn(flight, options, alsoUnexpired: true) is { } standIn
                     && ValueReader.TryRead<T>(standIn, out var value))
                 {
                     // It stays counted, so that the factory goes on in the background.
@@ -59,7 +60,7 @@ internal sealed class FlightWaiter(Flights flights, TagClock tags, Loader loader
         }
 
         var flight = boarding.Flight!; // there is one, or nothing was awaited
-        if (boarding.IsProvisional && !outcome.IsStale && tags.Check(flight.KnownTags, flight.Stamp) != TagVerdict.Live)
+        if (boarding.IsProvisional && !outcome.IsStale && tags.Check(flight.KnownTags, flight.Stamp) is not (TagVerdict.Live or TagVerdict.Suspect))
         {
             return false;
         }

@@ -1,4 +1,5 @@
 using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -43,24 +44,25 @@ internal sealed class Flights
     /// <param name="key">The key.</param>
     /// <param name="judged">The entry the caller has found wanting; if another is there now, the caller must look again.</param>
     /// <param name="tags">The tags of the call.</param>
+    /// <param name="purpose">What the flight is for; one for another purpose is not joined.</param>
     /// <param name="shared">The token of the factory if a flight is started and the factory serves others as well; else it gets one of its own.</param>
     /// <param name="onlyStart">Whether to leave a flight under way alone: a refresh that is running already will do.</param>
     /// <exception cref="CacheTypeMismatchException">The flight under way makes a value of another type.</exception>
     internal Boarding<T> Board<T>(
-        string key, MemoryEntry? judged, string[] tags, FlightCancellation? shared = null, bool onlyStart = false)
+        string key, MemoryEntry? judged, string[] tags, FlightPurpose purpose, FlightCancellation? shared = null, bool onlyStart = false)
     {
         var stripe = StripeOf(key);
         lock (stripe.Lock)
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(ICache));
-            if (stripe.Flights.TryGetValue(key, out var under))
+            if (stripe.Find(key, purpose) is { } under)
             {
                 if (onlyStart)
                 {
                     return default;
                 }
 
-                if (_tags.Check(under.KnownTags, under.Stamp) == TagVerdict.Live || JoinsAfterRemoval)
+                if (_tags.Check(under.KnownTags, under.Stamp) is TagVerdict.Live or TagVerdict.Suspect || JoinsAfterRemoval)
                 {
                     if (under is Flight<T> flight)
                     {
@@ -68,13 +70,13 @@ internal sealed class Flights
                         return new(flight, IsLeader: false, IsProvisional: _tags.LastInvalidation > flight.Stamp && !JoinsAfterRemoval);
                     }
 
-                    if (_typeMismatch == TypeMismatch.Throw)
+                    if (_typeMismatch == TypeMismatch.Throw && !purpose.IsRead)
                     {
                         throw new CacheTypeMismatchException(typeof(T), under.ValueType);
                     }
                 }
 
-                Detach(stripe, under);
+                stripe.Detach(under);
             }
 
             // A flight may have stored its value, or somebody set one, since the caller looked.
@@ -84,20 +86,22 @@ internal sealed class Flights
             }
 
             var cancellation = shared ?? new FlightCancellation();
-            var started = new Flight<T>(key, _tags.Current, tags, cancellation);
-            stripe.Flights.Add(key, started);
+            var started = new Flight<T>(key, _tags.Current, tags, purpose, cancellation);
+            stripe.Add(started);
             cancellation.Add();
             return new(started, IsLeader: true, IsProvisional: false);
         }
     }
 
-    /// <summary>Keeps later callers from joining the flight of a key, and its value from being stored. The caller holds the stripe.</summary>
-    internal void DetachCurrent(Stripe stripe, string key)
+    /// <summary>
+    /// Keeps later callers from joining the flights of a key, their values from being stored, and the writes of it under way from
+    /// leaving theirs in memory. The caller holds the stripe.
+    /// </summary>
+    internal void DetachCurrent(Stripe stripe, string key, InvalidationKind kind = InvalidationKind.Remove)
     {
-        // Most have none, and counting is cheaper than hashing the key.
-        if (stripe.Flights.Count > 0 && stripe.Flights.TryGetValue(key, out var flight) && !JoinsAfterRemoval)
+        if (!JoinsAfterRemoval)
         {
-            Detach(stripe, flight);
+            stripe.DetachAll(key, kind);
         }
     }
 
@@ -111,9 +115,19 @@ internal sealed class Flights
             return false;
         }
 
-        stripe.Flights.Remove(flight.Key);
+        stripe.Remove(flight);
         flight.IsDetached = true;
         return true;
+    }
+
+    /// <summary>Whether a value of the key is being created.</summary>
+    internal bool IsCreating(string key)
+    {
+        var stripe = StripeOf(key);
+        lock (stripe.Lock)
+        {
+            return stripe.All().Any(flight => flight.Key == key && !flight.Purpose.IsRead);
+        }
     }
 
     /// <summary>One caller less waits; the last one abandons the flight.</summary>
@@ -147,7 +161,7 @@ internal sealed class Flights
             Flight[] flights;
             lock (stripe.Lock)
             {
-                flights = [.. stripe.Flights.Values, .. stripe.Overtaken ?? []];
+                flights = [.. stripe.All(), .. stripe.Overtaken ?? []];
                 foreach (var flight in flights)
                 {
                     Land(stripe, flight);
@@ -169,29 +183,145 @@ internal sealed class Flights
         {
             lock (stripe.Lock)
             {
-                if (stripe.Flights.Count + (stripe.Overtaken?.Count ?? 0) is var count && count > 0)
+                if (stripe.Count is var count && count > 0)
                 {
-                    throw new InvalidOperationException($"{count} flights remain although nothing is under way.");
+                    throw new InvalidOperationException($"{count} flights or writes remain although nothing is under way.");
                 }
             }
         }
     }
 
-    private static void Detach(Stripe stripe, Flight flight)
-    {
-        stripe.Flights.Remove(flight.Key);
-        flight.IsDetached = true;
-        (stripe.Overtaken ??= []).Add(flight);
-    }
-
-    /// <summary>The lock of some keys, and their flights, which it guards.</summary>
+    /// <summary>The lock of some keys, their flights and the writes of them under way, which it guards.</summary>
     internal sealed class Stripe
     {
         internal readonly Lock Lock = new();
-        internal readonly Dictionary<string, Flight> Flights = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, Flight> _flights = new(StringComparer.Ordinal);
+        private Dictionary<string, PendingWrites>? _writes;
 
         /// <summary>Those detached that still run: only those who have joined them wait, but these wait until disposal at most.</summary>
         internal HashSet<Flight>? Overtaken;
+
+        internal int Count => _flights.Count + (Overtaken?.Count ?? 0) + (_writes?.Count ?? 0);
+
+        internal IEnumerable<Flight> All()
+        {
+            foreach (var first in _flights.Values)
+            {
+                for (var flight = first; flight is not null; flight = flight.NextOfKey)
+                {
+                    yield return flight;
+                }
+            }
+        }
+
+        internal Flight? Find(string key, FlightPurpose purpose)
+        {
+            var flight = _flights.GetValueOrDefault(key);
+            while (flight is not null && flight.Purpose != purpose)
+            {
+                flight = flight.NextOfKey;
+            }
+
+            return flight;
+        }
+
+        internal void Add(Flight flight)
+        {
+            flight.NextOfKey = _flights.GetValueOrDefault(flight.Key);
+            _flights[flight.Key] = flight;
+        }
+
+        internal void Remove(Flight flight)
+        {
+            var first = _flights[flight.Key];
+            if (ReferenceEquals(first, flight))
+            {
+                if (flight.NextOfKey is { } next)
+                {
+                    _flights[flight.Key] = next;
+                }
+                else
+                {
+                    _flights.Remove(flight.Key);
+                }
+            }
+            else
+            {
+                var before = first;
+                while (!ReferenceEquals(before.NextOfKey, flight))
+                {
+                    before = before.NextOfKey!; // it is in the chain
+                }
+
+                before.NextOfKey = flight.NextOfKey;
+            }
+
+            flight.NextOfKey = null;
+        }
+
+        internal void Detach(Flight flight, InvalidationKind kind = InvalidationKind.Remove)
+        {
+            Remove(flight);
+            flight.IsDetached = true;
+            if (kind == InvalidationKind.Remove)
+            {
+                flight.Overtake();
+            }
+
+            (Overtaken ??= []).Add(flight);
+        }
+
+        internal void DetachAll(string key, InvalidationKind kind)
+        {
+            while (_flights.Count > 0 && _flights.TryGetValue(key, out var flight)) // counting is cheaper than hashing the key
+            {
+                Detach(flight, kind);
+            }
+
+            if (_writes?.GetValueOrDefault(key) is { } writes)
+            {
+                writes.Version++;
+            }
+        }
+
+        /// <summary>Notes that somebody begins to write a key to the stores, and will then say what memory is to hold.</summary>
+        /// <returns>The mark to end the write with.</returns>
+        internal long BeginWrite(string key, InvalidationKind kind)
+        {
+            DetachAll(key, kind);
+            if (!(_writes ??= new(StringComparer.Ordinal)).TryGetValue(key, out var writes))
+            {
+                _writes.Add(key, writes = new());
+            }
+
+            writes.Count++;
+            return ++writes.Version;
+        }
+
+        /// <summary>Ends a write.</summary>
+        /// <returns>
+        /// Whether nothing else has changed the key meanwhile. If something has, nobody here can tell which came last to the stores, and
+        /// memory must hold neither.
+        /// </returns>
+        internal bool EndWrite(string key, long mark, InvalidationKind kind = InvalidationKind.Remove)
+        {
+            var writes = _writes![key]; // begun before
+            var isAlone = writes.Version == mark;
+            DetachAll(key, kind);
+            if (--writes.Count == 0)
+            {
+                _writes.Remove(key);
+            }
+
+            return isAlone;
+        }
+    }
+
+    /// <summary>The writes of one key that are under way.</summary>
+    private sealed class PendingWrites
+    {
+        internal int Count;
+        internal long Version;
     }
 }
 

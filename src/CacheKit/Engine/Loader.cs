@@ -19,10 +19,11 @@ internal sealed class Loader
     private readonly CacheEntryOptions _defaults;
     private readonly TimeProvider _time;
     private readonly Faults _faults;
+    private readonly StoreLoader? _stores;
 
     internal Loader(
         Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter,
-        CacheEntryOptions defaults, TimeProvider time, Faults faults)
+        CacheEntryOptions defaults, TimeProvider time, Faults faults, StoreLoader? stores)
     {
         _flights = flights;
         _tags = tags;
@@ -33,7 +34,11 @@ internal sealed class Loader
         _defaults = defaults;
         _time = time;
         _faults = faults;
+        _stores = stores;
     }
+
+    /// <summary>Whether values are kept in stores alone.</summary>
+    internal bool KeepsNothing => _stores is { HasMemory: false };
 
     /// <summary>Runs the factory of one flight. Returns once it is running; the flight has the outcome.</summary>
     internal void Start<TState, T>(
@@ -76,10 +81,57 @@ internal sealed class Loader
 
     /// <summary>Whether the factory gets a thread of its own: a limit must hold for one that blocks, too.</summary>
     private bool MustOffload(Run run, CacheEntryOptions? options, bool hasStale) =>
-        run.IsBackground || run.HardTimeout is not null || (hasStale && Patience.Of(options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
+        run.IsBackground || run.HardTimeout is not null || ((hasStale || _stores is not null) && Patience.Of(options?.SoftTimeout ?? _defaults.SoftTimeout) is not null);
 
     // A method of its own: a lambda that captures costs its caller an allocation even where it is not used.
     private static void Offload<TWork>(TWork work, Func<TWork, Task> run) => _ = Task.Run(() => run(work));
+
+    /// <summary>Looks for the value of a flight in the stores, for callers who create nothing.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
+    internal async Task ReadAsync<T>(Flight<T> flight, CacheEntryOptions? options)
+    {
+        try
+        {
+            if (!await _stores!.TryLandAsync(flight, options, isRefresh: false).ConfigureAwait(false)) // reads are of caches with stores
+            {
+                LandEmpty(flight);
+                if (flight.StandIn is not { } stale || !flight.TryCompleteWithStale(stale))
+                {
+                    flight.Complete(default);
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            LandEmpty(flight);
+            flight.Fail(exception);
+        }
+    }
+
+    /// <summary>The same for many flights.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flights.")]
+    internal async Task ReadManyAsync<T>(IReadOnlyList<Flight<T>> batch, CacheEntryOptions? options)
+    {
+        try
+        {
+            foreach (var flight in await _stores!.LandManyAsync(batch, options, isRefresh: false).ConfigureAwait(false)) // as above
+            {
+                LandEmpty(flight);
+                if (flight.StandIn is not { } stale || !flight.TryCompleteWithStale(stale))
+                {
+                    flight.Complete(default);
+                }
+            }
+        }
+        catch (Exception exception)
+        {
+            foreach (var flight in batch)
+            {
+                LandEmpty(flight);
+                flight.Fail(exception);
+            }
+        }
+    }
 
     /// <summary>Ends a flight whose factory will not run after all. Who has joined starts over: what went wrong was not theirs.</summary>
     internal void Abort<T>(Flight<T> flight)
@@ -89,8 +141,8 @@ internal sealed class Loader
     }
 
     /// <summary>The context of a key's factory, which sees the value that the new one replaces.</summary>
-    internal CacheEntryContext CreateContext(string key, CacheEntryOptions? options, string[] tags) =>
-        new(key, options, _defaults, tags, _memory.Find(key) is { } entry ? new StaleEntry(this, entry) : null);
+    internal CacheEntryContext CreateContext(string key, CacheEntryOptions? options, string[] tags, Flight? flight = null) =>
+        new(key, options, _defaults, tags, _memory.Find(key) is var entry && (entry is not null || _stores is not null) ? new StaleEntry(this, entry, flight) : null);
 
     // Never throws: whatever happens, happens to the flight.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
@@ -99,8 +151,26 @@ internal sealed class Loader
     {
         // Set inside an async method, so that it is undone for the caller.
         NestedFlights.Current = flight.Cancellation;
+        DistributedLock turn = default;
         try
         {
+            if (_stores is not null)
+            {
+                if (await TryServeAsync(run, flight, options).ConfigureAwait(false))
+                {
+                    return;
+                }
+
+                turn = await _stores.TakeTurnAsync(flight, options, run.IsBackground).ConfigureAwait(false);
+                if (turn.IsLanded)
+                {
+                    run.EndUnused();
+                    return;
+                }
+
+                flight.Cancellation.Token.ThrowIfCancellationRequested(); // everybody has left meanwhile
+            }
+
             run.Begin();
             T value;
             var context = flight.Context!; // set by whoever started the flight
@@ -116,19 +186,48 @@ internal sealed class Loader
                 }
             }
 
-            if (run.TryEnd(null))
+            if (!run.TryEnd(null))
+            {
+                _reporter.Counters.DiscardedResult();
+            }
+            else if (_stores is null)
             {
                 Land(flight, value, context, options);
             }
             else
             {
-                _reporter.Counters.DiscardedResult();
+                await LandWithStoresAsync(flight, value, context, options).ConfigureAwait(false);
             }
         }
         catch (Exception exception)
         {
             run.Fail(exception);
         }
+        finally
+        {
+            await turn.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends a flight with what the stores have, if they have it. What is wrong with that is no failure of the factory.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
+    private async ValueTask<bool> TryServeAsync<T>(Run run, Flight<T> flight, CacheEntryOptions? options)
+    {
+        try
+        {
+            if (!await _stores!.TryLandAsync(flight, options, run.IsBackground).ConfigureAwait(false)) // asked for only with stores
+            {
+                return false;
+            }
+        }
+        catch (Exception exception)
+        {
+            LandEmpty(flight);
+            flight.Fail(exception);
+        }
+
+        run.EndUnused();
+        return true;
     }
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
@@ -139,6 +238,19 @@ internal sealed class Loader
         NestedFlights.Current = batch[0].Cancellation;
         try
         {
+            if (_stores is not null)
+            {
+                batch = await _stores.LandManyAsync(batch, options, run.IsBackground).ConfigureAwait(false);
+                run.Flights = batch;
+                if (batch.Count == 0)
+                {
+                    run.EndUnused();
+                    return;
+                }
+
+                batch[0].Cancellation.Token.ThrowIfCancellationRequested(); // everybody has left meanwhile
+            }
+
             run.Begin();
             IReadOnlyDictionary<string, T> values;
             var contexts = batch.ToDictionary(static flight => flight.Key, static flight => flight.Context!, StringComparer.Ordinal); // set when started
@@ -158,18 +270,9 @@ internal sealed class Loader
 
             if (run.TryEnd(null))
             {
-                foreach (var flight in batch)
-                {
-                    if (values.TryGetValue(flight.Key, out var value))
-                    {
-                        TryLand(flight, value, contexts[flight.Key], options);
-                    }
-                    else
-                    {
-                        LandEmpty(flight);
-                        flight.Complete(default);
-                    }
-                }
+                await Task.WhenAll(batch.Select(flight => values.TryGetValue(flight.Key, out var value)
+                    ? TryLandAsync(flight, value, contexts[flight.Key], options)
+                    : Leave(flight))).ConfigureAwait(false);
             }
             else
             {
@@ -184,11 +287,18 @@ internal sealed class Loader
 
     // One value that cannot be stored (no copy can be made of it, say) must not fail the others of its batch.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It belongs to those who wait for this key.")]
-    private void TryLand<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
+    private async Task TryLandAsync<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
     {
         try
         {
-            Land(flight, value, context, options);
+            if (_stores is null)
+            {
+                Land(flight, value, context, options);
+            }
+            else
+            {
+                await LandWithStoresAsync(flight, value, context, options).ConfigureAwait(false);
+            }
         }
         catch (Exception exception)
         {
@@ -197,28 +307,54 @@ internal sealed class Loader
         }
     }
 
+    /// <summary>A batch has left the key of a flight out.</summary>
+    private Task Leave<T>(Flight<T> flight)
+    {
+        LandEmpty(flight);
+        flight.Complete(default);
+        return Task.CompletedTask;
+    }
+
     /// <summary>Ends a flight with its value, and stores that unless a removal or a newer value has overtaken it.</summary>
     private void Land<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
     {
         var settings = new EntrySettings(context, options, _defaults);
-        var isStored = !context.IsStoringSkipped && settings.IsStored;
         var entry = _writer.Compose(flight.Key, value, settings);
+        Land(flight, value, entry, context, settings.IsStored, isOvertaken: false);
+    }
+
+    /// <summary>The same when stores are written first.</summary>
+    private async ValueTask LandWithStoresAsync<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
+    {
+        var settings = new EntrySettings(context, options, _defaults);
+        var entry = _writer.Compose(flight.Key, value, settings);
+        var isOvertaken = await _stores!.StoreAsync(flight, value, entry, settings, context).ConfigureAwait(false); // only with stores
+        _writer.LimitInMemory(entry, settings.MemoryExpiration);
+        Land(flight, value, entry, context, settings.IsStored, isOvertaken);
+        _stores.AnnounceFilled(flight.Key, entry);
+    }
+
+    private void Land<T>(Flight<T> flight, T value, MemoryEntry entry, CacheEntryContext context, bool isStored, bool isOvertaken)
+    {
+        isStored &= !context.IsStoringSkipped;
+        var isKept = isStored && (flight.Purpose.Tiers & CacheTiers.WriteMemory) != 0 && _stores is not { HasMemory: false };
         var isTakenIn = false;
-        var isOvertaken = false;
         var ended = new EndedEntries();
         var stripe = _flights.StripeOf(flight.Key);
         lock (stripe.Lock)
         {
             var last = _tags.LastInvalidation;
             var stamp = _faults.HasFlag(Faults.StampTakenLate) ? last : flight.Stamp;
-            isOvertaken = !Flights.Land(stripe, flight) || _tags.Check(context.CoveringTags, stamp) != TagVerdict.Live;
-            if (isStored && !isOvertaken)
+            var verdict = _tags.Check(context.CoveringTags, stamp);
+            isOvertaken |= !Flights.Land(stripe, flight) | verdict is not (TagVerdict.Live or TagVerdict.Suspect);
+            if (isKept && !isOvertaken)
             {
-                isTakenIn = _writer.Put(entry, last, ref ended);
+                // One that became suspect meanwhile is asked for again before it is served.
+                isTakenIn = _writer.Put(entry, verdict == TagVerdict.Live ? last : stamp, ref ended);
             }
             else if (!isOvertaken && !context.IsStoringSkipped && _memory.Find(flight.Key) is { } replaced)
             {
-                // Its time is over at once: it is not stored, and what it replaces is out of date.
+                // Its time is over at once, or it is kept elsewhere: what it replaces is out of date.
                 _memory.Remove(replaced, CacheEntryEndReason.Removed, ref ended);
             }
         }
@@ -229,7 +365,7 @@ internal sealed class Loader
         }
 
         flight.Complete(new(value, HasValue: true, IsStale: false, entry as IsolatedEntry));
-        _writer.Announce(isStored && !isOvertaken ? entry : null, isTakenIn, in ended);
+        _writer.Announce(isKept && !isOvertaken ? entry : null, isTakenIn, in ended);
     }
 
     /// <summary>Ends what a flight stands for without storing anything.</summary>
@@ -245,9 +381,10 @@ internal sealed class Loader
     /// <summary>Ends a flight whose factory failed: with the value that may stand in, if there is one, else with the failure.</summary>
     private void FailFlight(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground)
     {
-        var kept = FindStandIn(flight.Key, options, isBackground);
+        var kept = FindStandIn(flight, options, isBackground);
         var retryAt = _life.After(options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
         var stripe = _flights.StripeOf(flight.Key);
+        var ended = new EndedEntries();
         bool isAwaited;
         lock (stripe.Lock)
         {
@@ -258,11 +395,18 @@ internal sealed class Loader
             if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
             {
                 details.RetryAt = retryAt;
+                if (ReferenceEquals(kept, flight.StandIn) && _memory.Find(flight.Key) is null)
+                {
+                    // A store has kept it: memory does until the next attempt, whatever else it keeps.
+                    _writer.Put(kept, flight.Stamp, ref ended);
+                }
             }
         }
 
+        _writer.Announce(in ended);
+
         // Looked for again: who has joined since the first look may have come after a removal by tag that it did not see.
-        var standIn = FindStandIn(flight.Key, options, isBackground);
+        var standIn = FindStandIn(flight, options, isBackground);
         if (isBackground)
         {
             _reporter.BackgroundRefreshFailed(exception);
@@ -279,12 +423,12 @@ internal sealed class Loader
     }
 
     /// <summary>The entry that may stand in for a value that could not be made; one that was removed never does.</summary>
-    /// <param name="key">The key.</param>
+    /// <param name="flight">The flight.</param>
     /// <param name="options">The options of the call.</param>
     /// <param name="alsoUnexpired">Whether an entry that has not expired will do: for a refresh that came early.</param>
-    internal MemoryEntry? FindStandIn(string key, CacheEntryOptions? options, bool alsoUnexpired = false)
+    internal MemoryEntry? FindStandIn(Flight flight, CacheEntryOptions? options, bool alsoUnexpired = false)
     {
-        if (_memory.Find(key) is not { } entry)
+        if ((_memory.Find(flight.Key) ?? flight.StandIn) is not { } entry)
         {
             return null;
         }
@@ -305,16 +449,29 @@ internal sealed class Loader
     /// <summary>One running of a factory, for one flight or many: its time, its limit, and that it ends once.</summary>
     private sealed class Run(Loader loader, IReadOnlyList<Flight> flights, CacheEntryOptions? options, bool isBackground)
     {
+        private readonly FlightCancellation _cancellation = flights[0].Cancellation; // all of them have the same
+        private bool _hasBegun;
         private long _started;
         private ITimer? _limit;
         private int _hasEnded;
 
         internal bool IsBackground => isBackground;
 
+        /// <summary>The flights that the factory is for: fewer than at first, if the stores had the values of some.</summary>
+        internal IReadOnlyList<Flight> Flights { get; set; } = flights;
+
         internal TimeSpan? HardTimeout { get; } = Patience.Of(options?.HardTimeout ?? loader._defaults.HardTimeout);
+
+        /// <summary>Notes that no factory is needed after all.</summary>
+        internal void EndUnused()
+        {
+            _hasEnded = 1;
+            _cancellation.HasEnded = true;
+        }
 
         internal void Begin()
         {
+            _hasBegun = true;
             loader._reporter.Counters.FactoryStarted(isBackground);
             _started = loader._time.GetTimestamp();
             if (HardTimeout is { } limit)
@@ -332,12 +489,17 @@ internal sealed class Loader
             }
 
             _limit?.Dispose();
-            flights[0].Cancellation.HasEnded = true; // all of them have the same
+            _cancellation.HasEnded = true;
+            if (!_hasBegun)
+            {
+                return true;
+            }
+
             var elapsed = loader._time.GetElapsedTime(_started);
             loader._reporter.FactoryEnded(elapsed, exception);
             if (loader._reporter.HasObservers)
             {
-                foreach (var flight in flights)
+                foreach (var flight in Flights)
                 {
                     loader._reporter.TellFactoryEnded(flight.Key, elapsed, exception);
                 }
@@ -349,7 +511,7 @@ internal sealed class Loader
         internal void Fail(Exception exception)
         {
             TryEnd(exception);
-            foreach (var flight in flights)
+            foreach (var flight in Flights)
             {
                 if (flight.IsCompleted)
                 {
@@ -374,19 +536,26 @@ internal sealed class Loader
                 }
                 finally
                 {
-                    flights[0].Cancellation.Cancel();
+                    _cancellation.Cancel();
                 }
             }
         }
     }
 
     /// <summary>What a factory sees of the value that its own replaces.</summary>
-    private sealed class StaleEntry(Loader loader, MemoryEntry entry) : CacheEntryContext.StaleValue
+    private sealed class StaleEntry(Loader loader, MemoryEntry? found, Flight? flight) : CacheEntryContext.StaleValue
     {
-        internal override string[] Tags => entry.Details?.Tags ?? [];
+        internal override string[] Tags => Entry?.Details?.Tags ?? [];
+
+        private MemoryEntry? Entry => found ?? flight?.StandIn;
 
         internal override CacheLookup<T> Read<T>()
         {
+            if (Entry is not { } entry)
+            {
+                return default;
+            }
+
             var state = loader.Judge(entry);
             return state != EntryState.Gone && !entry.HasLeft && ValueReader.TryRead<T>(entry, out var value)
                 ? new(value, isStale: state == EntryState.Stale)

@@ -15,7 +15,7 @@ internal sealed class RemovalSweeper(TagClock tags, MemoryTier memory, EntryLife
     internal void TakeOutRemoved()
     {
         var ended = new EndedEntries();
-        memory.Sweep(entry => life.IsCoveredByNoRemoval(entry) ? null : CacheEntryEndReason.Removed, ref ended);
+        memory.Sweep(entry => life.CheckRemovals(entry) == TagVerdict.Removed ? CacheEntryEndReason.Removed : null, ref ended);
         writer.Announce(in ended);
     }
 

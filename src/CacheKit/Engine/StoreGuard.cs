@@ -57,6 +57,8 @@ internal sealed class StoreGuard : IAsyncDisposable
     /// <summary>What the store can do beyond the six members. For asking, not for calling.</summary>
     internal ICacheStore Store => _store;
 
+    internal StoreReporter Reporter => _reporter;
+
     internal IStoreGuardListener? Listener { get; set; }
 
     internal CircuitState Circuit => _circuit.State;

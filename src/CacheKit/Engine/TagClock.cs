@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using CacheKit.Memory;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -10,6 +12,9 @@ internal enum TagVerdict
 
     /// <summary>One of its tags was expired: it may stand in as a stale value, no more.</summary>
     Stale,
+
+    /// <summary>It may have been removed by another node without this one being told: a store must say whether it still stands.</summary>
+    Suspect,
 
     /// <summary>It was removed.</summary>
     Removed,
@@ -28,7 +33,7 @@ internal enum TagVerdict
 /// forgets them; from then on a tagged value from before that cannot be told to be live, and counts as removed (a slow
 /// factory's, say: it is handed out but not stored).</para>
 /// </remarks>
-internal sealed class TagClock
+internal sealed class TagClock(CacheClock? clock = null)
 {
     /// <summary>So many records are kept whatever the size of the cache.</summary>
     private const int MinimumRecords = 4096;
@@ -38,6 +43,7 @@ internal sealed class TagClock
     private PaddedLong _stamp;
     private long _lastInvalidation;
     private long _clearStamp;
+    private long _suspectStamp;
     private long _floor;
     private int _recordCount;
     private bool _isClosed;
@@ -53,6 +59,26 @@ internal sealed class TagClock
 
     /// <summary>Draws a new stamp, for a set or the removal of a key.</summary>
     internal long Next() => Interlocked.Increment(ref _stamp.Value);
+
+    /// <summary>Removes or expires what carries any, or all, of some tags: at least one.</summary>
+    internal void Invalidate(string[] tags, TagMatch match, InvalidationKind kind)
+    {
+        if (kind == InvalidationKind.Expire)
+        {
+            foreach (var tag in tags)
+            {
+                Expire(tag);
+            }
+        }
+        else if (match == TagMatch.All)
+        {
+            RemoveAll(tags);
+        }
+        else
+        {
+            RemoveAny(tags);
+        }
+    }
 
     internal void Remove(string tag)
     {
@@ -137,6 +163,17 @@ internal sealed class TagClock
         }
     }
 
+    /// <summary>Makes everything from before need a store's word before it is served. O(1).</summary>
+    internal void Suspect()
+    {
+        lock (_lock)
+        {
+            var stamp = Next();
+            Volatile.Write(ref _suspectStamp, stamp);
+            Publish(stamp);
+        }
+    }
+
     /// <summary>Makes every entry need a closer look, for ever: the way a disposed cache stops its hits.</summary>
     internal void Close()
     {
@@ -175,8 +212,15 @@ internal sealed class TagClock
         }
 
         // After the records: they are forgotten only once the floor stands.
-        return tags.Length > 0 && Volatile.Read(ref _floor) > validThrough ? TagVerdict.Removed : verdict;
+        return tags.Length > 0 && Volatile.Read(ref _floor) > validThrough ? TagVerdict.Removed
+            : Volatile.Read(ref _suspectStamp) > validThrough ? TagVerdict.Suspect
+            : verdict;
     }
+
+    /// <summary>How long ago a tag was last removed or expired, if that is still recorded.</summary>
+    internal TimeSpan? SinceInvalidation(string tag) => clock is not null && _records.TryGetValue(tag, out var record)
+        ? new(Math.Max(0, clock.Now - Volatile.Read(ref record.ChangedAt)))
+        : null;
 
     /// <summary>Whether it is time to forget old removals.</summary>
     internal bool NeedsPruning(int entries) => RecordCount > Math.Max(MinimumRecords, entries / 4);
@@ -230,6 +274,7 @@ internal sealed class TagClock
             _recordCount++;
         }
 
+        record.ChangedAt = clock?.Coarse ?? 0;
         return record;
     }
 
@@ -237,6 +282,9 @@ internal sealed class TagClock
     {
         internal long RemovedAt;
         internal long ExpiredAt;
+
+        /// <summary>The time of the last of its removals, for those who ask; no verdict depends on it.</summary>
+        internal long ChangedAt;
         internal volatile Conjunction[] Conjunctions = [];
 
         internal bool IsRemovedTogether(string[] tags, long validThrough)

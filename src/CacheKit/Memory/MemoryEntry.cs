@@ -63,6 +63,11 @@ internal abstract class MemoryEntry
         {
             if (_canHaveDetails)
             {
+                if (_weight == uint.MaxValue && value is not null)
+                {
+                    value.LargeWeight = Weight;
+                }
+
                 DetailsHeld = value;
             }
             else if (value is not null)
@@ -79,11 +84,12 @@ internal abstract class MemoryEntry
         get => _weight != uint.MaxValue ? _weight : Details!.LargeWeight; // set below
         set
         {
-            _weight = (uint)Math.Min(value, uint.MaxValue);
-            if (_weight == uint.MaxValue)
+            if (IsLarge(value))
             {
                 (Details ??= new()).LargeWeight = value;
             }
+
+            _weight = (uint)Math.Min(value, uint.MaxValue);
         }
     }
 

@@ -50,11 +50,17 @@ public readonly struct StoreLookup : IDisposable
     /// <summary>The entry's bytes, as they were stored. Valid until the lookup is disposed. Empty for a counter.</summary>
     public ReadOnlyMemory<byte> Payload { get; }
 
-    /// <summary>The instant from which the entry has expired: as stored, as set since, or in the past if it was expired on request.</summary>
+    /// <summary>
+    /// The instant from which the entry has expired: as stored, or as set since. <see cref="DateTimeOffset.MinValue"/> if it was expired on request, by its key
+    /// or a tag, so that no clock that is set back revives it.
+    /// </summary>
     public DateTimeOffset ExpiresAt { get; }
 
     /// <summary>The instant from which the entry is not returned any more.</summary>
     public DateTimeOffset RetainUntil { get; }
+
+    /// <summary>When the entry was expired on request, if it was and the store knows: its value may stand in for its stale time from then on.</summary>
+    public DateTimeOffset? ExpiredAt { get; init; }
 
     /// <summary>The number, if the entry is a counter of an <see cref="ICounterStore"/>; else <see langword="null"/>.</summary>
     public long? Number { get; }

@@ -128,6 +128,8 @@ internal sealed class ConsistencyCheck(Conditions conditions, int seed = 1)
         {
             await Task.Delay(1);
         }
+
+        await Task.Delay(20); // a failure that has just landed has its stale value stand in for two milliseconds more
     }
 
     // ---- reads ----

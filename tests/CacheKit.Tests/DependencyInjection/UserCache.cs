@@ -49,5 +49,7 @@ internal sealed class UserCache : ICache
 
     public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public CacheStatistics GetStatistics() => new();
 }

@@ -25,6 +25,17 @@ public sealed class CacheLogTests
         [23] = ("CircuitClosed", LogLevel.Information),
         [24] = ("StoreCallFailed", LogLevel.Debug),
         [25] = ("StoreDisposalFailed", LogLevel.Warning),
+        [26] = ("SubscriptionFailed", LogLevel.Warning),
+        [27] = ("FeedDisconnected", LogLevel.Warning),
+        [28] = ("FeedReconnected", LogLevel.Information),
+        [29] = ("MessagesLost", LogLevel.Information),
+        [30] = ("ForeignMessage", LogLevel.Debug),
+        [31] = ("RecoveryOverflowed", LogLevel.Warning),
+        [32] = ("Recovered", LogLevel.Information),
+        [40] = ("EntryUnreadable", LogLevel.Warning),
+        [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
+        [42] = ("EntryTooLarge", LogLevel.Warning),
+        [43] = ("EntriesSuspected", LogLevel.Information),
     });
 
     [Fact]

@@ -48,6 +48,8 @@ public sealed class MemoryEntryTests
         var entry = new DetailedEntry<int>("k", 1) { Weight = weight };
         entry.Weight.Should().Be(weight);
         (entry.Details is not null).Should().Be(MemoryEntry.IsLarge(weight));
+        entry.Details = new EntryDetails { SlidingTicks = 1 };
+        entry.Weight.Should().Be(weight, "other details take it over");
         entry.Weight = 3;
         entry.Weight.Should().Be(3);
     }

@@ -1,0 +1,60 @@
+using CacheKit.Stores;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Connection;
+
+/// <summary>Sorts what the client throws.</summary>
+internal static class RedisErrors
+{
+    private static readonly string[] _passing = ["LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MOVED", "ASK"];
+
+    /// <summary>Whether the server refused to take more because its memory is full.</summary>
+    internal static bool IsOutOfMemory(Exception exception) =>
+        exception is RedisServerException && exception.Message.Contains("OOM command not allowed", StringComparison.Ordinal);
+
+    internal static CacheStoreException Translate(Exception exception, string? key = null) => exception switch
+    {
+        CacheStoreException known => known,
+        RedisServerException server => Translate(server, key),
+        RedisCommandException command when command.InnerException is { } inner => Translate(inner, key),
+        RedisCommandException command => new(
+            $"Redis cannot be asked just now: {command.Message}", StoreFailure.Unavailable, command),
+        RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } connection => new(
+            "Redis does not accept the credentials, or the certificate of one side was not accepted. Check the password in the configuration, and ssl.",
+            StoreFailure.Permanent, connection),
+        TimeoutException timeout => new("Redis did not answer in time.", StoreFailure.Unavailable, timeout),
+        _ => new($"Redis cannot be reached: {exception.Message}", StoreFailure.Unavailable, exception),
+    };
+
+    private static CacheStoreException Translate(RedisServerException exception, string? key)
+    {
+        var message = exception.Message;
+        if (IsOutOfMemory(exception))
+        {
+            return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.Transient, exception);
+        }
+
+        if (_passing.Any(start => message.StartsWith(start, StringComparison.Ordinal)))
+        {
+            return new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
+        }
+
+        // Inside a script, an error of a command is told within the script's own.
+        if (message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        {
+            return new(
+                key is null
+                    ? "A key of the cache's holds another type than strings: something else writes under the same prefix."
+                    : $"The name of '{key}' in Redis holds another type than a string: something else writes under the same prefix. Remove it, or choose another KeyPrefix.",
+                StoreFailure.Permanent, exception);
+        }
+
+        if (message.StartsWith("NOAUTH", StringComparison.Ordinal) || message.StartsWith("WRONGPASS", StringComparison.Ordinal)
+            || message.Contains("invalid password", StringComparison.Ordinal) || message.StartsWith("NOPERM", StringComparison.Ordinal))
+        {
+            return new($"Redis does not let this application in, or not do that: {message}", StoreFailure.Permanent, exception);
+        }
+
+        return new($"Redis refused: {message}", StoreFailure.Permanent, exception);
+    }
+}

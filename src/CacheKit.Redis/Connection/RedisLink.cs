@@ -1,0 +1,59 @@
+using System.Reflection;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Connection;
+
+/// <summary>One connection, until it is replaced.</summary>
+internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
+{
+    // It was renamed, and of each name there is a version of the client in which it does not compile.
+    private static readonly PropertyInfo? _isReplica = typeof(IServer).GetProperty("IsReplica") ?? typeof(IServer).GetProperty("IsSlave");
+
+    private volatile bool _isSingle;
+
+    internal IConnectionMultiplexer Multiplexer { get; } = multiplexer;
+
+    internal IDatabase Database { get; } = multiplexer.GetDatabase();
+
+    /// <summary>
+    /// Whether one server holds all keys, so that a command may name several of them, and commands are executed in the order they are sent. Until that is
+    /// certain it is denied: what suits a cluster suits a single server, too.
+    /// </summary>
+    internal bool IsSingle => _isSingle;
+
+    /// <summary>The servers that are connected.</summary>
+    internal IEnumerable<IServer> Servers
+    {
+        get
+        {
+            foreach (var endPoint in Multiplexer.GetEndPoints())
+            {
+                var server = Multiplexer.GetServer(endPoint);
+                if (server.IsConnected)
+                {
+                    yield return server;
+                }
+            }
+        }
+    }
+
+    internal static bool IsMaster(IServer server) => _isReplica?.GetValue(server) is not true;
+
+    /// <summary>Looks at what kind of servers these are.</summary>
+    internal void Inspect()
+    {
+        var isSingle = false;
+        foreach (var server in Servers)
+        {
+            if (server.ServerType is ServerType.Cluster or ServerType.Twemproxy)
+            {
+                isSingle = false;
+                break;
+            }
+
+            isSingle |= server.ServerType == ServerType.Standalone;
+        }
+
+        _isSingle = isSingle;
+    }
+}

@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Redis.Diagnostics;
+
+/// <summary>Every message this package writes: one per change of state. Event ids are permanent.</summary>
+internal static partial class RedisLog
+{
+    [LoggerMessage(1, LogLevel.Warning, "Cache '{Cache}': Redis does not answer.")]
+    internal static partial void Unreachable(this ILogger logger, string cache, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Information, "Cache '{Cache}': Redis answers again.")]
+    internal static partial void Reachable(this ILogger logger, string cache);
+
+    [LoggerMessage(3, LogLevel.Warning, "Cache '{Cache}': the connection to Redis hangs; it is replaced by a new one.")]
+    internal static partial void ConnectionReplaced(this ILogger logger, string cache);
+
+    [LoggerMessage(4, LogLevel.Warning, "Cache '{Cache}': the connection to Redis hangs, and a new one cannot be made. Trying again in {Delay}.")]
+    internal static partial void ReplacementFailed(this ILogger logger, string cache, TimeSpan delay, Exception? exception);
+
+    [LoggerMessage(5, LogLevel.Warning, "Cache '{Cache}': making a value took longer than MaximumLoadTime ({MaximumLoadTime}), so it is not stored in Redis. Raise that option if this is usual.")]
+    internal static partial void LoadTookTooLong(this ILogger logger, string cache, TimeSpan maximumLoadTime);
+
+    [LoggerMessage(6, LogLevel.Warning, "Cache '{Cache}': messages of other nodes do not arrive.")]
+    internal static partial void FeedInterrupted(this ILogger logger, string cache, Exception? exception);
+
+    [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': messages of other nodes arrive. All since the interruption were delivered: {IsComplete}.")]
+    internal static partial void FeedConnected(this ILogger logger, string cache, bool isComplete);
+
+    [LoggerMessage(8, LogLevel.Warning, "Cache '{Cache}': Redis keeps no log of messages, so after an interruption memory is doubted.")]
+    internal static partial void NoMessageLog(this ILogger logger, string cache, Exception exception);
+
+    [LoggerMessage(9, LogLevel.Warning, "Cache '{Cache}': taking out what was cleared failed; it stays until it expires.")]
+    internal static partial void SweepFailed(this ILogger logger, string cache, Exception exception);
+}

@@ -1,0 +1,82 @@
+using System.Buffers.Binary;
+using System.Text;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Protocol;
+
+/// <summary>The tags of an entry: as text, as the bytes in its record, and as the names of what is known of them.</summary>
+internal sealed class EntryTags
+{
+    private ulong[]? _hashes;
+
+    private EntryTags(string[] tags, byte[] block, RedisKey[] keys)
+    {
+        Tags = tags;
+        Block = block;
+        Keys = keys;
+    }
+
+    internal static EntryTags None { get; } = new([], [], []);
+
+    internal string[] Tags { get; }
+
+    /// <summary>As they lie in an entry: for each tag its length in two bytes, and its UTF-8 bytes.</summary>
+    internal byte[] Block { get; }
+
+    /// <summary>The names of their records.</summary>
+    internal RedisKey[] Keys { get; }
+
+    internal ulong[] Hashes => _hashes ??= Array.ConvertAll(Tags, StableHash.Of);
+
+    internal static EntryTags Of(IReadOnlyList<string>? tags, KeyLayout layout)
+    {
+        if (tags is not { Count: > 0 })
+        {
+            return None;
+        }
+
+        var names = new string[tags.Count];
+        var length = 0;
+        for (var i = 0; i < names.Length; i++)
+        {
+            names[i] = tags[i];
+            length += 2 + Encoding.UTF8.GetByteCount(names[i]);
+        }
+
+        var block = new byte[length];
+        var rest = block.AsSpan();
+        foreach (var name in names)
+        {
+            var written = Encoding.UTF8.GetBytes(name, rest[2..]);
+            BinaryPrimitives.WriteUInt16BigEndian(rest, checked((ushort)written));
+            rest = rest[(2 + written)..];
+        }
+
+        return new(names, block, Array.ConvertAll(names, layout.Tag));
+    }
+
+    /// <summary>Reads the tags of an entry.</summary>
+    /// <returns><see langword="null"/> if the bytes are not tags.</returns>
+    internal static EntryTags? Parse(ReadOnlySpan<byte> block, KeyLayout layout)
+    {
+        if (block.IsEmpty)
+        {
+            return None;
+        }
+
+        var names = new List<string>();
+        for (var rest = block; !rest.IsEmpty;)
+        {
+            if (rest.Length < 2 || BinaryPrimitives.ReadUInt16BigEndian(rest) is var length && rest.Length < 2 + length)
+            {
+                return null;
+            }
+
+            names.Add(Encoding.UTF8.GetString(rest.Slice(2, length)));
+            rest = rest[(2 + length)..];
+        }
+
+        string[] tags = [.. names];
+        return new(tags, block.ToArray(), Array.ConvertAll(tags, layout.Tag));
+    }
+}

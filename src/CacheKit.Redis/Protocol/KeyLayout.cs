@@ -1,0 +1,99 @@
+using System.Text;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Protocol;
+
+/// <summary>The names of everything a cache keeps in Redis.</summary>
+/// <remarks>
+/// <para>All begin with <c>{prefix}/{cache}/</c>. The prefix holds no slash, and those of the cache's name are escaped, so no two pairs of prefix
+/// and cache share a name, whatever their keys. Then follow the kind and what it is for:</para>
+/// <list type="table">
+/// <item><term><c>e:{key}</c></term><description>an entry, or what is left of it to refuse values made before</description></item>
+/// <item><term><c>t:{tag}</c></term><description>when entries with the tag were invalidated</description></item>
+/// <item><term><c>a:{n}</c></term><description>when everything was removed; several copies, so that no cluster node has to answer for all reads</description></item>
+/// <item><term><c>l:{key}</c></term><description>a lock</description></item>
+/// <item><term><c>clock</c></term><description>the clock, and the journal of recent invalidations by tag</description></item>
+/// <item><term><c>log</c></term><description>the latest messages; the channel of the same name carries them</description></item>
+/// </list>
+/// <para>No two of them need to be in one slot of a cluster.</para>
+/// </remarks>
+internal sealed class KeyLayout
+{
+    /// <summary>How many copies there are of the record of clears.</summary>
+    internal const int ClearCopies = 8;
+
+    private readonly string _entries;
+    private readonly string _tags;
+    private readonly string _locks;
+    private readonly RedisKey[] _clears;
+
+    internal KeyLayout(string keyPrefix, string cacheName)
+    {
+        Prefix = $"{keyPrefix}/{Escape(cacheName)}/";
+        _entries = Prefix + "e:";
+        _tags = Prefix + "t:";
+        _locks = Prefix + "l:";
+        _clears = [.. Enumerable.Range(0, ClearCopies).Select(copy => (RedisKey)$"{Prefix}a:{copy}")];
+        Clock = Prefix + "clock";
+        Log = Prefix + "log";
+        Channel = new RedisChannel(Encoding.UTF8.GetBytes(Prefix + "feed"), RedisChannel.PatternMode.Literal);
+    }
+
+    internal string Prefix { get; }
+
+    internal RedisKey Clock { get; }
+
+    internal RedisKey Log { get; }
+
+    internal RedisChannel Channel { get; }
+
+    internal IReadOnlyList<RedisKey> Clears => _clears;
+
+    internal RedisKey Entry(string key) => _entries + key;
+
+    internal RedisKey Tag(string tag) => _tags + tag;
+
+    internal RedisKey Lock(string key) => _locks + key;
+
+    /// <summary>The copy of the record of clears that is read with a key.</summary>
+    internal RedisKey Clear(string key) => _clears[StableHash.Of(key) % ClearCopies];
+
+    /// <summary>A pattern for SCAN that matches the entries whose keys begin with a literal.</summary>
+    internal string EntryPattern(string literalPrefix)
+    {
+        var pattern = new StringBuilder();
+        foreach (var character in _entries + literalPrefix)
+        {
+            if (character is '*' or '?' or '[' or ']' or '^' or '-' or '\\')
+            {
+                pattern.Append('\\');
+            }
+
+            pattern.Append(character);
+        }
+
+        return pattern.Append('*').ToString();
+    }
+
+    /// <summary>The key of an entry's name, or <see langword="null"/> if it is none.</summary>
+    internal string? KeyOf(string name) => name.StartsWith(_entries, StringComparison.Ordinal) ? name[_entries.Length..] : null;
+
+    // Braces as well: they would say which slot the whole cache belongs to.
+    private static string Escape(string cacheName)
+    {
+        var escaped = new StringBuilder();
+        foreach (var character in cacheName)
+        {
+            if (character is '/' or '%' or '{' or '}')
+            {
+                escaped.Append('%').Append(((int)character).ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+            }
+            else
+            {
+                escaped.Append(character);
+            }
+        }
+
+        return escaped.ToString();
+    }
+}

@@ -1,0 +1,286 @@
+namespace CacheKit.Redis.Protocol;
+
+/// <summary>The scripts. Each is atomic; each has its keys in one slot.</summary>
+/// <remarks>
+/// <para><b>Nothing that comes late does harm.</b> A command may have been given up by its caller and land all the same, after later ones have. So every script
+/// that changes an entry is told a stamp its sender knew, or drew, before it was sent, and refuses if the key has been written or
+/// invalidated later than that (its fence); who is still waiting sends it again with what it knows now. Fences do not last for ever; therefore a stamp is also refused once it
+/// is older, by the server's time, than half of a fence's life.</para>
+/// <para>Numbers up to 2^53 are exact in Lua, and stamps stay below. Instants do not, so they are compared in halves.</para>
+/// </remarks>
+internal static class Scripts
+{
+    /// <summary>The sender's knowledge is too old to tell; it should look at the clock and try again.</summary>
+    internal const long Outdated = 0;
+
+    /// <summary>There is an entry that has not expired.</summary>
+    internal const long Present = -1;
+
+    /// <summary>The entry is not the one that was meant, or not a counter.</summary>
+    internal const long Differs = -2;
+
+    /// <summary>A stamp is needed, and cannot be drawn here.</summary>
+    internal const long NeedsStamp = -3;
+
+    /// <summary>Answers below mean that the key was written or invalidated later than the sender knew: at minus this stamp.</summary>
+    internal const long Behind = -1000;
+
+    private const string Reading = """
+        local function header(key)
+          local h = redis.call('GETRANGE', key, 0, 46)
+          if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then return h end
+        end
+        local function u64(s, i) return (struct.unpack('>I8', s, i)) end
+        local function has(h, flag) return bit.band(string.byte(h, 3), flag) ~= 0 end
+        local function past(h, i, hi, lo)
+          local a, b = struct.unpack('>I4I4', h, i)
+          return a < hi or (a == hi and b <= lo)
+        end
+        local function micros()
+          local t = redis.call('TIME')
+          return t[1] * 1000000 + t[2]
+        end
+
+        """;
+
+    // The clock is a sorted set: 'z' is the time, 'a' since when the journal is complete, the rest is the journal, by stamp. Rank 0 is always 'a', and the last is 'z'.
+    private const string Drawing = """
+        local function draw(key, known, t)
+          local g = tonumber(redis.call('ZSCORE', key, 'z'))
+          local anew = not g
+          if anew or known > g then g = known end
+          g = g + 1
+          if t > g then g = t end
+          local s = string.format('%.0f', g)
+          if anew then redis.call('ZADD', key, s, 'z', s, 'a') else redis.call('ZADD', key, s, 'z') end
+          return g, s
+        end
+
+        """;
+
+    /// <summary>Stores an entry that does not come from a factory. KEYS entry [clock]; ARGV mode, known, stamp, age, px, flags, tail, meant, now, now.</summary>
+    internal static readonly RedisScript Write = new(Reading + Drawing + """
+        local mode, known = ARGV[1], tonumber(ARGV[2])
+        local h = header(KEYS[1])
+        local fence = h and u64(h, 20) or 0
+        if fence > known then return -fence end
+        local t = micros()
+        if t - known > tonumber(ARGV[4]) then return 0 end
+        local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
+        local cover
+        local flags = ARGV[6]
+        if mode == 'A' then
+          if h and not has(h, 192) and not past(h, 28, hi, lo) and not past(h, 36, hi, lo) and u64(h, 4) ~= tonumber(ARGV[8]) then return -1 end
+        elseif mode == 'U' then
+          if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[8]) or past(h, 36, hi, lo) then return -2 end
+          cover = u64(h, 12)
+          if has(h, 64) then flags = '\196\1\64' end
+        end
+        local stamp = tonumber(ARGV[3])
+        if not stamp then stamp = draw(KEYS[2], known, t) end
+        local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. ARGV[7]
+        if ARGV[5] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[5]) end
+        return stamp
+        """);
+
+    /// <summary>Stores what a factory has made, unless it was overtaken. KEYS entry; ARGV stamp, age, px, value, now, now.</summary>
+    internal static readonly RedisScript Populate = new(Reading + """
+        local stamp = tonumber(ARGV[1])
+        local h = header(KEYS[1])
+        if h then
+          local fence = u64(h, 20)
+          if fence > stamp then return -fence end
+          if not has(h, 128) and u64(h, 4) == stamp and not past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return -stamp end
+        end
+        if micros() - stamp > tonumber(ARGV[2]) then return 0 end
+        if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[3]) end
+        return stamp
+        """);
+
+    /// <summary>Removes or expires an entry. KEYS entry [clock]; ARGV mode, known, stamp, age, fence px, now, now. Returns the stamp and what was there.</summary>
+    internal static readonly RedisScript Invalidate = new(Reading + Drawing + """
+        local known = tonumber(ARGV[2])
+        local h = header(KEYS[1])
+        local fence = h and u64(h, 20) or 0
+        if fence > known then return {-fence, ''} end
+        local t = micros()
+        if t - known > tonumber(ARGV[4]) then return {0, ''} end
+        local stamp = tonumber(ARGV[3])
+        if not stamp then stamp = draw(KEYS[2], known, t) end
+        local there = h and not has(h, 128) and not past(h, 36, tonumber(ARGV[6]), tonumber(ARGV[7]))
+        local was = there and redis.call('GETRANGE', KEYS[1], 0, 46 + struct.unpack('>I4', h, 44)) or ''
+        if there and ARGV[1] == 'E' then
+          redis.call('SETRANGE', KEYS[1], 2, string.char(bit.bor(string.byte(h, 3), 64)) .. string.sub(h, 4, 19) .. struct.pack('>I8', stamp))
+          local left = redis.call('PTTL', KEYS[1])
+          if left >= 0 and left < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+        else
+          redis.call('SET', KEYS[1], '\196\1\128' .. struct.pack('>I8I8I8', stamp, stamp, stamp) .. string.rep('\0', 20), 'PX', ARGV[5])
+        end
+        return {stamp, was}
+        """);
+
+    /// <summary>Gives an entry other instants. KEYS entry; ARGV stamp, instants, px, fence px, now, now.</summary>
+    internal static readonly RedisScript SetExpiration = new(Reading + """
+        local h = header(KEYS[1])
+        if not h or has(h, 192) or u64(h, 4) ~= tonumber(ARGV[1]) or past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return 0 end
+        redis.call('SETRANGE', KEYS[1], 27, ARGV[2])
+        local px = tonumber(ARGV[3])
+        if not px then
+          redis.call('PERSIST', KEYS[1])
+        else
+          local left = math.min(redis.call('PTTL', KEYS[1]), tonumber(ARGV[4]))
+          redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(px, left)))
+        end
+        return 1
+        """);
+
+    /// <summary>
+    /// Steps a counter. The stamp of a step is not the clock's, so it is no fence: steps commute. KEYS entry [clock]; ARGV known, stamp, age, floor, delta ×2, initial ×2, minimum ×2, maximum ×2, now ×2, px, tail. Returns the stamp, the number, and
+    /// the counter's header and tags.
+    /// </summary>
+    internal static readonly RedisScript Count = new(Reading + Drawing + """
+        local known = tonumber(ARGV[1])
+        local h = header(KEYS[1])
+        local fence = h and u64(h, 20) or 0
+        if fence > known then return {-fence, '', ''} end
+        local t = micros()
+        if t - known > tonumber(ARGV[3]) then return {0, '', ''} end
+        local hi, lo = tonumber(ARGV[13]), tonumber(ARGV[14])
+        local dh, dl = tonumber(ARGV[5]), tonumber(ARGV[6])
+        local minh, minl, maxh, maxl = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+        local function add(nh, nl)
+          local l = nl + dl
+          local carry = 0
+          if l >= 4294967296 then l = l - 4294967296; carry = 1 end
+          local s = nh + dh + carry
+          if s > 2147483647 or s > maxh or (s == maxh and l > maxl) then return maxh, maxl end
+          if s < -2147483648 or s < minh or (s == minh and l < minl) then return minh, minl end
+          return s, l
+        end
+        if h and not has(h, 192) and not past(h, 28, hi, lo) and not past(h, 36, hi, lo) and u64(h, 12) >= tonumber(ARGV[4]) then
+          local at = 47 + struct.unpack('>I4', h, 44)
+          if not has(h, 16) or redis.call('STRLEN', KEYS[1]) ~= at + 8 then return {-2, '', redis.call('GETRANGE', KEYS[1], 0, at - 1)} end
+          local number = struct.pack('>i4I4', add(struct.unpack('>i4I4', redis.call('GETRANGE', KEYS[1], at, at + 7))))
+          local stamp = u64(h, 4) + 1
+          redis.call('SETRANGE', KEYS[1], 3, struct.pack('>I8', stamp))
+          redis.call('SETRANGE', KEYS[1], at, number)
+          return {stamp, number, redis.call('GETRANGE', KEYS[1], 0, at - 1)}
+        end
+        local stamp = tonumber(ARGV[2])
+        if not stamp then
+          if not KEYS[2] then return {-3, '', ''} end
+          stamp = draw(KEYS[2], known, t)
+        end
+        local number = struct.pack('>i4I4', add(tonumber(ARGV[7]), tonumber(ARGV[8])))
+        local value = '\196\1\16' .. struct.pack('>I8I8I8', stamp, stamp, stamp) .. ARGV[16]
+        if ARGV[15] == '' then redis.call('SET', KEYS[1], value .. number) else redis.call('SET', KEYS[1], value .. number, 'PX', ARGV[15]) end
+        return {stamp, number, value}
+        """);
+
+    /// <summary>Takes a dead entry out. KEYS entry; ARGV stamp. Only if it is still that one.</summary>
+    internal static readonly RedisScript Sweep = new(Reading + """
+        local h = header(KEYS[1])
+        if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[1]) then return 0 end
+        return redis.call('UNLINK', KEYS[1])
+        """);
+
+    /// <summary>Leaves nothing under a key that is no later than a stamp, where there is no space for a fence. KEYS entry; ARGV known.</summary>
+    internal static readonly RedisScript Drop = new(Reading + """
+        local h = header(KEYS[1])
+        if h and u64(h, 20) > tonumber(ARGV[1]) then return 0 end
+        return redis.call('DEL', KEYS[1])
+        """);
+
+    /// <summary>Draws a stamp. KEYS clock; ARGV known, journal's length, what it is drawn for … (for the journal).</summary>
+    internal static readonly RedisScript Draw = new(Reading + Drawing + """
+        local g, s = draw(KEYS[1], tonumber(ARGV[1]), micros())
+        for i = 3, #ARGV do redis.call('ZADD', KEYS[1], s, ARGV[i]) end
+        if #ARGV > 2 then
+          local extra = redis.call('ZCARD', KEYS[1]) - 2 - tonumber(ARGV[2])
+          if extra > 0 then
+            local last = redis.call('ZRANGE', KEYS[1], extra, extra, 'WITHSCORES')
+            redis.call('ZREMRANGEBYRANK', KEYS[1], 1, extra)
+            redis.call('ZADD', KEYS[1], last[2], 'a')
+          end
+        end
+        return g
+        """);
+
+    /// <summary>
+    /// Looks at the clock. KEYS clock; ARGV known, step, names …. Returns the time, and for each name a stamp since when it is certain that nothing
+    /// was drawn for it.
+    /// </summary>
+    /// <remarks>What it shows is always what the clock has kept: a server whose time is set back shows nothing twice.</remarks>
+    internal static readonly RedisScript Look = new(Reading + Drawing + """
+        local known, t = tonumber(ARGV[1]), micros()
+        local g = tonumber(redis.call('ZSCORE', KEYS[1], 'z'))
+        if not g then
+          g = draw(KEYS[1], known, t)
+        elseif known > g or t - g > tonumber(ARGV[2]) then
+          g = math.max(known, t)
+          redis.call('ZADD', KEYS[1], string.format('%.0f', g), 'z')
+        end
+        local answer = {g}
+        if #ARGV > 2 then
+          local since = tonumber(redis.call('ZSCORE', KEYS[1], 'a')) or g
+          for i = 3, #ARGV do answer[i - 1] = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i])) or since end
+        end
+        return answer
+        """);
+
+    /// <summary>Records an invalidation by a tag. KEYS record; ARGV stamp, kind, px, hashes of the other tags, most conjunctions.</summary>
+    internal static readonly RedisScript Record = new("""
+        local function u64(s, i) return (struct.unpack('>I8', s, i)) end
+        local s, kind, others = tonumber(ARGV[1]), ARGV[2], ARGV[4]
+        local v = redis.call('GET', KEYS[1])
+        local r, x, list = s, 0, {}
+        if v and #v >= 18 and string.byte(v, 1) == 197 and string.byte(v, 2) == 1 then
+          r, x = u64(v, 3), u64(v, 11)
+          if others == '' then
+            if kind == 'R' then r = math.max(r, s) else x = math.max(x, s) end
+          end
+          local i = 19
+          while i + 9 <= #v do
+            local size = 10 + 8 * string.byte(v, i + 9)
+            local one = string.sub(v, i, i + size - 1)
+            local same = string.sub(one, 9, 9) == kind and string.sub(one, 11) == others
+            if u64(one, 1) > r and not (same and u64(one, 1) < s) then list[#list + 1] = one end
+            i = i + size
+          end
+          if others ~= '' and s > r then list[#list + 1] = struct.pack('>I8', s) .. kind .. string.char(#others / 8) .. others end
+          while #list > tonumber(ARGV[5]) do
+            local first = table.remove(list, 1)
+            if string.sub(first, 9, 9) == 'R' then r = math.max(r, u64(first, 1)) else x = math.max(x, u64(first, 1)) end
+          end
+        end
+        redis.call('SET', KEYS[1], '\197\1' .. struct.pack('>I8I8', r, x) .. table.concat(list), 'PX', ARGV[3])
+        return 1
+        """);
+
+    /// <summary>Puts a record in the place of a marker. KEYS record; ARGV marker, record, px. Returns what is there.</summary>
+    internal static readonly RedisScript Establish = new("""
+        local v = redis.call('GET', KEYS[1])
+        if v ~= ARGV[1] then return v end
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+        return ARGV[2]
+        """);
+
+    /// <summary>Releases a lock. KEYS lock; ARGV token.</summary>
+    internal static readonly RedisScript Release = new("""
+        if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+        return 0
+        """);
+
+    /// <summary>Renews a lock. KEYS lock; ARGV token, px.</summary>
+    internal static readonly RedisScript Extend = new("""
+        if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+        return 0
+        """);
+
+    /// <summary>Logs a message and sends it, with its place in the log. KEYS log; ARGV channel, message, length.</summary>
+    internal static readonly RedisScript Publish = new("""
+        local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'm', ARGV[2])
+        redis.call('PUBLISH', ARGV[1], id .. ' ' .. ARGV[2])
+        return id
+        """);
+}

@@ -1,0 +1,122 @@
+using CacheKit.Redis.Connection;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Protocol;
+
+/// <summary>The cache's clock, which is in Redis, and the latest that this process has seen of it.</summary>
+/// <remarks>
+/// <para>What was seen may be old. That is always safe: a value made under too old a stamp is refused, or counts as covered by what it is not. To keep
+/// that rare, reads take a look along at the clock a few times a second; what is older than a fraction of
+/// <see cref="RedisOptions.MaximumLoadTime"/> is not used at all.</para>
+/// <para>The clock is logical: it only grows, and whoever draws from it brings along the latest stamp he has seen, so that even after it
+/// was lost it shows nothing twice. The server's time is but a floor under it.</para>
+/// </remarks>
+internal sealed class StampClock(RedisConnection connection, KeyLayout layout, TimeSpan maximumLoadTime)
+{
+    /// <summary>How many tags the journal holds.</summary>
+    internal const int JournalLength = 4096;
+
+    // What the clock keeps lags behind the time by this much at most when it is looked at.
+    private const long StepMicroseconds = 20_000;
+
+    private static readonly TimeSpan _freshFor = TimeSpan.FromMilliseconds(100);
+
+    private readonly TimeProvider _time = TimeProvider.System;
+    private readonly TimeSpan _usableFor = maximumLoadTime / 4;
+
+    private long _latest;
+    private long _shownAt;
+    private Task<long>? _looking;
+
+    /// <summary>The latest stamp this process has seen.</summary>
+    internal long Latest => Volatile.Read(ref _latest);
+
+    /// <summary>Takes note of a stamp that comes from the clock.</summary>
+    internal void Advance(long stamp)
+    {
+        for (var latest = Latest; stamp > latest;)
+        {
+            var seen = Interlocked.CompareExchange(ref _latest, stamp, latest);
+            if (seen == latest)
+            {
+                return;
+            }
+
+            latest = seen;
+        }
+    }
+
+    /// <summary>Gets a stamp that is recent enough to be compared with the server's time. Asks only if it must.</summary>
+    internal ValueTask<long> GetUsableAsync(RedisLink link, CancellationToken cancellationToken) =>
+        Latest is > 0 and var latest && _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _usableFor
+            ? new(latest)
+            : LookAsync(link, cancellationToken);
+
+    /// <summary>Begins a look at the clock, unless there was one lately or there is one under way.</summary>
+    internal Task<long>? BeginLook(RedisLink link)
+    {
+        if (_time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _freshFor || Volatile.Read(ref _looking) is { IsCompleted: false })
+        {
+            return null;
+        }
+
+        var looking = LookAsync(link, CancellationToken.None).AsTask();
+        Abandoned.Observe(looking);
+        Volatile.Write(ref _looking, looking);
+        return looking;
+    }
+
+    /// <summary>Looks at the clock.</summary>
+    internal async ValueTask<long> LookAsync(RedisLink link, CancellationToken cancellationToken) =>
+        (await LookAsync(link, [], cancellationToken).ConfigureAwait(false))[0];
+
+    /// <summary>Looks at the clock and into its journal.</summary>
+    /// <param name="link">Where.</param>
+    /// <param name="members">What was, or was not, drawn for.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <returns>The time; then for each member a stamp since when nothing was drawn for it.</returns>
+    internal async ValueTask<long[]> LookAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
+    {
+        var arguments = new object[RedisScript.Leading + 3 + members.Count];
+        arguments[2] = layout.Clock;
+        arguments[3] = (RedisValue)Latest;
+        arguments[4] = (RedisValue)StepMicroseconds;
+        for (var i = 0; i < members.Count; i++)
+        {
+            arguments[5 + i] = (RedisValue)members[i];
+        }
+
+        var began = _time.GetTimestamp();
+        var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        var stamps = (long[])answer!; // the script returns an array
+        Show(stamps[0], began);
+        return stamps;
+    }
+
+    /// <summary>Draws a stamp that is later than all that anybody has seen.</summary>
+    /// <param name="link">Where.</param>
+    /// <param name="members">What it is drawn for, to be written into the journal.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    internal async ValueTask<long> DrawAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
+    {
+        var arguments = new object[RedisScript.Leading + 3 + members.Count];
+        arguments[2] = layout.Clock;
+        arguments[3] = (RedisValue)Latest;
+        arguments[4] = (RedisValue)JournalLength;
+        for (var i = 0; i < members.Count; i++)
+        {
+            arguments[5 + i] = (RedisValue)members[i];
+        }
+
+        var began = _time.GetTimestamp();
+        var stamp = (long)await connection.RunAsync(link, Scripts.Draw.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        Show(stamp, began);
+        return stamp;
+    }
+
+    private void Show(long stamp, long at)
+    {
+        Advance(stamp);
+        Volatile.Write(ref _shownAt, at);
+    }
+}

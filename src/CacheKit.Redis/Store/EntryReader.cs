@@ -1,0 +1,317 @@
+using System.Buffers.Binary;
+using CacheKit.Redis.Connection;
+using CacheKit.Redis.Protocol;
+using CacheKit.Stores;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Store;
+
+/// <summary>Reads entries, with what they are judged by, in one round trip where the tags are known beforehand.</summary>
+/// <remarks>
+/// <para>On a single server an entry and the records it is judged by are read by one command, as they are at one instant. Then the stamp
+/// to load under may be as late as the latest of the records. Where they are read one after the other, somebody may have set the key in between, and a value
+/// loaded under a later record's stamp would replace what he set. So in that case the entry is read once more.</para>
+/// </remarks>
+internal sealed class EntryReader(RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyLayout layout, Lifetimes lifetimes)
+{
+    // Enough for the header and usual tags.
+    private const int BeginningLength = 512;
+
+    private const int MaximumAttempts = 3;
+    private const int KeysAtOnce = 250;
+
+    internal async ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var isWithoutPayload = options.WithoutPayload || options.KnownStamp is not null;
+        for (var attempt = 1; ; attempt++)
+        {
+            var loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
+            var look = clock.BeginLook(link);
+            var tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+            Memory<RedisValue> records;
+            byte[]? bytes;
+            if (isWithoutPayload)
+            {
+                // In this order, so that on a single server the records are not younger than the entry.
+                var reading = TagLedger.FetchAsync(link, ledger.Names(key, tags));
+                var beginning = link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master);
+                records = await connection.RunAsync(link, reading, cancellationToken, key).ConfigureAwait(false);
+                bytes = await connection.RunAsync(link, beginning, cancellationToken, key).ConfigureAwait(false);
+            }
+            else
+            {
+                RedisKey[] names = [layout.Entry(key), layout.Clear(key), .. tags.Keys];
+                var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
+                bytes = values[0];
+                records = values.AsMemory(1);
+            }
+
+            if (look is { IsCompletedSuccessfully: true } && link.IsSingle)
+            {
+                // It was sent before the read was.
+                loadStamp = Math.Max(loadStamp, await look.ConfigureAwait(false));
+            }
+
+            var isWhole = !isWithoutPayload || bytes is null or { Length: < BeginningLength };
+            var judged = await JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
+            if (judged.IsToBeReadAgain && attempt < MaximumAttempts)
+            {
+                continue;
+            }
+
+            var lookup = ToLookup(judged, options);
+            if (lookup is { } complete)
+            {
+                return complete;
+            }
+
+            // There is another entry than the reader knows, so it needs the bytes after all.
+            isWithoutPayload = false;
+            attempt = 0;
+        }
+    }
+
+    internal async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken)
+    {
+        var lookups = new StoreLookup[keys.Count];
+        for (var start = 0; start < keys.Count; start += KeysAtOnce)
+        {
+            await ReadSomeAsync(keys, start, Math.Min(KeysAtOnce, keys.Count - start), options, lookups, cancellationToken).ConfigureAwait(false);
+        }
+
+        return lookups;
+    }
+
+    /// <summary>Finds out whether there is a live entry that has not expired under a key, and the stamp of the entry, be it dead or alive.</summary>
+    internal async ValueTask<(bool IsFresh, long Stamp)> InspectAsync(RedisLink link, string key, CancellationToken cancellationToken)
+    {
+        var beginning = await connection.RunAsync(
+            link, link.Database.StringGetRangeAsync(layout.Entry(key), 0, EntryRecord.HeaderLength + ushort.MaxValue, Flags.Master), cancellationToken, key).ConfigureAwait(false);
+        if (!EntryRecord.TryParse(beginning, out var record) || record.IsTombstone)
+        {
+            return (false, 0);
+        }
+
+        clock.Advance(record.Fence);
+        if ((record.Flags & EntryFlags.Expired) != 0 || Math.Min(record.ExpiresAtTicks, record.RetainUntilTicks) <= lifetimes.NowTicks
+            || !record.HasTags || EntryTags.Parse(record.TagBlock, layout) is not { } tags)
+        {
+            return (false, record.Stamp);
+        }
+
+        var records = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, tags)), cancellationToken).ConfigureAwait(false);
+        var (verdict, _) = await JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false);
+        return (verdict == Verdict.Live, record.Stamp);
+    }
+
+    /// <summary>Judges what is left of an entry of which the header and the tags were read.</summary>
+    /// <returns>What is left of it, and the latest stamp in what it was judged by.</returns>
+    internal async ValueTask<(Verdict Verdict, long Latest)> JudgeAsync(
+        RedisLink link, string key, EntryRecord record, EntryTags tags, Memory<RedisValue> records, CancellationToken cancellationToken)
+    {
+        if (!TagLedger.TryJudge(record.Cover, tags, records.Span, out var verdict, out var latest))
+        {
+            await ledger.RestoreAsync(link, key, tags, records, cancellationToken).ConfigureAwait(false);
+            TagLedger.TryJudge(record.Cover, tags, records.Span, out verdict, out latest);
+        }
+        else
+        {
+            ledger.Renew(link, key, tags);
+        }
+
+        clock.Advance(latest);
+        return (verdict, latest);
+    }
+
+    private async ValueTask ReadSomeAsync(
+        IReadOnlyList<string> keys, int start, int count, StoreReadOptions options, StoreLookup[] lookups, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
+
+        // What several of the entries are judged by is read once.
+        var places = new Dictionary<RedisKey, int>();
+        var names = new List<RedisKey>();
+        int Place(RedisKey name)
+        {
+            if (!places.TryGetValue(name, out var place))
+            {
+                places.Add(name, place = names.Count);
+                names.Add(name);
+            }
+
+            return place;
+        }
+
+        var hinted = EntryTags.Of(options.TagHints, layout);
+        var tags = new EntryTags[count];
+        var recordPlaces = new int[count][];
+        for (var i = 0; i < count; i++)
+        {
+            var key = keys[start + i];
+            tags[i] = memory.Find(key) ?? hinted;
+            recordPlaces[i] = [.. ledger.Names(key, tags[i]).Select(Place)];
+        }
+
+        var entryPlaces = new int[count];
+        Task<RedisValue[]>? beginnings = null;
+        if (!options.WithoutPayload)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                entryPlaces[i] = Place(layout.Entry(keys[start + i]));
+            }
+        }
+
+        var reading = FetchManyAsync(link, names);
+        if (options.WithoutPayload)
+        {
+            beginnings = Task.WhenAll(Enumerable.Range(start, count).Select(
+                i => link.Database.StringGetRangeAsync(layout.Entry(keys[i]), 0, BeginningLength - 1, Flags.Master)));
+        }
+
+        var values = await connection.RunAsync(link, reading, cancellationToken).ConfigureAwait(false);
+        var entries = beginnings is null ? null : await connection.RunAsync(link, beginnings, cancellationToken).ConfigureAwait(false);
+        for (var i = 0; i < count; i++)
+        {
+            var key = keys[start + i];
+            var bytes = (byte[]?)(entries is null ? values[entryPlaces[i]] : entries[i]);
+            RedisValue[] records = [.. recordPlaces[i].Select(place => values[place])];
+            var isWhole = entries is null || bytes is null or { Length: < BeginningLength };
+            var judged = await JudgeAsync(
+                link, key, tags[i], bytes, isWhole, records, link.IsSingle && entries is null, loadStamp, cancellationToken).ConfigureAwait(false);
+            lookups[start + i] = !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup
+                ? lookup
+                : await ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<RedisValue[]> FetchManyAsync(RedisLink link, List<RedisKey> names)
+    {
+        if (link.IsSingle)
+        {
+            return await link.Database.StringGetAsync([.. names], Flags.Master).ConfigureAwait(false);
+        }
+
+        // One command for all that is in one slot.
+        var values = new RedisValue[names.Count];
+        var groups = Enumerable.Range(0, names.Count).GroupBy(i => HashSlot.Of(names[i].ToString())).Select(group => group.ToArray()).ToList();
+        var answers = await Task.WhenAll(groups.Select(
+            group => link.Database.StringGetAsync(Array.ConvertAll(group, i => names[i]), Flags.Master))).ConfigureAwait(false);
+        for (var g = 0; g < groups.Count; g++)
+        {
+            for (var n = 0; n < groups[g].Length; n++)
+            {
+                values[groups[g][n]] = answers[g][n];
+            }
+        }
+
+        return values;
+    }
+
+    private async ValueTask<Judged> JudgeAsync(
+        RedisLink link, string key, EntryTags tags, byte[]? bytes, bool isWhole, Memory<RedisValue> records, bool isAtOnce, long loadStamp,
+        CancellationToken cancellationToken)
+    {
+        var latest = TagLedger.Latest(records.Span);
+        clock.Advance(latest);
+        var isEntry = EntryRecord.TryParse(bytes, out var record);
+        if (isEntry)
+        {
+            clock.Advance(record.Fence);
+            loadStamp = Math.Max(loadStamp, record.Fence);
+        }
+
+        if (!isEntry || record.IsTombstone || record.RetainUntilTicks <= lifetimes.NowTicks)
+        {
+            return Judged.Missing(latest, loadStamp, isAtOnce);
+        }
+
+        if (!record.HasTags)
+        {
+            if (isWhole)
+            {
+                return Judged.Missing(latest, loadStamp, isAtOnce);
+            }
+
+            // Very many, or very long ones: the beginning was not enough.
+            var more = await connection.RunAsync(
+                link, link.Database.StringGetRangeAsync(layout.Entry(key), 0, EntryRecord.HeaderLength + record.TagLength - 1, Flags.Master), cancellationToken, key).ConfigureAwait(false);
+            if (!EntryRecord.TryParse(more, out record) || record.IsTombstone || !record.HasTags)
+            {
+                return Judged.Missing(latest, loadStamp, isAtOnce: false);
+            }
+        }
+
+        if (!record.TagBlock.SequenceEqual(tags.Block))
+        {
+            if (EntryTags.Parse(record.TagBlock, layout) is not { } actual)
+            {
+                return Judged.Missing(latest, loadStamp, isAtOnce);
+            }
+
+            memory.Remember(key, actual);
+            if (actual.Tags.Length > 0)
+            {
+                isAtOnce = false;
+                records = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, actual)), cancellationToken).ConfigureAwait(false);
+            }
+
+            tags = actual;
+        }
+        else if (tags.Tags.Length > 0)
+        {
+            memory.Remember(key, tags);
+        }
+
+        if (!TagLedger.TryJudge(record.Cover, tags, records.Span, out _, out _))
+        {
+            isAtOnce = false;
+        }
+
+        (var verdict, latest) = await JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false);
+        return verdict == Verdict.Removed
+            ? Judged.Missing(latest, loadStamp, isAtOnce)
+            : Judged.Found(record, isWhole, verdict, latest, loadStamp, isAtOnce);
+    }
+
+    private static StoreLookup? ToLookup(Judged judged, StoreReadOptions options)
+    {
+        if (!judged.IsFound)
+        {
+            return StoreLookup.Missing(judged.LoadStamp);
+        }
+
+        var record = judged.Record;
+        var expiresAt = judged.Verdict == Verdict.Expired || (record.Flags & EntryFlags.Expired) != 0
+            ? DateTimeOffset.MinValue
+            : Instant(record.ExpiresAtTicks);
+        var retainUntil = Instant(record.RetainUntilTicks);
+        if (options.KnownStamp == record.Stamp)
+        {
+            return StoreLookup.NotModified(judged.LoadStamp, record.Stamp, expiresAt, retainUntil);
+        }
+
+        if ((record.Flags & EntryFlags.Counter) != 0)
+        {
+            if (record.Payload.Length < 8)
+            {
+                return judged.IsWhole ? StoreLookup.Missing(judged.LoadStamp) : null;
+            }
+
+            var number = BinaryPrimitives.ReadInt64BigEndian(record.Payload.Span);
+            return StoreLookup.Counter(judged.LoadStamp, record.Stamp, number, expiresAt, retainUntil);
+        }
+
+        if (options.WithoutPayload)
+        {
+            return StoreLookup.Found(judged.LoadStamp, record.Stamp, default, expiresAt, retainUntil);
+        }
+
+        return judged.IsWhole ? StoreLookup.Found(judged.LoadStamp, record.Stamp, record.Payload, expiresAt, retainUntil) : null;
+    }
+
+    private static DateTimeOffset Instant(long ticks) =>
+        ticks >= DateTimeOffset.MaxValue.UtcTicks ? DateTimeOffset.MaxValue : new(Math.Max(ticks, 0), TimeSpan.Zero);
+}

@@ -1,0 +1,377 @@
+using System.Buffers.Binary;
+using CacheKit.Redis.Connection;
+using CacheKit.Redis.Diagnostics;
+using CacheKit.Redis.Protocol;
+using CacheKit.Stores;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Store;
+
+/// <summary>Changes entries, each by one script that refuses where it comes too late; <see cref="Scripts"/> says how.</summary>
+/// <remarks>
+/// On a single server a script draws its stamp itself. In a cluster the clock is in another slot, so the stamp is drawn before, which is a round trip more.
+/// </remarks>
+internal sealed class EntryWriter(
+    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, EntryReader reader, KeyLayout layout, Lifetimes lifetimes,
+    StoreContext context, TimeSpan maximumLoadTime, ILogger logger)
+{
+    // What Redis takes as one string, less some space for the header.
+    private const int MaximumBytes = (512 << 20) - (1 << 20);
+
+    // Each attempt but the first follows a write of somebody else's, so somebody gets on.
+    private const int MaximumAttempts = 100;
+
+    private static readonly byte[] _plain = [EntryRecord.Magic, EntryRecord.Version, (byte)EntryFlags.None];
+    private static readonly object _drawThere = RedisValue.EmptyString;
+
+    private int _hasWarnedOfSlowLoads;
+
+    internal async ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
+    {
+        var tags = EntryTags.Of(entry.Tags, layout);
+        if (entry.Payload.Length + tags.Block.Length > MaximumBytes)
+        {
+            var stamp = condition.Kind == StoreConditionKind.Always
+                ? (await InvalidateAsync(key, InvalidationKind.Remove, null, cancellationToken).ConfigureAwait(false)).Stamp
+                : 0;
+            return new(StoreWriteOutcome.Declined, stamp);
+        }
+
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        memory.Remember(key, tags);
+
+        // Beside the write; whether it is needed at all is seldom.
+        var records = ledger.WereSeen(tags) ? null : TagLedger.FetchAsync(link, ledger.Names(key, tags));
+        StoreWriteResult result;
+        try
+        {
+            result = condition.Kind == StoreConditionKind.IfCurrent
+                ? await PopulateAsync(link, key, entry, tags, condition.Stamp, cancellationToken).ConfigureAwait(false)
+                : await SetAsync(link, key, entry, tags, condition, cancellationToken).ConfigureAwait(false);
+        }
+        catch (CacheStoreException) when (records is not null)
+        {
+            Abandoned.Observe(records);
+            throw;
+        }
+
+        if (records is not null)
+        {
+            Memory<RedisValue> values = await connection.RunAsync(link, records, cancellationToken).ConfigureAwait(false);
+            if (!TagLedger.TryJudge(result.Stamp, tags, values.Span, out var verdict, out var latest))
+            {
+                await ledger.RestoreAsync(link, key, tags, values, cancellationToken).ConfigureAwait(false);
+                TagLedger.TryJudge(result.Stamp, tags, values.Span, out verdict, out latest);
+            }
+            else
+            {
+                ledger.Renew(link, key, tags);
+            }
+
+            clock.Advance(latest);
+            if (result.IsStored && verdict == Verdict.Removed && condition.Kind == StoreConditionKind.IfCurrent)
+            {
+                // It lies there, but nobody will be given it.
+                return new(StoreWriteOutcome.Overtaken, latest);
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>Removes or expires an entry.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="kind">Which.</param>
+    /// <param name="drawn">In a cluster: a stamp that was drawn for it already, or <see langword="null"/>.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    internal async ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, long? drawn, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var entryName = layout.Entry(key);
+        object mode = (RedisValue)(kind == InvalidationKind.Remove ? "R" : "E");
+        for (var attempt = 1; ; attempt++)
+        {
+            var isSingle = link.IsSingle;
+            var known = drawn ?? await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
+            drawn = null;
+            var (high, low) = lifetimes.Now();
+            object[] arguments = isSingle
+                ? [null!, null!, entryName, layout.Clock, mode, (RedisValue)known, _drawThere, lifetimes.MaximumAge, lifetimes.Fence, high, low]
+                : [null!, null!, entryName, mode, (RedisValue)known, (RedisValue)known, lifetimes.MaximumAge, lifetimes.Fence, high, low];
+
+            // What was there is judged by what is fetched along, most often.
+            var tags = memory.Find(key) ?? EntryTags.None;
+            var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
+            var running = Scripts.Invalidate.RunAsync(link.Database, isSingle ? 2 : 1, arguments);
+            var fetched = await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false) is var both ? both[0] : [];
+            var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
+            var stamp = (long)answer[0];
+            if (stamp > 0)
+            {
+                clock.Advance(stamp);
+                return new(stamp, await WasFreshAsync(link, key, (byte[]?)answer[1], tags, fetched, cancellationToken).ConfigureAwait(false));
+            }
+
+            await CatchUpAsync(link, stamp, attempt, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    internal async ValueTask<bool> SetExpirationAsync(
+        string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var instants = new byte[16];
+        BinaryPrimitives.WriteInt64BigEndian(instants, expiresAt.UtcTicks);
+        BinaryPrimitives.WriteInt64BigEndian(instants.AsSpan(8), retainUntil.UtcTicks);
+        var (high, low) = lifetimes.Now();
+        var setting = Scripts.SetExpiration.RunAsync(
+            link.Database, 1,
+            [null!, null!, layout.Entry(key), (RedisValue)stamp, (RedisValue)instants, lifetimes.Until(retainUntil), lifetimes.Fence, high, low]);
+
+        // That of a dead entry does no harm, but is not to be told as done.
+        var judging = reader.ReadAsync(key, new() { KnownStamp = stamp, WithoutPayload = true }, cancellationToken).AsTask();
+        Abandoned.Observe(judging);
+        var isSet = (long)await connection.RunAsync(link, setting, cancellationToken, key).ConfigureAwait(false) == 1;
+        using var lookup = await judging.ConfigureAwait(false);
+        return isSet && lookup.Status == StoreLookupStatus.NotModified && lookup.ExpiresAt != DateTimeOffset.MinValue;
+    }
+
+    internal async ValueTask<StoreCount?> CountAsync(string key, StoreCounterStep step, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var entryName = layout.Entry(key);
+        var newTags = EntryTags.Of(step.Tags, layout);
+        var tail = EntryRecord.WriteTail(step.ExpiresAt, step.ExpiresAt, newTags, default);
+        var floor = 0L;
+        long? drawn = null;
+        for (var attempt = 1; ; attempt++)
+        {
+            var isSingle = link.IsSingle;
+            var known = drawn ?? await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
+            object stamp = drawn is { } own && !isSingle ? (RedisValue)own : _drawThere;
+            drawn = null;
+            var (high, low) = lifetimes.Now();
+            object[] rest =
+            [
+                (RedisValue)known, stamp, lifetimes.MaximumAge, (RedisValue)floor, High(step.Delta), Low(step.Delta), High(step.InitialValue), Low(step.InitialValue),
+                High(step.Minimum), Low(step.Minimum), High(step.Maximum), Low(step.Maximum), high, low, lifetimes.AtLeastFenceUntil(step.ExpiresAt), (RedisValue)tail,
+            ];
+            object[] arguments = isSingle ? [null!, null!, entryName, layout.Clock, .. rest] : [null!, null!, entryName, .. rest];
+            var tags = memory.Find(key) ?? newTags;
+            var running = Scripts.Count.RunAsync(link.Database, isSingle ? 2 : 1, arguments);
+            var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
+            var fetched = (await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false))[0];
+            var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
+            var result = (long)answer[0];
+            if (result == Scripts.NeedsStamp)
+            {
+                drawn = await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            if (result is Scripts.Outdated or < Scripts.Behind)
+            {
+                await CatchUpAsync(link, result, attempt, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            // The counter that was stepped, or the entry that is none, may have been dead: then it is begun anew.
+            if (EntryRecord.TryParse((byte[]?)answer[2], out var record))
+            {
+                var (verdict, latest) = await JudgeAsync(link, key, record, tags, fetched, cancellationToken).ConfigureAwait(false);
+                if (verdict != Verdict.Live)
+                {
+                    if (attempt >= MaximumAttempts)
+                    {
+                        throw TooContended(key);
+                    }
+
+                    floor = latest;
+                    continue;
+                }
+            }
+
+            if (result == Scripts.Differs)
+            {
+                return null;
+            }
+
+            return new(BinaryPrimitives.ReadInt64BigEndian((byte[]?)answer[1]), result);
+        }
+    }
+
+    private static RedisValue High(long number) => number >> 32;
+
+    private static RedisValue Low(long number) => number & 0xFFFF_FFFF;
+
+    // So that two tasks of different types can be waited for under one limit.
+    private static async Task<RedisValue[]> AsNothing(Task<RedisResult> running)
+    {
+        await running.ConfigureAwait(false);
+        return [];
+    }
+
+    private static CacheStoreException TooContended(string key) =>
+        new($"'{key}' is written so often that no write gets through.", StoreFailure.Transient);
+
+    private async ValueTask<StoreWriteResult> PopulateAsync(
+        RedisLink link, string key, StoreEntry entry, EntryTags tags, long stamp, CancellationToken cancellationToken)
+    {
+        var value = EntryRecord.Write(EntryFlags.None, stamp, entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        var (high, low) = lifetimes.Now();
+        var running = Scripts.Populate.RunAsync(
+            link.Database, 1,
+            [null!, null!, layout.Entry(key), (RedisValue)stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), (RedisValue)value, high, low]);
+        var result = (long)await connection.RunAsync(link, running, cancellationToken, key).ConfigureAwait(false);
+        if (result > 0)
+        {
+            return new(StoreWriteOutcome.Stored, result);
+        }
+
+        if (result == Scripts.Outdated)
+        {
+            if (stamp > 0 && Interlocked.Exchange(ref _hasWarnedOfSlowLoads, 1) == 0)
+            {
+                logger.LoadTookTooLong(context.CacheName, maximumLoadTime);
+            }
+
+            return new(StoreWriteOutcome.Overtaken, clock.Latest);
+        }
+
+        clock.Advance(-result);
+        if (-result == stamp)
+        {
+            // The entry that was to be replaced has the very stamp the read has shown: the next one shall show a later one.
+            await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);
+        }
+
+        return new(StoreWriteOutcome.Overtaken, -result);
+    }
+
+    private async ValueTask<StoreWriteResult> SetAsync(
+        RedisLink link, string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
+    {
+        var entryName = layout.Entry(key);
+        object tail = (RedisValue)EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        var (mode, meant) = condition.Kind switch
+        {
+            StoreConditionKind.IfAbsent => ("A", 0L),
+            StoreConditionKind.IfUnchanged => ("U", condition.Stamp),
+            _ => ("S", 0L),
+        };
+        if (condition.Kind == StoreConditionKind.IfUnchanged)
+        {
+            // Whether it is live, which a script cannot tell.
+            using var lookup = await reader.ReadAsync(key, new() { KnownStamp = condition.Stamp, WithoutPayload = true }, cancellationToken).ConfigureAwait(false);
+            if (lookup.Stamp != condition.Stamp || !lookup.IsFound)
+            {
+                return new(StoreWriteOutcome.Overtaken, lookup.Stamp);
+            }
+        }
+
+        for (var attempt = 1; ; attempt++)
+        {
+            var isSingle = link.IsSingle;
+            var known = await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
+            var (high, low) = lifetimes.Now();
+            var px = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
+            object[] arguments = isSingle
+                ? [null!, null!, entryName, layout.Clock, (RedisValue)mode, (RedisValue)known, _drawThere, lifetimes.MaximumAge, px, (RedisValue)_plain, tail, (RedisValue)meant, high, low]
+                : [null!, null!, entryName, (RedisValue)mode, (RedisValue)known, (RedisValue)known, lifetimes.MaximumAge, px, (RedisValue)_plain, tail, (RedisValue)meant, high, low];
+            long result;
+            try
+            {
+                result = (long)await connection.RunAsync(
+                    link, Scripts.Write.RunAsync(link.Database, isSingle ? 2 : 1, arguments), cancellationToken, key).ConfigureAwait(false);
+            }
+            catch (CacheStoreException exception) when (
+                condition.Kind == StoreConditionKind.Always && exception.InnerException is { } inner && RedisErrors.IsOutOfMemory(inner))
+            {
+                // Nothing older may be left. That there is no fence either is what the exception tells: it has to be tried again.
+                await connection.RunAsync(
+                    link, Scripts.Drop.RunAsync(link.Database, 1, [null!, null!, entryName, (RedisValue)known]), cancellationToken, key).ConfigureAwait(false);
+                throw;
+            }
+
+            if (result > 0)
+            {
+                clock.Advance(result);
+                return new(StoreWriteOutcome.Stored, result);
+            }
+
+            if (result == Scripts.Differs)
+            {
+                return new(StoreWriteOutcome.Overtaken, clock.Latest);
+            }
+
+            if (result != Scripts.Present)
+            {
+                await CatchUpAsync(link, result, attempt, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            // There is an entry; unless it is dead, which a script cannot tell.
+            var (isFresh, stamp) = await reader.InspectAsync(link, key, cancellationToken).ConfigureAwait(false);
+            if (isFresh)
+            {
+                return new(StoreWriteOutcome.Overtaken, stamp);
+            }
+
+            meant = stamp;
+            if (attempt >= MaximumAttempts)
+            {
+                throw TooContended(key);
+            }
+        }
+    }
+
+    private async ValueTask<bool> WasFreshAsync(
+        RedisLink link, string key, byte[]? was, EntryTags tags, RedisValue[] fetched, CancellationToken cancellationToken)
+    {
+        if (!EntryRecord.TryParse(was, out var record) || !record.HasTags || (record.Flags & EntryFlags.Expired) != 0 || record.ExpiresAtTicks <= lifetimes.NowTicks)
+        {
+            return false;
+        }
+
+        return (await JudgeAsync(link, key, record, tags, fetched, cancellationToken).ConfigureAwait(false)).Verdict == Verdict.Live;
+    }
+
+    private async ValueTask<(Verdict Verdict, long Latest)> JudgeAsync(
+        RedisLink link, string key, EntryRecord record, EntryTags tags, RedisValue[] fetched, CancellationToken cancellationToken)
+    {
+        if (!record.HasTags || EntryTags.Parse(record.TagBlock, layout) is not { } actual)
+        {
+            return (Verdict.Removed, clock.Latest);
+        }
+
+        if (!actual.Block.AsSpan().SequenceEqual(tags.Block))
+        {
+            memory.Remember(key, actual);
+            fetched = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, actual)), cancellationToken).ConfigureAwait(false);
+        }
+
+        return await reader.JudgeAsync(link, key, record, actual, fetched, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What a script is told: on a single server what is known, in a cluster a stamp drawn now.</summary>
+    private ValueTask<long> GetStampAsync(RedisLink link, bool isSingle, CancellationToken cancellationToken) =>
+        isSingle ? clock.GetUsableAsync(link, cancellationToken) : clock.DrawAsync(link, [], cancellationToken);
+
+    private async ValueTask CatchUpAsync(RedisLink link, long refusal, int attempt, CancellationToken cancellationToken)
+    {
+        if (attempt >= MaximumAttempts)
+        {
+            throw new CacheStoreException("A key is written so often that no write gets through.", StoreFailure.Transient);
+        }
+
+        if (refusal < Scripts.Behind)
+        {
+            clock.Advance(-refusal);
+        }
+        else
+        {
+            await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

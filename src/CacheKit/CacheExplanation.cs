@@ -1,0 +1,46 @@
+namespace CacheKit;
+
+/// <summary>What a cache knows of one key at this moment, tier by tier: for a person who asks why it was a miss, or why it was not.</summary>
+public sealed class CacheExplanation
+{
+    /// <summary>The key asked about.</summary>
+    public required string Key { get; init; }
+
+    /// <summary>Whether a get would be a hit now.</summary>
+    public required bool IsHit { get; init; }
+
+    /// <summary>Whether a factory is making a value for the key now, in this process.</summary>
+    public required bool IsBeingCreated { get; init; }
+
+    /// <summary>Each tier, in the order in which it is asked.</summary>
+    public required IReadOnlyList<CacheTierExplanation> Tiers { get; init; }
+
+    /// <summary>
+    /// Why the entry that memory held last is not there any more, which is why the next look-up missed. <see langword="null"/> if it is there, was never
+    /// there, or left so long ago that others have taken its place in the record, which keeps some thousand departures.
+    /// </summary>
+    public CacheEntryEndReason? LeftMemoryBecause { get; init; }
+
+    /// <summary>How long ago that was, to the second.</summary>
+    public TimeSpan? LeftMemoryAgo { get; init; }
+
+    /// <summary>
+    /// The tags of the entry, and how long ago each was last removed or expired in this process or by a message of another node;
+    /// <see langword="null"/> if it was not, as far as is recorded.
+    /// </summary>
+    public required IReadOnlyDictionary<string, TimeSpan?> Tags { get; init; }
+
+    /// <summary>A few lines to read. Never the value.</summary>
+    public override string ToString()
+    {
+        var lines = new List<string> { IsHit ? "hit" : IsBeingCreated ? "miss, being created" : "miss" };
+        lines.AddRange(Tiers.Select(static tier => $"  {tier}"));
+        if (LeftMemoryBecause is { } reason)
+        {
+            lines.Add($"  left memory {LeftMemoryAgo} ago: {reason}");
+        }
+
+        lines.AddRange(Tags.Select(static tag => tag.Value is { } ago ? $"  tag '{tag.Key}', last removed {ago} ago" : $"  tag '{tag.Key}'"));
+        return string.Join(Environment.NewLine, lines);
+    }
+}

@@ -1,0 +1,46 @@
+namespace CacheKit;
+
+/// <summary>What one tier has under a key.</summary>
+public sealed class CacheTierExplanation
+{
+    /// <summary>The tier: <c>"memory"</c>, or what the store calls itself.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Whether there is an entry, and of what worth.</summary>
+    public required CacheTierFinding Finding { get; init; }
+
+    /// <summary>How long ago the entry was made, if the tier knows.</summary>
+    public TimeSpan? Age { get; init; }
+
+    /// <summary>How long it has still to live; zero or less if it has expired; <see cref="TimeSpan.MaxValue"/> if it never does.</summary>
+    public TimeSpan? TimeToLive { get; init; }
+
+    /// <summary>Its stamp at the last store, or for memory alone, how far it was compared with removals; see the documentation of stores.</summary>
+    public long? Stamp { get; init; }
+
+    /// <summary>The name of the type it was stored as.</summary>
+    public string? TypeName { get; init; }
+
+    /// <summary>The bytes it takes in a store.</summary>
+    public long? Bytes { get; init; }
+
+    /// <summary>One line to read. Never the value.</summary>
+    public override string ToString()
+    {
+        var parts = new List<string> { $"{Name}: {Finding}" };
+        Add("age", Age);
+        Add("to live", TimeToLive == TimeSpan.MaxValue ? "for ever" : TimeToLive);
+        Add("stamp", Stamp);
+        Add("type", TypeName);
+        Add("bytes", Bytes);
+        return string.Join(", ", parts);
+
+        void Add(string name, object? value)
+        {
+            if (value is not null)
+            {
+                parts.Add($"{name} {value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+namespace CacheKit;
+
+/// <summary>What a tier has under a key.</summary>
+public enum CacheTierFinding
+{
+    /// <summary>Nothing, or something that was removed.</summary>
+    Missing,
+
+    /// <summary>An entry that is served.</summary>
+    Fresh,
+
+    /// <summary>An entry past its expiration, kept to stand in if no newer value can be had.</summary>
+    Stale,
+
+    /// <summary>An entry that is compared with the last store before it is served: messages of other nodes may have been lost since it was.</summary>
+    Suspect,
+
+    /// <summary>An entry that a removal covers which the store could not be told yet.</summary>
+    RemovalPending,
+
+    /// <summary>Bytes that are no entry of this cache, are damaged, or are encrypted with a key that is not there.</summary>
+    Unreadable,
+
+    /// <summary>The store did not answer.</summary>
+    Unreachable,
+}

@@ -1,0 +1,100 @@
+using CacheKit.Diagnostics;
+using CacheKit.Memory;
+using CacheKit.Serialization;
+
+namespace CacheKit.Engine;
+
+/// <summary>Tells what a cache knows of a key. Changes nothing: renews no entry, counts no look-up, fills no tier.</summary>
+internal sealed class Explainer(
+    Flights flights, TagClock tags, MemoryTier memory, EntryLife life, CacheClock clock, DepartureLog departures, StoreStack? stores, bool hasMemory)
+{
+    internal async ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken)
+    {
+        var tiers = new List<CacheTierExplanation>();
+        var carried = Array.Empty<string>();
+        var entry = hasMemory || stores is null ? memory.Find(key) : null;
+        if (hasMemory || stores is null)
+        {
+            tiers.Add(ExplainMemory(entry));
+            carried = entry?.Details?.Tags ?? [];
+        }
+
+        foreach (var tier in stores?.Tiers ?? [])
+        {
+            var (explanation, found) = await ExplainAsync(tier, key, cancellationToken).ConfigureAwait(false);
+            tiers.Add(explanation);
+            carried = carried.Length > 0 ? carried : found;
+        }
+
+        var departure = entry is null ? departures.Find(KeyHash.Of(key)) : null;
+        return new()
+        {
+            Key = key,
+            IsHit = tiers.Exists(static tier => tier.Finding is CacheTierFinding.Fresh),
+            IsBeingCreated = flights.IsCreating(key),
+            Tiers = tiers,
+            LeftMemoryBecause = departure?.Reason,
+            LeftMemoryAgo = departure?.Ago,
+            Tags = carried.ToDictionary(static tag => tag, tags.SinceInvalidation, StringComparer.Ordinal),
+        };
+    }
+
+    private CacheTierExplanation ExplainMemory(MemoryEntry? entry)
+    {
+        if (entry is null)
+        {
+            return new() { Name = "memory", Finding = CacheTierFinding.Missing };
+        }
+
+        var finding = life.Peek(entry) switch
+        {
+            EntryState.Fresh or EntryState.Due => CacheTierFinding.Fresh,
+            EntryState.Stale => CacheTierFinding.Stale,
+            EntryState.Suspect => CacheTierFinding.Suspect,
+            _ => CacheTierFinding.Missing,
+        };
+        return new()
+        {
+            Name = "memory",
+            Finding = finding,
+            TimeToLive = entry.ExpiresAt == long.MaxValue ? TimeSpan.MaxValue : new(entry.ExpiresAt - clock.Now),
+            Stamp = stores is null ? Volatile.Read(ref entry.ValidThrough) : entry.Details?.StoreStamp,
+            TypeName = entry.ValueType.ToString(),
+        };
+    }
+
+    private static async ValueTask<(CacheTierExplanation, string[] Tags)> ExplainAsync(StoreTier tier, string key, CancellationToken cancellationToken)
+    {
+        var answer = await tier.ReadAsync(key, default, cancellationToken).ConfigureAwait(false);
+        if (!answer.TryGet(out var lookup))
+        {
+            return (new() { Name = tier.Name, Finding = CacheTierFinding.Unreachable }, []);
+        }
+
+        using (lookup)
+        {
+            if (!lookup.IsFound)
+            {
+                return (new() { Name = tier.Name, Finding = CacheTierFinding.Missing }, []);
+            }
+
+            var isReadable = EntryCodec.TryParse(lookup.Payload, key, out var envelope);
+            var carried = isReadable ? envelope.Tags : [];
+            var now = tier.Time.UtcNow;
+            return (new()
+            {
+                Name = tier.Name,
+                Finding = tier.Recovery.Covers(key, carried, tier.Recovery.Deliveries) ? CacheTierFinding.RemovalPending
+                    : !isReadable && lookup.Number is null ? CacheTierFinding.Unreadable
+                    : lookup.ExpiresAt <= now ? CacheTierFinding.Stale
+                    : !tier.IsFar && lookup.Stamp < tier.TrustedSince ? CacheTierFinding.Suspect
+                    : CacheTierFinding.Fresh,
+                Age = isReadable ? now - envelope.CreatedAt : null,
+                TimeToLive = lookup.ExpiresAt == DateTimeOffset.MaxValue ? TimeSpan.MaxValue : lookup.ExpiresAt - now,
+                Stamp = isReadable && !tier.IsFar ? envelope.Stamp : lookup.Stamp,
+                TypeName = isReadable ? envelope.TypeName : lookup.Number is null ? null : typeof(long).ToString(),
+                Bytes = lookup.Payload.Length,
+            }, carried);
+        }
+    }
+}

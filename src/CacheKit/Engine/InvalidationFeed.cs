@@ -1,0 +1,721 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using CacheKit.Diagnostics;
+using CacheKit.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Engine;
+
+/// <summary>Tells other nodes what this one has changed, hears what they have, and knows when it may not have heard everything.</summary>
+/// <remarks>
+/// <para><b>Sending.</b> What is told is queued; one pump at a time makes messages of it, so that whatever is told while a message is on its way
+/// goes with the next. A message that fails is kept and sent again as it is, under its old number, before anything else: to receivers
+/// it is late, not lost. A bounded queue, each thing once; what does not fit is told as "everything is suspect".</para>
+/// <para><b>Hearing.</b> Transports lose, double and reorder. Nothing is applied by order of arrival: notices carry stamps. Losses show by numbers
+/// that are missing (<see cref="PeerWatch"/>), by the transport's word, or by this node's own heartbeats not coming back. Each makes
+/// everything suspect: from then on the listener asks the authority before it serves what it held before.</para>
+/// <para><b>Events</b> of the connection and suspicions are told in the order they happened, by one thread at a time, under no lock. Notices are told
+/// on the thread that brings them.</para>
+/// <para>Timers and the transport hold the feed weakly: a cache that nobody holds can go.</para>
+/// </remarks>
+internal sealed class InvalidationFeed : IAsyncDisposable
+{
+    /// <summary>How long what is told may wait for more to go with it, if nobody waits for it to be sent.</summary>
+    internal static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How long the end of the cache may wait for the last messages to be sent and the subscription to end.</summary>
+    internal static readonly TimeSpan DisposalPatience = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan _firstRetry = TimeSpan.FromMilliseconds(100);
+
+    private readonly StoreGuard _guard;
+    private readonly IInvalidationTransport _transport;
+    private readonly IInvalidationListener _listener;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _interval;
+    private readonly FeedReporter _reporter;
+    private readonly WeakTimer<InvalidationFeed> _pumpTimer;
+    private readonly WeakTimer<InvalidationFeed> _heartbeatTimer;
+    private readonly WeakTimer<InvalidationFeed> _missingTimer;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _lock = new();
+
+    // All of these are guarded by the lock.
+    private readonly NoticeQueue _queue;
+    private readonly PeerWatch _peers;
+    private readonly List<(long Through, TaskCompletionSource<bool> Done)> _flushes = [];
+    private readonly Queue<FeedEvent> _events = [];
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IAsyncDisposable? _subscription;
+    private byte[]? _unsent;
+    private long _unsentThrough;
+    private long _sentThrough;
+    private long _sequence;
+    private int _failuresInARow;
+    private long _heardOwnAt;
+    private long _disconnectedAt;
+    private bool _isStarted, _isSubscribing, _isPumping, _isPumpDue, _isHeartbeatDue, _isMissingTimerSet, _isTelling, _isDisposed;
+    private bool _isLineUp, _isConnected;
+    private bool _isEchoHeard = true; // until proven otherwise
+    private long _foreignMessages, _suspicions;
+
+    /// <param name="cacheName">For the log.</param>
+    /// <param name="guard">Of a store that is an <see cref="IInvalidationTransport"/>. The feed does not dispose it.</param>
+    /// <param name="options">The heartbeat, and how much is kept to be sent later.</param>
+    /// <param name="listener">Told of everything.</param>
+    /// <param name="time">The clock of waits.</param>
+    /// <param name="logger">Where changes of state are logged.</param>
+    internal InvalidationFeed(
+        string cacheName, StoreGuard guard, CacheStoreOptions options, IInvalidationListener listener, TimeProvider time, ILogger logger)
+    {
+        _guard = guard;
+        _transport = (IInvalidationTransport)guard.Store;
+        _listener = listener;
+        _time = time;
+        _interval = options.HeartbeatInterval;
+        _reporter = new FeedReporter(cacheName, guard.Name, logger, time);
+        _queue = new NoticeQueue(Math.Max(options.RecoveryQueueSize, InvalidationMessage.MaximumNotices));
+        _peers = new PeerWatch(_interval, time);
+        _disconnectedAt = time.GetTimestamp();
+        _pumpTimer = new(this, static feed => feed.StartPump(), time);
+        _heartbeatTimer = new(this, static feed => feed.Beat(), time);
+        _missingTimer = new(this, static feed => feed.LookForMissing(), time);
+        Span<byte> id = stackalloc byte[sizeof(ulong)];
+        RandomNumberGenerator.Fill(id);
+        Sender = BinaryPrimitives.ReadUInt64LittleEndian(id);
+    }
+
+    /// <summary>What the messages of this node are signed with.</summary>
+    internal ulong Sender { get; }
+
+    /// <summary>Whether the messages of others arrive, as far as anyone can tell. Not before the first connection.</summary>
+    internal bool IsConnected => Volatile.Read(ref _isConnected);
+
+    /// <summary>For how long they have not; zero if they do.</summary>
+    internal TimeSpan DisconnectedFor
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _isConnected ? TimeSpan.Zero : _time.GetElapsedTime(_disconnectedAt);
+            }
+        }
+    }
+
+    /// <summary>Messages that were none, or were damaged.</summary>
+    internal long ForeignMessages => Volatile.Read(ref _foreignMessages);
+
+    /// <summary>How often everything was suspect.</summary>
+    internal long Suspicions => Volatile.Read(ref _suspicions);
+
+    /// <summary>Begins to listen, and to send heartbeats. Never throws: what does not succeed at once is tried again.</summary>
+    internal Task StartAsync()
+    {
+        lock (_lock)
+        {
+            if (_isStarted || _isDisposed)
+            {
+                return Task.CompletedTask;
+            }
+
+            _isStarted = true;
+        }
+
+        _heartbeatTimer.Start(_interval);
+        return SubscribeAsync();
+    }
+
+    /// <summary>Tells that a key has changed.</summary>
+    internal void TellKey(KeyChange change, string key, long stamp) => Tell(new(
+        change switch { KeyChange.Removed => NoticeKind.KeyRemoved, KeyChange.Expired => NoticeKind.KeyExpired, _ => NoticeKind.KeySet }, key, stamp));
+
+    /// <summary>Tells that the store has a value now that others may be waiting for.</summary>
+    internal void TellFilled(string key) => Tell(new(NoticeKind.KeyFilled, key, 0));
+
+    /// <summary>Tells that tags were invalidated.</summary>
+    internal void TellTags(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, long stamp)
+    {
+        if (match == TagMatch.All && tags.Count > 1)
+        {
+            Tell(InvalidationNotice.OfTagSet(tags, kind, stamp));
+            return;
+        }
+
+        foreach (var tag in tags)
+        {
+            Tell(new(kind == InvalidationKind.Remove ? NoticeKind.TagRemoved : NoticeKind.TagExpired, tag, stamp));
+        }
+    }
+
+    /// <summary>Tells that everything was removed.</summary>
+    internal void TellCleared(long stamp) => Tell(new(NoticeKind.Cleared, "", stamp));
+
+    /// <summary>Tells that more has changed than can be said.</summary>
+    internal void TellEverythingSuspect() => Tell(InvalidationNotice.EverythingSuspect);
+
+    /// <summary>Sends what has been told so far.</summary>
+    /// <returns>Whether all of it is on its way. If not, it is kept and sent as soon as that is possible; nobody need wait for that.</returns>
+    internal ValueTask<bool> FlushAsync()
+    {
+        Task<bool> done;
+        lock (_lock)
+        {
+            if (_sentThrough >= _queue.Added)
+            {
+                return new(true);
+            }
+
+            if (_isDisposed || (_unsent is not null && !_isPumping))
+            {
+                return new(false);
+            }
+
+            var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _flushes.Add((_queue.Added, flush));
+            done = flush.Task;
+        }
+
+        StartPump();
+        return new(done);
+    }
+
+    /// <summary>Tries at once what is being tried from time to time: there is reason to believe that the store answers again.</summary>
+    internal void Resume() => StartPump();
+
+    /// <summary>Sends what is left, says goodbye and stops listening, but does not take long over it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        IAsyncDisposable? subscription;
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+            subscription = _subscription;
+        }
+
+        await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it may call the transport's code, which may throw
+        _pumpTimer.Dispose();
+        _heartbeatTimer.Dispose();
+        _missingTimer.Dispose();
+        StartPump(); // which says goodbye when nothing is left, and ends the wait below
+        await WaitBrieflyAsync(_ended.Task).ConfigureAwait(false);
+        if (subscription is not null)
+        {
+            await WaitBrieflyAsync(EndSubscriptionAsync(subscription)).ConfigureAwait(false);
+        }
+    }
+
+    private void Tell(in InvalidationNotice notice)
+    {
+        TimeSpan sendIn;
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _queue.Add(notice);
+            var isFull = _queue.Count >= InvalidationMessage.MaximumNotices;
+            // A pump that runs takes it along. Where sending fails, the next attempt has its time.
+            if (_isPumping || _unsent is not null || (_isPumpDue && !isFull))
+            {
+                return;
+            }
+
+            _isPumpDue = true;
+            sendIn = isFull ? TimeSpan.Zero : Linger;
+        }
+
+        _pumpTimer.Start(sendIn);
+    }
+
+    private void StartPump()
+    {
+        lock (_lock)
+        {
+            _isPumpDue = false;
+            if (_isPumping || _ended.Task.IsCompleted)
+            {
+                return;
+            }
+
+            _isPumping = true;
+        }
+
+        _ = PumpAsync();
+    }
+
+    private async Task PumpAsync()
+    {
+        while (TryTakeMessage(out var message, out var isData, out var isLast))
+        {
+            var answer = await _guard.RunAsync(StoreOperation.Publish, null, (_transport, message), static async (_, call, token) =>
+            {
+                await call._transport.PublishAsync(call.message, token).ConfigureAwait(false);
+                return true;
+            }, CancellationToken.None).ConfigureAwait(false);
+
+            if (!NoteSent(answer.IsAnswered, isData, isLast))
+            {
+                break;
+            }
+        }
+    }
+
+    /// <summary>The next message to send: one that failed, what was told, a heartbeat, a goodbye. If there is none, the pump has stopped.</summary>
+    private bool TryTakeMessage(out ReadOnlyMemory<byte> message, out bool isData, out bool isLast)
+    {
+        lock (_lock)
+        {
+            isData = true;
+            isLast = false;
+            if (_unsent is null && _queue.TryTake(Header(MessageType.Data, _sequence + 1), out _unsent, out _unsentThrough))
+            {
+                _sequence++;
+            }
+
+            message = _unsent;
+            if (_unsent is not null)
+            {
+                return true;
+            }
+
+            isData = false;
+            isLast = _isDisposed && _isStarted;
+            if (isLast || _isHeartbeatDue)
+            {
+                _isHeartbeatDue = false;
+                message = Header(isLast ? MessageType.Goodbye : MessageType.Heartbeat, _sequence).Encode();
+                return true;
+            }
+
+            _isPumping = false;
+            if (_isDisposed)
+            {
+                _ended.TrySetResult();
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Takes note of how sending a message has ended.</summary>
+    /// <returns>Whether to go on with the next.</returns>
+    private bool NoteSent(bool isSent, bool isData, bool isLast)
+    {
+        TimeSpan retryIn;
+        lock (_lock)
+        {
+            if (isSent)
+            {
+                _failuresInARow = 0;
+                if (isData)
+                {
+                    _sentThrough = _unsentThrough;
+                    _unsent = null;
+                    EndFlushes(isSent: true);
+                }
+
+                if (!isLast)
+                {
+                    return true;
+                }
+            }
+
+            _isPumping = false;
+            EndFlushes(isSent: false);
+            if (_isDisposed)
+            {
+                _ended.TrySetResult();
+                return false;
+            }
+
+            if (!isData && _queue.Count == 0)
+            {
+                return false; // a heartbeat is not sent again: the next one says the same
+            }
+
+            retryIn = _firstRetry * Math.Pow(2, Math.Min(_failuresInARow++, 20));
+            retryIn = retryIn < _interval ? retryIn : _interval;
+            _isPumpDue = true;
+        }
+
+        _pumpTimer.Start(retryIn);
+        return false;
+    }
+
+    private void EndFlushes(bool isSent)
+    {
+        for (var i = _flushes.Count - 1; i >= 0; i--)
+        {
+            if (!isSent || _flushes[i].Through <= _sentThrough)
+            {
+                _flushes[i].Done.SetResult(isSent);
+                _flushes.RemoveAt(i);
+            }
+        }
+    }
+
+    private InvalidationMessage Header(MessageType type, long sequence) =>
+        new() { Type = type, Sender = Sender, Sequence = sequence, Interval = _interval };
+
+    private void Beat()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isHeartbeatDue = true;
+            if (_isConnected && _time.GetElapsedTime(_heardOwnAt) >= PeerWatch.IntervalsOfSilence * _interval)
+            {
+                _isEchoHeard = false;
+                Suspect("this node's own messages do not come back");
+                NoteConnection();
+            }
+            else if (_isConnected && _peers.ForgetSilent())
+            {
+                Suspect("a node has fallen silent");
+            }
+        }
+
+        _heartbeatTimer.Start(_interval);
+        StartPump();
+        _ = SubscribeAsync();
+        TellEvents();
+    }
+
+    private void LookForMissing()
+    {
+        TimeSpan? lookAgainIn;
+        lock (_lock)
+        {
+            if (_peers.GiveUpMissing(out lookAgainIn))
+            {
+                Suspect("numbers are missing");
+            }
+
+            _isMissingTimerSet = lookAgainIn is not null;
+        }
+
+        if (lookAgainIn is { } again)
+        {
+            _missingTimer.Start(again);
+        }
+
+        TellEvents();
+    }
+
+    private async Task SubscribeAsync()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed || _isSubscribing || _subscription is not null)
+            {
+                return;
+            }
+
+            _isSubscribing = true;
+        }
+
+        IAsyncDisposable? subscription = null;
+        try
+        {
+            subscription = await _transport.SubscribeAsync(new Receiver(this), _stopping.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            if (!_stopping.IsCancellationRequested)
+            {
+                _reporter.SubscriptionFailed(exception);
+            }
+        }
+
+        lock (_lock)
+        {
+            _isSubscribing = false;
+            if (!_isDisposed)
+            {
+                _subscription = subscription;
+                return;
+            }
+        }
+
+        if (subscription is not null)
+        {
+            await EndSubscriptionAsync(subscription).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task EndSubscriptionAsync(IAsyncDisposable subscription)
+    {
+        try
+        {
+            await subscription.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The cache is going: whatever still comes is not listened to.
+        }
+    }
+
+    /// <summary>Waits for something that cannot fail, but not for long.</summary>
+    private async Task WaitBrieflyAsync(Task task) =>
+        await task.WaitAsync(DisposalPatience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private void OnMessage(ReadOnlySpan<byte> bytes)
+    {
+        var reading = InvalidationMessage.TryDecodeHeader(bytes, out var message);
+        var notices = message.Type == MessageType.Data && message.Sender != Sender ? new List<InvalidationNotice>() : null;
+        if (reading == MessageReading.Understood && notices is not null)
+        {
+            reading = InvalidationMessage.TryDecodeNotices(bytes, notices);
+        }
+
+        if (reading == MessageReading.Foreign)
+        {
+            Interlocked.Increment(ref _foreignMessages);
+            _reporter.ForeignMessage(bytes.Length);
+            return;
+        }
+
+        if (reading == MessageReading.Understood && notices is not null)
+        {
+            foreach (var notice in notices)
+            {
+                Deliver(notice);
+            }
+        }
+
+        var mustLook = false;
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            if (reading == MessageReading.FromLaterVersion)
+            {
+                Suspect("a later version has sent something");
+            }
+            else if (message.Sender == Sender)
+            {
+                _heardOwnAt = _time.GetTimestamp();
+                if (!_isEchoHeard)
+                {
+                    _isEchoHeard = true;
+                    Suspect("this node's own messages did not come back");
+                    NoteConnection();
+                }
+            }
+            else
+            {
+                if (_peers.Hear(message))
+                {
+                    Suspect("there are too many nodes");
+                }
+
+                mustLook = _peers.HasMissing && !_isMissingTimerSet;
+                _isMissingTimerSet |= mustLook;
+            }
+        }
+
+        if (mustLook)
+        {
+            _missingTimer.Start(_peers.Grace);
+        }
+
+        TellEvents();
+    }
+
+    private void Deliver(in InvalidationNotice notice)
+    {
+        try
+        {
+            switch (notice.Kind)
+            {
+                case NoticeKind.KeyRemoved:
+                    _listener.OnKeyChanged(notice.Text, KeyChange.Removed, notice.Stamp);
+                    break;
+                case NoticeKind.KeyExpired:
+                    _listener.OnKeyChanged(notice.Text, KeyChange.Expired, notice.Stamp);
+                    break;
+                case NoticeKind.KeySet:
+                    _listener.OnKeyChanged(notice.Text, KeyChange.Set, notice.Stamp);
+                    break;
+                case NoticeKind.KeyFilled:
+                    _listener.OnKeyFilled(notice.Text);
+                    break;
+                case NoticeKind.TagRemoved or NoticeKind.TagExpired:
+                    _listener.OnTagsInvalidated(
+                        [notice.Text], TagMatch.Any, notice.Kind == NoticeKind.TagRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, notice.Stamp);
+                    break;
+                case NoticeKind.TagSetRemoved or NoticeKind.TagSetExpired:
+                    _listener.OnTagsInvalidated(
+                        notice.Tags!, // a set has tags
+                        TagMatch.All, notice.Kind == NoticeKind.TagSetRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, notice.Stamp);
+                    break;
+                case NoticeKind.Cleared:
+                    _listener.OnCleared(notice.Stamp);
+                    break;
+                case NoticeKind.EverythingSuspect:
+                    lock (_lock)
+                    {
+                        Suspect("a node has changed more than could be told");
+                    }
+
+                    break;
+            }
+        }
+        catch (Exception exception)
+        {
+            _reporter.ListenerFailed(exception);
+        }
+    }
+
+    private void OnInterrupted()
+    {
+        lock (_lock)
+        {
+            _isLineUp = false;
+            NoteConnection();
+        }
+
+        TellEvents();
+    }
+
+    private void OnConnected(bool isComplete)
+    {
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            if (!isComplete || !_isEchoHeard)
+            {
+                Suspect("the connection was interrupted");
+            }
+
+            _isLineUp = true;
+            _isEchoHeard = true;
+            _heardOwnAt = _time.GetTimestamp();
+            _failuresInARow = 0;
+            _isHeartbeatDue = true; // so that others know this node before it has something to say
+            _peers.ListenAnew();
+            NoteConnection();
+        }
+
+        TellEvents();
+        StartPump();
+    }
+
+    /// <summary>Everything held may be outdated. Under the lock.</summary>
+    private void Suspect(string reason)
+    {
+        _suspicions++;
+        _events.Enqueue(new(FeedEventKind.Suspect, reason, default));
+    }
+
+    /// <summary>Tells of it if the feed has become connected or disconnected. Under the lock.</summary>
+    private void NoteConnection()
+    {
+        var isConnected = _isLineUp && _isEchoHeard;
+        if (isConnected == _isConnected)
+        {
+            return;
+        }
+
+        var now = _time.GetTimestamp();
+        _events.Enqueue(isConnected
+            ? new(FeedEventKind.Reconnected, "", _time.GetElapsedTime(_disconnectedAt, now))
+            : new(FeedEventKind.Disconnected, "", default));
+        if (!isConnected)
+        {
+            _disconnectedAt = now;
+        }
+
+        Volatile.Write(ref _isConnected, isConnected);
+    }
+
+    /// <summary>Tells what has happened, in that order: if another thread is about it, that one goes on to the end.</summary>
+    private void TellEvents()
+    {
+        lock (_lock)
+        {
+            if (_isTelling)
+            {
+                return;
+            }
+
+            _isTelling = true;
+        }
+
+        while (TryTakeEvent(out var happened))
+        {
+            try
+            {
+                switch (happened.Kind)
+                {
+                    case FeedEventKind.Suspect:
+                        _listener.OnSuspect();
+                        _reporter.MessagesLost(happened.Reason);
+                        break;
+                    case FeedEventKind.Disconnected:
+                        _listener.OnDisconnected();
+                        _reporter.Disconnected();
+                        break;
+                    default:
+                        _listener.OnReconnected();
+                        _reporter.Reconnected(happened.Elapsed);
+                        break;
+                }
+            }
+            catch (Exception exception)
+            {
+                _reporter.ListenerFailed(exception);
+            }
+        }
+    }
+
+    private bool TryTakeEvent(out FeedEvent happened)
+    {
+        lock (_lock)
+        {
+            return _isTelling = _events.TryDequeue(out happened);
+        }
+    }
+
+    private enum FeedEventKind
+    {
+        Suspect,
+        Disconnected,
+        Reconnected,
+    }
+
+    private readonly record struct FeedEvent(FeedEventKind Kind, string Reason, TimeSpan Elapsed);
+
+    /// <summary>What the transport holds: it may be one of the whole application, and live longer than the cache.</summary>
+    private sealed class Receiver(InvalidationFeed feed) : IInvalidationReceiver
+    {
+        private readonly WeakReference<InvalidationFeed> _feed = new(feed);
+
+        public void OnMessage(ReadOnlyMemory<byte> message) => Find()?.OnMessage(message.Span);
+
+        public void OnInterrupted() => Find()?.OnInterrupted();
+
+        public void OnConnected(bool isComplete) => Find()?.OnConnected(isComplete);
+
+        private InvalidationFeed? Find() => _feed.TryGetTarget(out var feed) ? feed : null;
+    }
+}

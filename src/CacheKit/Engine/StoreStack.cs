@@ -1,0 +1,94 @@
+using CacheKit.Diagnostics;
+using CacheKit.Memory;
+using CacheKit.Serialization;
+using CacheKit.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Engine;
+
+/// <summary>A store and how to use it.</summary>
+internal sealed record StoreSetup(ICacheStore Store, CacheStoreOptions Options);
+
+/// <summary>The parts of a cache that its stores work with.</summary>
+internal sealed record EngineParts(
+    Flights Flights, TagClock Tags, MemoryTier Memory, EntryLife Life, EntryWriter Writer, EntryReader Reader, EntryEdits Edits,
+    RemoteChanges Changes, CacheReporter Reporter);
+
+/// <summary>The stores behind a cache's memory, near to far, and all that works with them.</summary>
+internal sealed class StoreStack : IAsyncDisposable
+{
+    private readonly StoreTier[] _tiers;
+    private readonly StoreTime _time;
+    private readonly TimeProvider _provider;
+    private readonly ILogger _logger;
+    private readonly string _cacheName;
+    private StoreLoader? _loader;
+    private StoreWriter? _writer;
+    private TieredEdits? _edits;
+    private NodeLink? _link;
+
+    internal StoreStack(
+        string cacheName, IReadOnlyList<StoreSetup> stores, CacheClock clock, TimeProvider time, ILogger logger, CacheInstruments instruments)
+    {
+        _cacheName = cacheName;
+        _provider = time;
+        _logger = logger;
+        _time = new StoreTime(clock, time);
+        _tiers = new StoreTier[stores.Count];
+        for (var i = 0; i < _tiers.Length; i++)
+        {
+            var (store, options) = stores[i];
+            var guard = new StoreGuard(cacheName, store, options, time, logger, instruments);
+            _tiers[i] = new StoreTier(guard, new RecoveryQueue(guard, options.RecoveryQueueSize), options, _time, isFar: i == _tiers.Length - 1);
+        }
+
+        Renewal = new StoreRenewal(_tiers, _time);
+    }
+
+    internal IReadOnlyList<StoreTier> Tiers => _tiers;
+
+    internal StoreRenewal Renewal { get; }
+
+    /// <summary>The store whose processes tell each other by shared memory what they have changed, if there is one.</summary>
+    internal ISharedMemoryFeed? SharedFeed => Array.Find(_tiers, static tier => tier.Store is ISharedMemoryFeed)?.Store as ISharedMemoryFeed;
+
+    // Set by Join, before any call.
+    internal StoreLoader Loader => _loader!;
+
+    internal StoreWriter Writer => _writer!;
+
+    internal TieredEdits Edits => _edits!;
+
+    internal NodeLink Link => _link!;
+
+    /// <summary>Begins to work with the cache's other parts. Once, before any call.</summary>
+    internal void Join(EngineParts parts, CacheKitOptions options, bool hasMemory, Faults faults)
+    {
+        var codec = new EntryCodec(options.Serialization);
+        var defaults = options.DefaultEntryOptions;
+        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger);
+        var reader = new StoreReader(_tiers, codec, parts.Writer, _time, _link, parts.Reporter, options.TypeMismatch, defaults);
+        _writer = new StoreWriter(_tiers, codec, reader, _time, parts.Reporter);
+        _loader = new StoreLoader(
+            _tiers, reader, _writer, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, defaults, options.TypeMismatch, _provider, hasMemory, faults);
+        _edits = new TieredEdits(
+            parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, _writer, Renewal, codec, _time, _link,
+            defaults, hasMemory);
+        _link.Start(_writer);
+    }
+
+    internal IReadOnlyList<CacheTierStatistics> Snapshot() => [.. _tiers.Select(static tier => tier.Guard.Snapshot(tier.Recovery.Count))];
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_link is not null)
+        {
+            await _link.DisposeAsync().ConfigureAwait(false);
+        }
+
+        foreach (var tier in _tiers)
+        {
+            await tier.Guard.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Engine;
+
+/// <summary>One store of a cache: what it may hold, how it is asked, and what it still has to be told.</summary>
+internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheStoreOptions options, StoreTime time, bool isFar)
+{
+    private long _lastStamp;
+    private long _trustedSince;
+
+    internal StoreGuard Guard => guard;
+
+    internal ICacheStore Store => guard.Store;
+
+    internal string Name => guard.Store.Name;
+
+    internal RecoveryQueue Recovery => recovery;
+
+    internal CacheStoreOptions Options => options;
+
+    internal StoreTime Time => time;
+
+    /// <summary>Whether it is the last one, the authority.</summary>
+    internal bool IsFar => isFar;
+
+    /// <summary>The greatest stamp the store has shown.</summary>
+    internal long LastStamp => Volatile.Read(ref _lastStamp);
+
+    /// <summary>
+    /// For a near store: what has an earlier stamp than this may have been invalidated at the last one while nobody here was told.
+    /// </summary>
+    internal long TrustedSince
+    {
+        get => Volatile.Read(ref _trustedSince);
+        set => Volatile.Write(ref _trustedSince, value);
+    }
+
+    internal bool Reads(CacheTiers tiers) => (tiers & (isFar ? CacheTiers.ReadFar : CacheTiers.ReadNear)) != 0;
+
+    internal bool Writes(CacheTiers tiers) => (tiers & (isFar ? CacheTiers.WriteFar : CacheTiers.WriteNear)) != 0;
+
+    /// <summary>Whether an entry of that many bytes belongs here.</summary>
+    internal bool Takes(int bytes) => bytes >= options.MinimumEntryBytes && bytes <= options.MaximumEntryBytes;
+
+    internal async ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, StoreReadOptions read, CancellationToken cancellationToken)
+    {
+        var answer = await guard.ReadAsync(key, read, cancellationToken).ConfigureAwait(false);
+        if (answer.TryGet(out var lookup))
+        {
+            Note(Math.Max(lookup.LoadStamp, lookup.Stamp));
+        }
+
+        return answer;
+    }
+
+    /// <summary>Reads many keys: at once if the store can, else side by side.</summary>
+    internal async ValueTask<StoreAnswer<StoreLookup>[]> ReadManyAsync(List<string> keys, StoreReadOptions read, CancellationToken cancellationToken)
+    {
+        if (guard.Store is not IBatchStore)
+        {
+            return await Task.WhenAll(keys.ConvertAll(key => ReadAsync(key, read, cancellationToken).AsTask())).ConfigureAwait(false);
+        }
+
+        var answer = await guard.RunAsync(
+            StoreOperation.Read,
+            keys,
+            (keys, read),
+            static (store, call, token) => ((IBatchStore)store).ReadManyAsync(call.keys, call.read, token), // as seen above
+            cancellationToken).ConfigureAwait(false);
+        if (!answer.TryGet(out var lookups) || lookups.Count != keys.Count)
+        {
+            return new StoreAnswer<StoreLookup>[keys.Count];
+        }
+
+        foreach (var lookup in lookups)
+        {
+            Note(Math.Max(lookup.LoadStamp, lookup.Stamp));
+        }
+
+        return [.. lookups.Select(StoreAnswer<StoreLookup>.Of)];
+    }
+
+    internal async ValueTask<StoreAnswer<StoreWriteResult>> WriteAsync(
+        string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken = default)
+    {
+        var answer = await guard.WriteAsync(key, entry, condition, cancellationToken).ConfigureAwait(false);
+        if (answer.TryGet(out var result))
+        {
+            Note(result.Stamp);
+        }
+
+        return answer;
+    }
+
+    /// <summary>Removes or expires a key; if the store cannot be told, it will be, and until then what it has of the key does not count.</summary>
+    internal async ValueTask<StoreInvalidation?> InvalidateAsync(string key, InvalidationKind kind)
+    {
+        var answer = await guard.InvalidateAsync(key, kind, default).ConfigureAwait(false);
+        if (!answer.TryGet(out var done))
+        {
+            recovery.AddInvalidation(key, kind);
+            return null;
+        }
+
+        Note(done.Stamp);
+        return done;
+    }
+
+    /// <summary>The same for tags.</summary>
+    internal async ValueTask<long?> InvalidateTagsAsync(string[] tags, TagMatch match, InvalidationKind kind)
+    {
+        var answer = await guard.InvalidateTagsAsync(tags, match, kind, default).ConfigureAwait(false);
+        if (!answer.TryGet(out var stamp))
+        {
+            recovery.AddTags(tags, match, kind);
+            return null;
+        }
+
+        Note(stamp);
+        return stamp;
+    }
+
+    /// <summary>The same for everything.</summary>
+    internal async ValueTask<long?> ClearAsync()
+    {
+        var answer = await guard.ClearAsync(default).ConfigureAwait(false);
+        if (!answer.TryGet(out var stamp))
+        {
+            recovery.AddClear();
+            return null;
+        }
+
+        Note(stamp);
+        return stamp;
+    }
+
+    internal void Note(long stamp)
+    {
+        var last = Volatile.Read(ref _lastStamp);
+        while (stamp > last)
+        {
+            var seen = Interlocked.CompareExchange(ref _lastStamp, stamp, last);
+            if (seen == last)
+            {
+                return;
+            }
+
+            last = seen;
+        }
+    }
+}

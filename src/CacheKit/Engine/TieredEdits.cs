@@ -1,0 +1,476 @@
+using CacheKit.Memory;
+using CacheKit.Serialization;
+using CacheKit.Stores;
+
+namespace CacheKit.Engine;
+
+/// <summary>Everything that changes one key of a cache with stores: the authority first, then the nearer stores, memory, and the other nodes.</summary>
+/// <remarks>
+/// While a key is being written, whatever else changes it, here or by a message of another node, keeps the value out of memory: which of
+/// the two came last to the authority is known to the authority alone, and the next read asks it.
+/// </remarks>
+internal sealed class TieredEdits(
+    Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryReader entryReader, EntryWriter entries, EntryEdits local, StoreReader reader,
+    StoreWriter writer, StoreRenewal renewal, EntryCodec codec, StoreTime time, NodeLink link, CacheEntryOptions defaults, bool hasMemory)
+{
+    private readonly KeyTurns _turns = new();
+
+    /// <summary>Stores a value in place of what is there.</summary>
+    /// <returns>Whether any tier has it, or will have it once it can be reached.</returns>
+    internal async ValueTask<bool> SetAsync<T>(string key, T value, EntrySettings settings)
+    {
+        if (!settings.IsStored)
+        {
+            await RemoveAsync(key).ConfigureAwait(false);
+            return false;
+        }
+
+        var entry = entries.Compose(key, value, settings);
+        var write = Begin(key);
+        var isWritten = false;
+        try
+        {
+            await writer.SetAsync(value, entry, settings).ConfigureAwait(false);
+            isWritten = true;
+        }
+        finally
+        {
+            if (!isWritten)
+            {
+                Abandon(write); // it cannot be encoded: nothing has been touched
+            }
+        }
+
+        var isKept = Keep(write, entry, settings);
+        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
+        return isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
+    }
+
+    /// <summary>Stores a value if no unexpired one is there.</summary>
+    /// <returns>Whether it was stored.</returns>
+    internal async ValueTask<bool> TryAddAsync<T>(string key, T value, EntrySettings settings)
+    {
+        if (!settings.IsStored || (entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due))
+        {
+            return false;
+        }
+
+        if (!settings.FitsStores || (settings.Tiers & CacheTiers.WriteFar) == 0)
+        {
+            return !await ExistsAsync(key, default).ConfigureAwait(false) && local.TryAdd(key, value, settings);
+        }
+
+        var entry = entries.Compose(key, value, settings);
+        var write = Begin(key);
+        bool? isAdded = null;
+        var isAsked = false;
+        try
+        {
+            isAdded = await writer.TryAddAsync(value, entry, settings.Compress).ConfigureAwait(false);
+            if (isAdded is null)
+            {
+                // Out of reach: the value is set as far as this node knows, and sent when the authority is back.
+                await writer.SetAsync(value, entry, settings).ConfigureAwait(false);
+            }
+
+            isAsked = true;
+        }
+        finally
+        {
+            if (!isAsked || isAdded == false)
+            {
+                Abandon(write);
+            }
+        }
+
+        if (isAdded == false)
+        {
+            return false;
+        }
+
+        Keep(write, entry, settings);
+        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Removes the entry, and keeps what is under way from storing another.</summary>
+    /// <returns>Whether there was an unexpired one.</returns>
+    internal ValueTask<bool> RemoveAsync(string key) => EndAsync(key, InvalidationKind.Remove);
+
+    /// <summary>Makes the entry stale, and keeps what is under way from storing another.</summary>
+    /// <returns>Whether there was an unexpired one.</returns>
+    internal ValueTask<bool> ExpireAsync(string key) => EndAsync(key, InvalidationKind.Expire);
+
+    private async ValueTask<bool> EndAsync(string key, InvalidationKind kind)
+    {
+        var wasFresh = entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due;
+        var write = Begin(key, kind);
+        var done = await writer.InvalidateAsync(key, kind).ConfigureAwait(false);
+        var ended = new EndedEntries();
+        lock (write.Stripe.Lock)
+        {
+            write.Stripe.EndWrite(key, write.Mark, kind);
+            if (memory.Find(key) is { } entry)
+            {
+                if (kind == InvalidationKind.Remove)
+                {
+                    memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                }
+                else
+                {
+                    life.Expire(entry, ref ended);
+                }
+            }
+        }
+
+        entries.Announce(in ended);
+        await link.TellKeyAsync(kind == InvalidationKind.Remove ? KeyChange.Removed : KeyChange.Expired, key, done.Stamp).ConfigureAwait(false);
+        return done.WasFresh || (wasFresh && done.Stamp == 0);
+    }
+
+    /// <summary>Tells whether there is an unexpired entry.</summary>
+    internal async ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken)
+    {
+        if (entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due)
+        {
+            return true;
+        }
+
+        return await PeekAsync(key, cancellationToken).ConfigureAwait(false) is { } found && found.ExpiresAt > time.UtcNow;
+    }
+
+    /// <summary>Renews a sliding entry; tells whether there is an unexpired one.</summary>
+    internal async ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken)
+    {
+        if (entryReader.Inspect(key, isRead: true) is EntryState.Fresh or EntryState.Due)
+        {
+            return true;
+        }
+
+        if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { } peeked)
+        {
+            return false;
+        }
+
+        using var lookup = peeked.Lookup;
+        if (!lookup.IsFound || lookup.ExpiresAt <= time.UtcNow)
+        {
+            return false;
+        }
+
+        if (EntryCodec.TryParse(lookup.Payload, key, out var envelope) && envelope.Sliding > TimeSpan.Zero)
+        {
+            var details = reader.DetailsOf(lookup, peeked.Tier, envelope, options: null);
+            details.ExpiresAt = Math.Max(details.ExpiresAt, Math.Min(CacheClock.Add(time.Now, details.SlidingTicks), details.SlidingLimit));
+            await renewal.RenewAsync(key, details).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    /// <summary>What is left of the entry's life; null if there is no unexpired one.</summary>
+    internal async ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken)
+    {
+        if (entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due
+            && memory.Find(key) is { Details: { IsLimitedInMemory: false, StoreStamp: > 0 } } entry)
+        {
+            return life.GetTimeToLive(entry);
+        }
+
+        if (await PeekAsync(key, cancellationToken).ConfigureAwait(false) is { } found)
+        {
+            return found.ExpiresAt == DateTimeOffset.MaxValue ? TimeSpan.MaxValue
+                : found.ExpiresAt - time.UtcNow is { Ticks: > 0 } left ? left
+                : null;
+        }
+
+        return local.GetTimeToLive(key); // of memory alone, or the stores are out of reach
+    }
+
+    /// <summary>Gives an unexpired entry a new time to live; none removes it.</summary>
+    internal async ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken)
+    {
+        if (timeToLive <= TimeSpan.Zero)
+        {
+            return await RemoveAsync(key).ConfigureAwait(false);
+        }
+
+        if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { } peeked)
+        {
+            return local.SetTimeToLive(key, timeToLive);
+        }
+
+        using var lookup = peeked.Lookup;
+        if (!lookup.IsFound || lookup.ExpiresAt <= time.UtcNow)
+        {
+            return local.SetTimeToLive(key, timeToLive); // of memory alone, perhaps
+        }
+
+        var write = Begin(key);
+        var isDone = false;
+        try
+        {
+            isDone = await SetTimeToLiveAsync(key, peeked.Tier, lookup, timeToLive).ConfigureAwait(false);
+        }
+        finally
+        {
+            var ended = new EndedEntries();
+            lock (write.Stripe.Lock)
+            {
+                var isAlone = write.Stripe.EndWrite(key, write.Mark);
+                if (memory.Find(key) is { } entry && !(isDone && isAlone && entry.Details?.StoreStamp == lookup.Stamp && life.SetTimeToLive(entry, timeToLive)))
+                {
+                    memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                }
+            }
+
+            entries.Announce(in ended);
+        }
+
+        if (isDone)
+        {
+            await link.TellKeyAsync(KeyChange.Set, key, long.MaxValue).ConfigureAwait(false);
+        }
+
+        return isDone;
+    }
+
+    private async ValueTask<bool> SetTimeToLiveAsync(string key, StoreTier tier, StoreLookup lookup, TimeSpan timeToLive)
+    {
+        var expiresAt = StoreTime.Add(time.UtcNow, timeToLive.Ticks);
+        if (EntryCodec.TryParse(lookup.Payload, key, out var envelope) && envelope.Sliding > TimeSpan.Zero)
+        {
+            // Its bytes say that reads renew it: they are written anew.
+            var details = reader.DetailsOf(lookup, tier, envelope, options: null);
+            details.SlidingTicks = 0;
+            details.ExpiresAt = details.SlidingLimit = time.ToTicks(expiresAt);
+            var rewriter = new Rewriter(entries, writer, key, details, lookup.Stamp);
+            return codec.TryDecode<object, Rewriter>(envelope, ref rewriter, out _) == DecodeStatus.Decoded
+                && await rewriter.Rewrite!().ConfigureAwait(false) == true; // set by what was decoded
+        }
+
+        var retainUntil = StoreTime.Add(expiresAt, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
+        var answer = await tier.Guard.SetExpirationAsync(key, lookup.Stamp, expiresAt, retainUntil, default).ConfigureAwait(false);
+        await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+        return answer is { IsAnswered: true, Result: true };
+    }
+
+    /// <summary>Adds to a counter, or creates it: at the authority, which alone knows the number.</summary>
+    /// <returns>The new number, and whether it was stored.</returns>
+    internal async ValueTask<(long Value, bool IsStored)> IncrementAsync(string key, long delta, CacheCounterOptions? options, CancellationToken cancellationToken)
+    {
+        EntryEdits.CheckBounds(options);
+        if (entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due && memory.Find(key) is { Details: { StoreStamp: 0, Tokens: not null } })
+        {
+            return local.Increment(key, delta, options); // its tokens keep it here
+        }
+
+        var settings = new EntrySettings(options, defaults);
+        var write = Begin(key);
+        (long Value, bool IsStored, long Stamp)? counted = null;
+        try
+        {
+            using (await _turns.TakeAsync(key, cancellationToken).ConfigureAwait(false))
+            {
+                counted = await CountAsync(key, delta, options, settings, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            // What others add to it they do not tell memory: it asks each time.
+            End(write, counted is { IsStored: true });
+        }
+
+        if (counted is not { } done)
+        {
+            return local.Increment(key, delta, options);
+        }
+
+        if (done.IsStored)
+        {
+            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            await link.TellKeyAsync(KeyChange.Set, key, done.Stamp).ConfigureAwait(false);
+        }
+
+        return (done.Value, done.IsStored);
+    }
+
+    private async ValueTask<(long Value, bool IsStored, long Stamp)?> CountAsync(
+        string key, long delta, CacheCounterOptions? options, EntrySettings settings, CancellationToken cancellationToken)
+    {
+        if (await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags, cancellationToken).ConfigureAwait(false) is { } count)
+        {
+            return (count.Value, true, count.Stamp);
+        }
+
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
+            {
+                return null; // out of reach
+            }
+
+            using var lookup = peeked.Lookup;
+            var isThere = lookup.IsFound && lookup.ExpiresAt > time.UtcNow;
+            bool? isDone;
+            long next;
+            MemoryEntry entry;
+            if (isThere && EntryCodec.TryParse(lookup.Payload, key, out var envelope))
+            {
+                var found = new EntryTaker(entries, key, reader.DetailsOf(lookup, peeked.Tier, envelope, options: null));
+                if (codec.TryDecode<long, EntryTaker>(envelope, ref found, out _) is DecodeStatus.TypeMismatch)
+                {
+                    throw new CacheTypeMismatchException(typeof(long), envelope.TypeName);
+                }
+
+                if (found.Entry is not { } current)
+                {
+                    await peeked.Tier.InvalidateAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+                    continue;
+                }
+
+                next = EntryEdits.Step(EntryEdits.ReadCounter(current), delta, options);
+                entry = entries.Compose(key, next, current.Details!, isolate: null, size: null); // it came from a store
+                isDone = await writer.TryReplaceAsync(next, entry, lookup.Stamp, compress: null).ConfigureAwait(false);
+            }
+            else if (lookup.Number is { } number && isThere)
+            {
+                // The store counts, but would not a moment ago: what was there has changed since.
+                if (await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags, cancellationToken).ConfigureAwait(false) is { } again)
+                {
+                    return (again.Value, true, again.Stamp);
+                }
+
+                isDone = false;
+                next = number;
+                entry = null!; // not looked at when not done
+            }
+            else
+            {
+                next = EntryEdits.Step(options?.InitialValue ?? 0, delta, options);
+                if (!settings.IsStored)
+                {
+                    return (next, false, 0);
+                }
+
+                if (isThere)
+                {
+                    await peeked.Tier.InvalidateAsync(key, InvalidationKind.Remove).ConfigureAwait(false); // unreadable
+                    continue;
+                }
+
+                entry = entries.Compose(key, next, settings);
+                isDone = await writer.TryAddAsync(next, entry, compress: null).ConfigureAwait(false);
+            }
+
+            switch (isDone)
+            {
+                case true:
+                    return (next, true, entry.Details?.StoreStamp ?? 0);
+                case null:
+                    return null;
+            }
+        }
+    }
+
+    private DateTimeOffset ExpiresAt(EntrySettings settings) =>
+        time.ToInstant(entries.Compose(string.Empty, 0L, settings).ExpiresAt);
+
+    private async ValueTask<StoreLookup?> PeekAsync(string key, CancellationToken cancellationToken)
+    {
+        if (await reader.PeekAsync(key, withPayload: false, cancellationToken).ConfigureAwait(false) is not { Lookup: { IsFound: true } found })
+        {
+            return null;
+        }
+
+        found.Dispose();
+        return found; // for what it says beside the payload
+    }
+
+    private Write Begin(string key, InvalidationKind kind = InvalidationKind.Remove)
+    {
+        var stripe = flights.StripeOf(key);
+        lock (stripe.Lock)
+        {
+            return new(key, stripe, stripe.BeginWrite(key, kind), tags.Next());
+        }
+    }
+
+    private static void Abandon(Write write)
+    {
+        lock (write.Stripe.Lock)
+        {
+            write.Stripe.EndWrite(write.Key, write.Mark);
+        }
+    }
+
+    /// <summary>Ends a write whose value memory does not keep.</summary>
+    private void End(Write write, bool isChanged)
+    {
+        var ended = new EndedEntries();
+        lock (write.Stripe.Lock)
+        {
+            write.Stripe.EndWrite(write.Key, write.Mark);
+            if (isChanged && memory.Find(write.Key) is { } entry)
+            {
+                memory.Remove(entry, CacheEntryEndReason.Replaced, ref ended);
+            }
+        }
+
+        entries.Announce(in ended);
+    }
+
+    /// <summary>Ends a write with its value in memory, unless something else has changed the key meanwhile.</summary>
+    private bool Keep(Write write, MemoryEntry entry, EntrySettings settings)
+    {
+        entries.LimitInMemory(entry, settings.MemoryExpiration);
+        var isKept = hasMemory && (settings.Tiers & CacheTiers.WriteMemory) != 0;
+        var isTakenIn = false;
+        var ended = new EndedEntries();
+        lock (write.Stripe.Lock)
+        {
+            var isAlone = write.Stripe.EndWrite(write.Key, write.Mark);
+            var last = tags.LastInvalidation;
+            var verdict = tags.Check(settings.Tags, write.Stamp);
+            isKept &= isAlone && verdict is TagVerdict.Live or TagVerdict.Suspect;
+            if (isKept)
+            {
+                isTakenIn = entries.Put(entry, verdict == TagVerdict.Live ? last : write.Stamp, ref ended);
+            }
+            else if (memory.Find(write.Key) is { } replaced)
+            {
+                memory.Remove(replaced, CacheEntryEndReason.Replaced, ref ended);
+            }
+        }
+
+        entries.Announce(isKept ? entry : null, isTakenIn, in ended);
+        return isTakenIn;
+    }
+
+    private ValueTask TellAsync(string key, KeyChange kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
+
+    /// <summary>A write under way.</summary>
+    private readonly record struct Write(string Key, Flights.Stripe Stripe, long Mark, long Stamp);
+
+    /// <summary>Makes the entry of a value of whatever type it was stored as.</summary>
+    private struct EntryTaker(EntryWriter entries, string key, EntryDetails details) : IDecodedValue
+    {
+        internal MemoryEntry? Entry { get; private set; }
+
+        public void Accept<TStored>(TStored value) => Entry = entries.Compose(key, value, details, isolate: false, size: null);
+    }
+
+    /// <summary>Writes a value anew, as the type it was stored as, with other times.</summary>
+    private struct Rewriter(EntryWriter entries, StoreWriter writer, string key, EntryDetails details, long madeFrom) : IDecodedValue
+    {
+        internal Func<ValueTask<bool?>>? Rewrite { get; private set; }
+
+        public void Accept<TStored>(TStored value)
+        {
+            var (stores, stamp) = (writer, madeFrom);
+            var entry = entries.Compose(key, value, details, isolate: false, size: null);
+            Rewrite = () => stores.TryReplaceAsync(value, entry, stamp, compress: null);
+        }
+    }
+}

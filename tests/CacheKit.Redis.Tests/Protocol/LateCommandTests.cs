@@ -1,0 +1,131 @@
+using CacheKit.Redis.Protocol;
+using CacheKit.Redis.Store;
+using CacheKit.Redis.Tests.Rig;
+using CacheKit.Stores;
+using StackExchange.Redis;
+using static CacheKit.Redis.Tests.Rig.StoreCalls;
+
+namespace CacheKit.Redis.Tests.Protocol;
+
+/// <summary>
+/// What was given up may land at any time later. Here it does: the very command a store sends is kept, and sent only after others have been.
+/// </summary>
+public abstract class LateCommandTests(SharedServers servers, Topology topology) : IAsyncLifetime
+{
+    private static readonly TimeSpan _hour = TimeSpan.FromHours(1);
+
+    private RedisStore _store = null!;
+    private RedisStore _other = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        var prefix = servers.NextPrefix();
+        _store = await TestStores.CreateAsync(servers, topology, prefix, TestStores.Context());
+        _other = await TestStores.CreateAsync(servers, topology, prefix, TestStores.Context());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        if (_store is not null)
+        {
+            await _store.DisposeAsync();
+            await _other.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_set_that_lands_after_a_later_set_changes_nothing()
+    {
+        var late = await PrepareWriteAsync("S", "late");
+        await _other.SetAsync("k", Entry("new"));
+        (await late()).Should().BeLessThan(Scripts.Behind);
+        (await _other.GetAsync("k")).Should().Be("new");
+    }
+
+    [Fact]
+    public async Task A_set_that_lands_after_a_later_removal_changes_nothing()
+    {
+        var late = await PrepareWriteAsync("S", "late");
+        await _other.RemoveAsync("k");
+        (await late()).Should().BeLessThan(Scripts.Behind);
+        (await _other.GetAsync("k")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task An_add_that_lands_after_a_later_removal_changes_nothing()
+    {
+        var late = await PrepareWriteAsync("A", "late");
+        await _other.RemoveAsync("k");
+        (await late()).Should().BeLessThan(Scripts.Behind);
+        (await _other.GetAsync("k")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_removal_that_lands_after_a_later_set_changes_nothing()
+    {
+        var late = await PrepareRemovalAsync();
+        await _other.SetAsync("k", Entry("new"));
+        (await late()).Should().BeLessThan(Scripts.Behind);
+        (await _other.GetAsync("k")).Should().Be("new");
+    }
+
+    [Fact]
+    public async Task A_removal_by_tag_that_lands_late_leaves_what_was_set_later()
+    {
+        // Drawn, but not recorded yet: that is as far as it got.
+        var link = await _store.Connection.GetAsync(default);
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var stamp = await clock.DrawAsync(link, ["tt"], default);
+        await _other.SetAsync("k", Entry("new", "t"));
+        await Scripts.Record.RunAsync(
+            link.Database, 1, [null!, null!, _store.Layout.Tag("t"), (RedisValue)stamp, (RedisValue)"R", (RedisValue)60_000, RedisValue.EmptyString, (RedisValue)32]);
+        (await _other.GetAsync("k")).Should().Be("new");
+    }
+
+    [Fact]
+    public async Task What_is_late_by_more_than_fences_live_is_refused_for_its_age()
+    {
+        var link = await _store.Connection.GetAsync(default);
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var old = await clock.LookAsync(link, default) - (long)TimeSpan.FromMinutes(3).TotalMicroseconds;
+        (await _store.PopulateAsync("k", Entry("old"), old)).Should().BeFalse();
+        (await (await PrepareWriteAsync("S", "old", old))()).Should().Be(Scripts.Outdated);
+        (await _store.GetAsync("k")).Should().BeNull();
+    }
+
+    // As the store sends it: with what it knows, or has drawn, before.
+    private async Task<Func<Task<long>>> PrepareWriteAsync(string mode, string text, long? known = null)
+    {
+        var link = await _store.Connection.GetAsync(default);
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        RedisValue stamp = known ?? (link.IsSingle ? await clock.LookAsync(link, default) : await clock.DrawAsync(link, [], default));
+        var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
+        var entry = Entry(text);
+        var tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
+        var (high, low) = lifetimes.Now();
+        object[] rest = [lifetimes.MaximumAge, lifetimes.Fence, (RedisValue)new byte[] { 0xC4, 1, 0 }, (RedisValue)tail, (RedisValue)0, high, low];
+        object[] arguments = link.IsSingle
+            ? [null!, null!, _store.Layout.Entry("k"), _store.Layout.Clock, (RedisValue)mode, stamp, RedisValue.EmptyString, .. rest]
+            : [null!, null!, _store.Layout.Entry("k"), (RedisValue)mode, stamp, stamp, .. rest];
+        return async () => (long)await Scripts.Write.RunAsync(link.Database, link.IsSingle ? 2 : 1, arguments);
+    }
+
+    private async Task<Func<Task<long>>> PrepareRemovalAsync()
+    {
+        var link = await _store.Connection.GetAsync(default);
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        RedisValue stamp = link.IsSingle ? await clock.LookAsync(link, default) : await clock.DrawAsync(link, [], default);
+        var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
+        var (high, low) = lifetimes.Now();
+        object[] rest = [lifetimes.MaximumAge, lifetimes.Fence, high, low];
+        object[] arguments = link.IsSingle
+            ? [null!, null!, _store.Layout.Entry("k"), _store.Layout.Clock, (RedisValue)"R", stamp, RedisValue.EmptyString, .. rest]
+            : [null!, null!, _store.Layout.Entry("k"), (RedisValue)"R", stamp, stamp, .. rest];
+        return async () => (long)((RedisResult[])(await Scripts.Invalidate.RunAsync(link.Database, link.IsSingle ? 2 : 1, arguments))!)[0];
+    }
+
+    public sealed class OnSingleServer(SharedServers servers) : LateCommandTests(servers, Topology.OneServer);
+
+    public sealed class OnCluster(SharedServers servers) : LateCommandTests(servers, Topology.Cluster);
+}

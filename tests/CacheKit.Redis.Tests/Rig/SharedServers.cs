@@ -1,0 +1,50 @@
+[assembly: AssemblyFixture(typeof(CacheKit.Redis.Tests.Rig.SharedServers))]
+
+namespace CacheKit.Redis.Tests.Rig;
+
+/// <summary>Servers that tests share which neither disturb nor empty them: each takes a key prefix of its own. Started when first needed.</summary>
+public sealed class SharedServers : IAsyncDisposable
+{
+    private readonly ServerCertificate _certificate = new();
+    private readonly Lazy<Task<RedisServer>> _single;
+    private readonly Lazy<Task<RedisCluster>> _cluster;
+    private readonly Lazy<Task<RedisServer>> _secure;
+    private int _lastPrefix;
+
+    /// <summary>Starts nothing.</summary>
+    public SharedServers()
+    {
+        _single = new(() => RedisServer.StartAsync());
+        _cluster = new(RedisCluster.StartAsync);
+        _secure = new(() => RedisServer.StartAsync(password: "open-sesame-7", certificate: _certificate));
+    }
+
+    internal string Thumbprint => _certificate.Thumbprint;
+
+    internal Task<RedisServer> SingleAsync() => _single.Value;
+
+    internal Task<RedisCluster> ClusterAsync() => _cluster.Value;
+
+    internal Task<RedisServer> SecureAsync() => _secure.Value;
+
+    internal string NextPrefix() => $"test{Interlocked.Increment(ref _lastPrefix)}";
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_single.IsValueCreated)
+        {
+            await (await _single.Value).DisposeAsync();
+        }
+
+        if (_cluster.IsValueCreated)
+        {
+            await (await _cluster.Value).DisposeAsync();
+        }
+
+        if (_secure.IsValueCreated)
+        {
+            await (await _secure.Value).DisposeAsync();
+        }
+    }
+}
