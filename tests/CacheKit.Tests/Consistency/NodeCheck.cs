@@ -289,7 +289,9 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
         {
             var faulty = _faulty[random.Next(_faulty.Count)];
             var some = new[] { StoreOperations.Read, StoreOperations.Write, StoreOperations.Invalidate, StoreOperations.InvalidateTags, StoreOperations.All };
-            var fault = random.Next(6) switch
+            var kind = random.Next(6);
+            var isLate = kind == 3;
+            var fault = kind switch
             {
                 0 => StoreFault.Throw(),
                 1 => StoreFault.Fail(),
@@ -298,7 +300,9 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
                 4 => StoreFault.AnswerLate(),
                 _ => StoreFault.FailAfterwards(),
             };
-            faulty.Inject(some[random.Next(some.Length)], fault, times: 1 + random.Next(8));
+            // A write that arrives late, after a newer one has returned, is what no store may let happen.
+            var calls = isLate ? StoreOperations.Read | StoreOperations.Invalidate | StoreOperations.InvalidateTags : some[random.Next(some.Length)];
+            faulty.Inject(calls, fault, times: 1 + random.Next(8));
             await Task.Delay(random.Next(30));
             faulty.Heal();
             fault.Release();
