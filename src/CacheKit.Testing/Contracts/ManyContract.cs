@@ -331,7 +331,17 @@ public abstract class ManyContract : CacheContract
         (await Soon(both)).Should().BeEquivalentTo(new Dictionary<string, int> { ["a"] = 1 });
         var made = await Soon(b);
         made.Should().BeOneOf(22, 1);
-        (await Soon(others)).Should().BeEquivalentTo(new Dictionary<string, int> { ["b"] = made, ["c"] = 1 });
+        var found = await Soon(others);
+        found["c"].Should().Be(1);
+        if (MayTakeOthersAlong && !HasMemory)
+        {
+            found["b"].Should().BeOneOf([22, 1], "where only a store holds it, it may be gone again, and is then made anew");
+        }
+        else
+        {
+            found.Should().HaveCount(2);
+            found["b"].Should().Be(made);
+        }
     }
 
     [Fact]
