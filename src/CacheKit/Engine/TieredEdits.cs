@@ -125,7 +125,7 @@ internal sealed class TieredEdits(
 
         entries.Announce(in ended);
         await link.TellKeyAsync(kind == InvalidationKind.Remove ? KeyChange.Removed : KeyChange.Expired, key, done.Stamp).ConfigureAwait(false);
-        return done.WasFresh || wasFresh;
+        return done.WasFresh || (wasFresh && done.Stamp == 0);
     }
 
     /// <summary>Tells whether there is an unexpired entry.</summary>
