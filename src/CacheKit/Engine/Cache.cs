@@ -38,6 +38,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly Loader _loader;
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
+    private readonly KeyListing _listing;
     private readonly CacheEntryOptions _defaults;
 
     // Null for a cache that has only memory, most of whose calls never wait.
@@ -83,6 +84,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
         _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
+        _listing = new KeyListing(name, _flights, _memory, _life, _writer, _stores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
 
@@ -559,6 +561,24 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         return new(removed);
+    }
+
+    public IAsyncEnumerable<string> GetKeysAsync(string prefix = "", CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
+        _listing.ThrowIfImpossible();
+        return _listing.ListAsync(prefix, cancellationToken);
+    }
+
+    public async ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
+        _listing.ThrowIfImpossible();
+        cancellationToken.ThrowIfCancellationRequested();
+        var keys = await _listing.FindAllAsync(prefix, cancellationToken).ConfigureAwait(false);
+        return await RemoveManyAsync(keys, cancellationToken).ConfigureAwait(false);
     }
 
     public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default)
