@@ -8,6 +8,7 @@ using CacheKit.Benchmarks.Tables;
     ("hit", "what a hit costs, beside ConcurrentDictionary and MemoryCache", HitBenchmark.Run),
     ("churn", "what a miss, its set and the eviction it causes cost", ChurnBenchmark.Run),
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),
+    ("growth", "how long one insert waits while a cache grows to a million entries", GrowthBenchmark.Run),
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
