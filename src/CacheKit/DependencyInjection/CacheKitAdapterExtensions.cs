@@ -86,6 +86,39 @@ public static class CacheKitAdapterExtensions
         return builder;
     }
 
+    /// <summary>The other way round: has any <see cref="IDistributedCache"/> serve as a store behind the tiers added so far.</summary>
+    /// <param name="builder">The cache.</param>
+    /// <param name="configure">Says which one. <see langword="null"/>: the one that is registered without a key.</param>
+    /// <param name="configureStore">Sets how the cache uses it. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// <para>For a cache server that has no store of its own here. Within one process all promises hold, tags and stragglers included. Between processes
+    /// invalidations are seen by whoever reads the distributed cache afterwards, but nothing is atomic, the memory of other processes is not told, and
+    /// clocks that differ may let through a value that was begun just before.</para>
+    /// <para>Every read takes two calls of the distributed cache at once, and then one for each tag of the entry, at once as well.</para>
+    /// </remarks>
+    public static CacheKitBuilder UseDistributedCache(
+        this CacheKitBuilder builder, Action<DistributedCacheStoreOptions>? configure = null, Action<CacheStoreOptions>? configureStore = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var options = new DistributedCacheStoreOptions();
+        configure?.Invoke(options);
+        return builder.UseStore(
+            context =>
+            {
+                var cache = options.Create is { } create ? create(context.Services)
+                    : options.ServiceKey is { } key ? context.Services.GetKeyedService<IDistributedCache>(key)
+                    : context.Services.GetService<IDistributedCache>();
+                return new DistributedCacheStore(
+                    cache ?? throw new InvalidOperationException(
+                        $"The cache '{context.CacheName}' is to use a distributed cache, but there is none{(options.ServiceKey is { } missing ? $" under the key '{missing}'" : null)}. "
+                        + $"Register an {nameof(IDistributedCache)}, or give one with {nameof(DistributedCacheStoreOptions)}.{nameof(DistributedCacheStoreOptions.Create)}."),
+                    options.KeyPrefix ?? $"cachekit:{Uri.EscapeDataString(context.CacheName)}:",
+                    context.TimeProvider);
+            },
+            configureStore);
+    }
+
     private static ICache CacheOf(IServiceProvider provider, string name) =>
         name == CacheKitBuilder.DefaultName ? provider.GetRequiredService<ICache>() : provider.GetRequiredKeyedService<ICache>(name);
 
