@@ -150,7 +150,7 @@ internal sealed class DistributedCacheState
         lock (_lock)
         {
             var note = _keys.GetValueOrDefault(key);
-            return record.Stamp >= note.Changed && record.Stamp > note.DeadThrough && AreLive(record.Tags, record.CoveredFrom);
+            return record.Stamp > note.DeadThrough && AreLive(record.Tags, record.CoveredFrom);
         }
     }
 
@@ -256,7 +256,7 @@ internal sealed class DistributedCacheState
     /// <summary>What is known of a key.</summary>
     private struct KeyNote
     {
-        /// <summary>The stamp of its last write or invalidation.</summary>
+        /// <summary>The stamp of its last write or invalidation, done or under way: what was begun before is not stored any more.</summary>
         internal long Changed;
 
         /// <summary>The stamp up to which what is found is dead.</summary>

@@ -106,7 +106,7 @@ internal sealed class DistributedCacheStore : ICacheStore
 
         async Task<bool> SetCoreAsync()
         {
-            if (await FindAsync(key, default).ConfigureAwait(false) is not { } found || found.Stamp != stamp)
+            if (await FindAsync(key, _state.Current(), default).ConfigureAwait(false) is not { } found || found.Stamp != stamp)
             {
                 return false;
             }
@@ -124,8 +124,8 @@ internal sealed class DistributedCacheStore : ICacheStore
 
     private async Task<StoreLookup> ReadCoreAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
     {
-        var loadStamp = _state.Current();
-        if (await FindAsync(key, cancellationToken).ConfigureAwait(false) is not { } found)
+        var loadStamp = _state.Current(); // before anything is looked at
+        if (await FindAsync(key, loadStamp, cancellationToken).ConfigureAwait(false) is not { } found)
         {
             return StoreLookup.Missing(loadStamp);
         }
@@ -140,23 +140,27 @@ internal sealed class DistributedCacheStore : ICacheStore
         switch (condition.Kind)
         {
             case StoreConditionKind.IfCurrent:
-                if (!_state.IsCurrent(key, record.Tags, condition.Stamp) || await IsOvertakenAsync(key, condition.Stamp).ConfigureAwait(false))
+                var before = await GetAsync(EntryName(key), key, default).ConfigureAwait(false);
+                var isSame = before?.Stamp == condition.Stamp;
+                if (!_state.IsCurrent(key, record.Tags, condition.Stamp) || before?.Stamp > condition.Stamp
+                    || (isSame && await IsLiveAsync(key, before!, null, default).ConfigureAwait(false))) // the same as one that is there
                 {
                     return new(StoreWriteOutcome.Overtaken, _state.Current());
                 }
 
-                record = record with { Stamp = condition.Stamp, CoveredFrom = condition.Stamp };
+                // Beside a dead one of the same stamp it gets another: who knows the dead one must not take this one for it.
+                record = record with { Stamp = isSame ? _state.Change(key) : condition.Stamp, CoveredFrom = condition.Stamp };
                 _state.Change(key, record.Stamp);
                 break;
             case StoreConditionKind.IfAbsent:
-                if (await FindAsync(key, default).ConfigureAwait(false) is { } there && _time.GetUtcNow() < there.ExpiresAt)
+                if (await FindAsync(key, _state.Current(), default).ConfigureAwait(false) is { } there && _time.GetUtcNow() < there.ExpiresAt)
                 {
                     return new(StoreWriteOutcome.Overtaken, there.Stamp);
                 }
 
                 goto default;
             case StoreConditionKind.IfUnchanged:
-                if (await FindAsync(key, default).ConfigureAwait(false) is not { } known || known.Stamp != condition.Stamp)
+                if (await FindAsync(key, _state.Current(), default).ConfigureAwait(false) is not { } known || known.Stamp != condition.Stamp)
                 {
                     return new(StoreWriteOutcome.Overtaken, _state.Current());
                 }
@@ -186,15 +190,9 @@ internal sealed class DistributedCacheStore : ICacheStore
             throw;
         }
 
+        // Not sooner: until then what it replaces may be served.
+        _state.Bury(key, record.Stamp - 1, isLeftBehind: false);
         return new(StoreWriteOutcome.Stored, record.Stamp);
-    }
-
-    /// <summary>Whether something later than a stamp is there, whoever has written it, or a live entry of that very stamp.</summary>
-    private async Task<bool> IsOvertakenAsync(string key, long stamp)
-    {
-        var record = await GetAsync(EntryName(key), key, default).ConfigureAwait(false);
-        return record is not null
-            && (record.Stamp > stamp || (record.Stamp == stamp && await IsLiveAsync(key, record, null, default).ConfigureAwait(false)));
     }
 
     private async Task<StoreInvalidation> InvalidateCoreAsync(string key)
@@ -211,6 +209,7 @@ internal sealed class DistributedCacheStore : ICacheStore
             throw;
         }
 
+        _state.Bury(key, stamp - 1, isLeftBehind: false);
         return new(stamp, wasFresh);
     }
 
@@ -219,7 +218,7 @@ internal sealed class DistributedCacheStore : ICacheStore
     {
         try
         {
-            return await FindAsync(key, default).ConfigureAwait(false) is { } found && _time.GetUtcNow() < found.ExpiresAt;
+            return await FindAsync(key, _state.Current(), default).ConfigureAwait(false) is { } found && _time.GetUtcNow() < found.ExpiresAt;
         }
         catch (Exception)
         {
@@ -243,11 +242,22 @@ internal sealed class DistributedCacheStore : ICacheStore
     }
 
     /// <summary>The live entry under a key.</summary>
-    private async Task<DistributedRecord?> FindAsync(string key, CancellationToken cancellationToken)
+    /// <param name="key">The key.</param>
+    /// <param name="loadStamp">The stamp before anything was looked at.</param>
+    /// <param name="cancellationToken">Gives the reads up.</param>
+    private async Task<DistributedRecord?> FindAsync(string key, long loadStamp, CancellationToken cancellationToken)
     {
         var reading = GetAsync(EntryName(key), key, cancellationToken);
         var clear = GetAsync(_clearName, _clearName, cancellationToken);
         await Task.WhenAll(reading, clear).ConfigureAwait(false);
+        if (await clear.ConfigureAwait(false) is null)
+        {
+            // Now, not when the value is stored that is made after this: it would seem to be from before.
+            _state.NoteEnsured(_clearName, isThere: false);
+            await EnsureMarkAsync(_clearName, _clearName, loadStamp).ConfigureAwait(false);
+            return null;
+        }
+
         return await reading.ConfigureAwait(false) is { } record && await IsLiveAsync(key, record, clear, cancellationToken).ConfigureAwait(false) ? record : null;
     }
 

@@ -1,0 +1,191 @@
+using System.Collections.Concurrent;
+using CacheKit.Testing;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace CacheKit.Tests.Adapters;
+
+/// <summary>A cache with any distributed cache as its store, beyond what the contract of stores says.</summary>
+public sealed class DistributedCacheStoreTests
+{
+    private readonly DictionaryCache _backend = new();
+
+    [Fact]
+    public async Task Values_survive_the_cache_that_stored_them_and_tags_take_them_for_both()
+    {
+        await using var first = Host();
+        await first.Cache.SetAsync("k", "value", new() { Tags = ["t"], Expiration = TimeSpan.FromHours(1) });
+        await using var second = Host();
+        (await second.Cache.GetAsync<string>("k")).Value.Should().Be("value");
+        await second.Cache.RemoveByTagAsync("t");
+        (await second.Cache.GetAsync<string>("k")).IsHit.Should().BeFalse();
+        await using var third = Host();
+        (await third.Cache.GetAsync<string>("k")).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Caches_of_other_names_see_nothing_of_it()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IDistributedCache>(_backend);
+        services.AddCacheKit(cache => cache.WithoutMemory().UseDistributedCache()).AddCacheKit("default:e", cache => cache.WithoutMemory().UseDistributedCache());
+        await using var provider = services.BuildServiceProvider();
+        await provider.GetRequiredService<ICache>().SetAsync("e:k", 1);
+        await provider.GetRequiredKeyedService<ICache>("default:e").SetAsync("k", 2);
+        (await provider.GetRequiredService<ICache>().GetAsync<int>("e:k")).Value.Should().Be(1);
+        await provider.GetRequiredService<ICache>().ClearAsync();
+        (await provider.GetRequiredKeyedService<ICache>("default:e").GetAsync<int>("k")).Value.Should().Be(2);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_mark_that_was_dropped_to_make_room_loses_entries_and_revives_none(bool ofTag)
+    {
+        await using var host = Host();
+        await host.Cache.SetAsync("removed", 1, new() { Tags = ["t"] });
+        await host.Cache.SetAsync("other", 2, new() { Tags = ["t"] });
+        var kept = _backend.Bytes.Single(pair => pair.Key.EndsWith(":e:removed", StringComparison.Ordinal));
+        await (ofTag ? host.Cache.RemoveByTagAsync("t") : host.Cache.ClearAsync());
+        _backend.Bytes.TryRemove(_backend.Bytes.Keys.Single(key => key.EndsWith(ofTag ? ":t:t" : ":c", StringComparison.Ordinal)), out _);
+        _backend.Bytes[kept.Key] = kept.Value;
+        (await host.Cache.GetAsync<int>("removed")).IsHit.Should().BeFalse();
+        await host.Cache.SetAsync("new", 3, new() { Tags = ["t"] });
+        (await host.Cache.GetAsync<int>("new")).Value.Should().Be(3);
+        (await host.Cache.GetAsync<int>("removed")).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Bytes_that_do_not_parse_are_a_miss_whichever_is_wrong()
+    {
+        await using var host = Host();
+        await host.Cache.SetAsync("k", "value", new() { Tags = ["t"] });
+        var name = _backend.Bytes.Keys.Single(key => key.EndsWith(":e:k", StringComparison.Ordinal));
+        var whole = _backend.Bytes[name];
+        for (var i = 0; i < whole.Length; i++)
+        {
+            byte[] flipped = [.. whole];
+            flipped[i] ^= 0x10;
+            _backend.Bytes[name] = flipped;
+            (await host.Cache.GetAsync<string>("k")).GetValueOrDefault("miss").Should().BeOneOf("miss", "value");
+            _backend.Bytes[name] = whole[..i];
+            (await host.Cache.GetAsync<string>("k")).IsHit.Should().BeFalse();
+        }
+
+        _backend.Bytes[name.Replace(":e:k", ":e:l", StringComparison.Ordinal)] = whole;
+        (await host.Cache.GetAsync<string>("l")).IsHit.Should().BeFalse("it is another key's");
+        _backend.Bytes[name] = whole;
+        (await host.Cache.GetAsync<string>("k")).Value.Should().Be("value");
+    }
+
+    [Fact]
+    public async Task A_removal_that_did_not_get_through_holds_all_the_same()
+    {
+        await using var host = Host();
+        await host.Cache.SetAsync("k", "value");
+        _backend.IsBroken = true;
+        await host.Cache.RemoveAsync("k");
+        _backend.IsBroken = false;
+        (await host.Cache.GetAsync<string>("k")).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task It_is_found_under_a_key_or_given_and_its_absence_is_told()
+    {
+        var services = new ServiceCollection();
+        services.AddKeyedSingleton<IDistributedCache>("backend", _backend);
+        services.AddCacheKit("keyed", cache => cache.UseDistributedCache(from => from.ServiceKey = "backend"));
+        services.AddCacheKit("given", cache => cache.UseDistributedCache(from => (from.Create, from.KeyPrefix) = (_ => _backend, "mine/")));
+        services.AddCacheKit("missing", cache => cache.UseDistributedCache(from => from.ServiceKey = "nobody"));
+        services.AddCacheKit(cache => cache.UseDistributedCache().AsDistributedCache());
+        await using var provider = services.BuildServiceProvider();
+        await provider.GetRequiredKeyedService<ICache>("keyed").SetAsync("k", 1);
+        await provider.GetRequiredKeyedService<ICache>("given").SetAsync("k", 1);
+        _backend.Bytes.Keys.Should().Contain(["cachekit:keyed:e:k", "mine/e:k"]);
+        provider.Invoking(it => it.GetRequiredKeyedService<ICache>("missing")).Should().Throw<InvalidOperationException>().WithMessage("*nobody*");
+        provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<InvalidOperationException>("a cache cannot be its own store");
+    }
+
+    [Fact]
+    public async Task The_flags_of_hybrid_cache_choose_between_memory_and_the_store()
+    {
+        await using var host = new AdapterHost(cache => cache.UseDistributedCache(from => from.Create = _ => _backend).AsHybridCache());
+        var cache = host.Get<HybridCache>();
+        var runs = 0;
+        ValueTask<int> GetAsync(HybridCacheEntryFlags flags) => cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(++runs), new() { Flags = flags });
+
+        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCacheWrite)).Should().Be(1);
+        (await GetAsync(HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(0, "only memory has it");
+        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableLocalCacheWrite)).Should().Be(2, "the store has nothing");
+        await cache.RemoveAsync("k");
+        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheWrite)).Should().Be(3);
+        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCacheRead | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(0, "only the store has it");
+        (await GetAsync(HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(3);
+        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCache | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(3, "the read before has filled memory");
+        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableDistributedCacheRead)).Should().Be(4, "nothing is to be read");
+        (await GetAsync(HybridCacheEntryFlags.None)).Should().Be(4);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task Callers_with_different_flags_do_not_share_an_execution()
+    {
+        await using var host = new AdapterHost(cache => cache.AsHybridCache());
+        var cache = host.Get<HybridCache>();
+        var gate = new TaskCompletionSource<int>();
+        var first = cache.GetOrCreateAsync("k", _ => new ValueTask<int>(gate.Task)).AsTask();
+        (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(2), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead })).Should().Be(2);
+        (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(3), new() { Flags = HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData }))
+            .Should().Be(0);
+        gate.SetResult(1);
+        (await first).Should().Be(1);
+    }
+
+    private AdapterHost Host() => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => _backend));
+
+    /// <summary>The least there can be behind the interface; it keeps everything.</summary>
+    private sealed class DictionaryCache : IDistributedCache
+    {
+        internal ConcurrentDictionary<string, byte[]> Bytes { get; } = new();
+
+        internal bool IsBroken { get; set; }
+
+        public byte[]? Get(string key) => IsBroken ? throw new InvalidOperationException("broken") : Bytes.GetValueOrDefault(key);
+
+        public async Task<byte[]?> GetAsync(string key, CancellationToken token = default)
+        {
+            await Task.Yield();
+            return Get(key);
+        }
+
+        public void Refresh(string key)
+        {
+        }
+
+        public Task RefreshAsync(string key, CancellationToken token = default) => Task.CompletedTask;
+
+        public void Remove(string key)
+        {
+            _ = Get(key);
+            Bytes.TryRemove(key, out _);
+        }
+
+        public async Task RemoveAsync(string key, CancellationToken token = default)
+        {
+            await Task.Yield();
+            Remove(key);
+        }
+
+        public void Set(string key, byte[] value, DistributedCacheEntryOptions options)
+        {
+            _ = Get(key);
+            Bytes[key] = value;
+        }
+
+        public async Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)
+        {
+            await Task.Yield();
+            Set(key, value, options);
+        }
+    }
+}
