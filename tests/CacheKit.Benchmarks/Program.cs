@@ -1,5 +1,8 @@
+using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
+using CacheKit.Benchmarks.Redis;
+using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
 // The first argument names the program, the rest is its own.
@@ -12,6 +15,11 @@ using CacheKit.Benchmarks.Tables;
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
+    ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
+    ("redis", "what a cache in Redis costs beyond the commands it sends", RedisBenchmark.Run),
+    ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
+    ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
+    ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 
@@ -23,7 +31,7 @@ if (Array.Find(programs, program => args is [var name, ..] && program.Name == na
 Console.WriteLine("Programs:");
 foreach (var (name, question, _) in programs)
 {
-    Console.WriteLine($"  {name,-10} {question}");
+    Console.WriteLine($"  {name,-14} {question}");
 }
 
 return 1;

@@ -9,6 +9,9 @@ internal enum DiskStep
     /// <summary>A segment was opened by moving the tail into it.</summary>
     SegmentOpened,
 
+    /// <summary>The place was found to be still in the log, and is about to be written.</summary>
+    Writing,
+
     /// <summary>A record is in the log, and no slot points to it.</summary>
     Written,
 

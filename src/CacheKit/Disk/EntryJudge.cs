@@ -15,12 +15,9 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
     /// <summary>Whether a live entry has expired, by time or on request.</summary>
     internal bool IsExpired(in Record record) => IsExpiredByTime(record) || invalidations.AreExpiring(record);
 
-    /// <summary>When a live entry has expired: in the past if that was on request.</summary>
-    internal DateTimeOffset ExpiryOf(in Record record)
-    {
-        var ticks = record.ExpiresAt;
-        return new(invalidations.AreExpiring(record) ? Math.Min(ticks, Now) : ticks, TimeSpan.Zero);
-    }
+    /// <summary>When a live entry has expired: before all time if that was on request, so that no clock that is set back revives it.</summary>
+    internal DateTimeOffset ExpiryOf(in Record record) =>
+        invalidations.AreExpiring(record) ? DateTimeOffset.MinValue : new(record.ExpiresAt, TimeSpan.Zero);
 
     internal static DateTimeOffset RetentionOf(in Record record) => new(record.RetainUntil, TimeSpan.Zero);
 

@@ -36,6 +36,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
 
             try
             {
+                hook?.Invoke(DiskStep.Writing);
                 files.Write(address, record);
                 hook?.Invoke(DiskStep.Written);
                 return true;

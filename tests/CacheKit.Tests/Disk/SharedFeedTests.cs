@@ -150,17 +150,3 @@ public sealed class SharedFeedTests : IDisposable
         public void OnAllChanged(bool isCleared) => Add(isCleared ? "clear" : "all");
     }
 }
-
-/// <summary>The index of a folder, for a test to look into or damage while stores use it.</summary>
-internal sealed class OpenIndex : IDisposable
-{
-    private readonly DiskDirectory _directory;
-
-    public OpenIndex(DiskFolder folder) => _directory = DiskDirectory.Open(folder.Settings with { FlushOnClose = false });
-
-    public DiskIndex Index => _directory.Index;
-
-    public unsafe void FlipFeedByte(int offset) => Index.Feed[offset] ^= 0x10;
-
-    public void Dispose() => _directory.Close();
-}

@@ -1,0 +1,17 @@
+using CacheKit.CrashCheck;
+
+if (CheckOptions.Parse(args) is not { } options)
+{
+    Console.Error.WriteLine(CheckOptions.Usage);
+    return 2;
+}
+
+if (options.Worker is null)
+{
+    var supervisor = new Supervisor(options);
+    return options.IsProbe ? supervisor.Probe() : supervisor.Run();
+}
+
+using var table = new CheckTable(Path.Combine(options.Directory!, "check.table")); // the supervisor names it
+new Worker(options, table, Path.Combine(options.Directory!, "cache")).Run();
+return 0;

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace CacheKit.Tests.Disk;
+
+/// <summary>Several processes use one directory and are killed again and again; what they read is checked. CACHEKIT_SOAK_SECONDS makes it longer.</summary>
+[Trait("Category", "Stress")]
+public sealed class CrashCheckTests
+{
+    private static double Seconds { get; } =
+        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 3;
+
+    [Theory]
+    [InlineData("default")]
+    [InlineData("hot")]
+    [InlineData("stray")]
+    [InlineData("reinsert")]
+    public async Task Whatever_is_killed_when_nobody_reads_a_wrong_value(string mode)
+    {
+        var (exitCode, output) = await RunAsync("--mode", mode, "--seconds", Seconds.ToString(CultureInfo.InvariantCulture));
+        exitCode.Should().Be(0, output);
+        output.Should().Contain("violations 0");
+    }
+
+    [Theory]
+    [InlineData("stamp")]
+    [InlineData("removal")]
+    [InlineData("feed")]
+    public async Task The_checker_notices_what_is_broken(string what)
+    {
+        var (exitCode, output) = await RunAsync("--mode", "hot", "--break", what, "--quiet-kills", "--seconds", "20");
+        exitCode.Should().Be(1, output);
+        output.Should().Contain("STALE");
+    }
+
+    [Theory]
+    [InlineData("0", "shared")]
+    [InlineData("1", "private")]
+    public async Task Where_locks_have_no_effect_nobody_shares(string isLockingDisabled, string expected)
+    {
+        using var folder = new DiskFolder();
+        var (exitCode, output) = await RunInAsync(
+            new() { ["DOTNET_SYSTEM_IO_DISABLEFILELOCKING"] = isLockingDisabled }, "--probe", "--directory", folder.Root);
+        (exitCode, output.Trim()).Should().Be((0, expected));
+    }
+
+    private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) => RunInAsync([], arguments);
+
+    private static async Task<(int ExitCode, string Output)> RunInAsync(Dictionary<string, string> environment, params string[] arguments)
+    {
+        var program = Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
+        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!; // not a shell's
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, output);
+    }
+}
