@@ -10,8 +10,8 @@ namespace CacheKit.Adapters;
 /// <para>A distributed cache only gets and sets. What makes that keep the promises of a store within a process is here: every invalidation is noted
 /// before it is sent, and every look compares with the notes, whatever became of the sending. Stores on the same distributed cache share it.</para>
 /// <para>Stamps follow the wall clock where they can, so that those of other processes mean something; within a process they only grow.</para>
-/// <para>The notes are bounded. Of those given up only the newest stamp is kept: what was begun before is refused, and entries with tags from
-/// before are missing, for want of knowing better.</para>
+/// <para>The notes are bounded. Of those that the distributed cache knows of, only the newest stamp is kept when there are too many: what was begun before
+/// is refused then. If too many did not get through to it, everything from before is dead.</para>
 /// </remarks>
 internal sealed class DistributedCacheState
 {
@@ -23,7 +23,7 @@ internal sealed class DistributedCacheState
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly Dictionary<string, KeyNote> _keys = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, long> _tags = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TagNote> _tags = new(StringComparer.Ordinal);
     private readonly HashSet<string> _ensured = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim[] _turns = new SemaphoreSlim[TurnCount];
     private long _last, _keyFloor, _tagFloor, _cleared;
@@ -140,7 +140,28 @@ internal sealed class DistributedCacheState
     {
         lock (_lock)
         {
-            return _tags.GetValueOrDefault(tag);
+            return _tags.GetValueOrDefault(tag).Stamp;
+        }
+    }
+
+    /// <summary>Notes that the mark of a tag says that it was invalidated at a stamp, or later.</summary>
+    internal void NoteSent(string tag, long stamp)
+    {
+        lock (_lock)
+        {
+            if (_tags.TryGetValue(tag, out var note) && note.Stamp <= stamp)
+            {
+                _tags[tag] = note with { IsSent = true };
+            }
+        }
+    }
+
+    /// <summary>Whether what has a stamp was replaced or removed, or its time was found to be over.</summary>
+    internal bool IsBuried(string key, long stamp)
+    {
+        lock (_lock)
+        {
+            return stamp <= _keys.GetValueOrDefault(key).DeadThrough;
         }
     }
 
@@ -159,7 +180,7 @@ internal sealed class DistributedCacheState
     {
         lock (_lock)
         {
-            return stamp >= _keyFloor && stamp >= _keys.GetValueOrDefault(key).Changed && AreLive(tags, stamp);
+            return stamp >= _keyFloor && (tags.Count == 0 || stamp >= _tagFloor) && stamp >= _keys.GetValueOrDefault(key).Changed && AreLive(tags, stamp);
         }
     }
 
@@ -197,14 +218,14 @@ internal sealed class DistributedCacheState
 
     private bool AreLive(IReadOnlyList<string> tags, long from)
     {
-        if (_cleared > from || (tags.Count > 0 && _tagFloor > from))
+        if (_cleared > from)
         {
             return false;
         }
 
         for (var i = 0; i < tags.Count; i++)
         {
-            if (_tags.GetValueOrDefault(tags[i]) > from)
+            if (_tags.GetValueOrDefault(tags[i]).Stamp > from)
             {
                 return false;
             }
@@ -217,11 +238,24 @@ internal sealed class DistributedCacheState
     {
         if (_tags.Count >= MostNotes && !_tags.ContainsKey(tag))
         {
-            _tags.Clear();
+            // Reads find these invalidations in the marks.
             _tagFloor = stamp;
+            foreach (var (known, note) in _tags)
+            {
+                if (note.IsSent)
+                {
+                    _tags.Remove(known);
+                }
+            }
+
+            if (_tags.Count > MostNotes / 2)
+            {
+                _tags.Clear();
+                _cleared = stamp;
+            }
         }
 
-        _tags[tag] = stamp;
+        _tags[tag] = new(stamp, IsSent: false);
     }
 
     private ref KeyNote Note(string key)
@@ -265,4 +299,7 @@ internal sealed class DistributedCacheState
         /// <summary>Whether something may be found that is not to be served.</summary>
         internal bool IsLeftBehind;
     }
+
+    /// <summary>When this process has last invalidated a tag, and whether its mark says so.</summary>
+    private readonly record struct TagNote(long Stamp, bool IsSent);
 }

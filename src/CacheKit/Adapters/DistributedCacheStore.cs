@@ -23,6 +23,7 @@ internal sealed class DistributedCacheStore : ICacheStore
     /// <summary>Entries are dropped by the distributed cache a little later than needed: its clock may differ, and this store looks itself.</summary>
     private static readonly TimeSpan _slack = TimeSpan.FromSeconds(2);
 
+    /// <summary>Said where there is no limit: a distributed cache may have a short default.</summary>
     private static readonly TimeSpan _longestLife = TimeSpan.FromDays(3650);
 
     // Databases behind this interface have limits.
@@ -80,9 +81,12 @@ internal sealed class DistributedCacheStore : ICacheStore
 
         async Task<long> SendAsync()
         {
-            await Task.WhenAll(meant.Select(tag => SendMarkAsync(TagName(tag), tag, () => _state.InvalidationOf(tag), stamp))).ConfigureAwait(false);
+            await Task.WhenAll(meant.Select(SendMarkOfAsync)).ConfigureAwait(false);
             return stamp;
         }
+
+        async Task SendMarkOfAsync(string tag) =>
+            _state.NoteSent(tag, await SendMarkAsync(TagName(tag), tag, () => _state.InvalidationOf(tag), stamp).ConfigureAwait(false));
     }
 
     public ValueTask<long> ClearAsync(CancellationToken cancellationToken)
@@ -258,7 +262,15 @@ internal sealed class DistributedCacheStore : ICacheStore
             return null;
         }
 
-        return await reading.ConfigureAwait(false) is { } record && await IsLiveAsync(key, record, clear, cancellationToken).ConfigureAwait(false) ? record : null;
+        var record = await reading.ConfigureAwait(false);
+        while (record is not null && !await IsLiveAsync(key, record, clear, cancellationToken).ConfigureAwait(false))
+        {
+            // If it was replaced since it was read, there is another: a key that always has a value is never missing.
+            var again = _state.IsBuried(key, record.Stamp) ? await GetAsync(EntryName(key), key, cancellationToken).ConfigureAwait(false) : null;
+            record = again?.Stamp == record.Stamp ? null : again;
+        }
+
+        return record;
     }
 
     private async Task<bool> IsLiveAsync(string key, DistributedRecord record, Task<DistributedRecord?>? clear, CancellationToken cancellationToken)
@@ -313,7 +325,7 @@ internal sealed class DistributedCacheStore : ICacheStore
             return;
         }
 
-        await SetAsync(EntryName(key), record.ToBytes(key), left < _longestLife ? left + _slack : null).ConfigureAwait(false);
+        await SetAsync(EntryName(key), record.ToBytes(key), left < _longestLife ? left + _slack : _longestLife).ConfigureAwait(false);
     }
 
     /// <summary>Sees to it that the mark of a tag, or of everything, is there.</summary>
@@ -331,7 +343,7 @@ internal sealed class DistributedCacheStore : ICacheStore
             if (await GetAsync(name, what, default).ConfigureAwait(false) is null)
             {
                 // What was stored before this one has lost its mark, and is dead.
-                await SetAsync(name, DistributedRecord.Mark(DistributedRecordKind.Invalidation, stamp).ToBytes(what), null).ConfigureAwait(false);
+                await SetAsync(name, DistributedRecord.Mark(DistributedRecordKind.Invalidation, stamp).ToBytes(what), _longestLife).ConfigureAwait(false);
             }
 
             _state.NoteEnsured(name, isThere: true);
@@ -342,16 +354,19 @@ internal sealed class DistributedCacheStore : ICacheStore
         }
     }
 
-    private async Task SendMarkAsync(string name, string what, Func<long> latest, long stamp)
+    /// <returns>The stamp that the mark has now.</returns>
+    private async Task<long> SendMarkAsync(string name, string what, Func<long> latest, long stamp)
     {
         var turn = _state.TurnOf(name, isMark: true);
         await turn.WaitAsync().ConfigureAwait(false);
         try
         {
-            // The latest of this process, which another call may have drawn and sent before.
-            var newest = Math.Max(latest(), stamp);
-            await SetAsync(name, DistributedRecord.Mark(DistributedRecordKind.Invalidation, newest).ToBytes(what), null).ConfigureAwait(false);
+            // The latest of this process, which another call may have drawn and sent before; and of others, whose clock may be ahead.
+            var there = await GetAsync(name, what, default).ConfigureAwait(false);
+            var newest = Math.Max(Math.Max(latest(), stamp), there?.Stamp ?? 0);
+            await SetAsync(name, DistributedRecord.Mark(DistributedRecordKind.Invalidation, newest).ToBytes(what), _longestLife).ConfigureAwait(false);
             _state.NoteEnsured(name, isThere: true);
+            return newest;
         }
         finally
         {
@@ -370,7 +385,7 @@ internal sealed class DistributedCacheStore : ICacheStore
         return record;
     }
 
-    private Task SetAsync(string name, byte[] bytes, TimeSpan? life) =>
+    private Task SetAsync(string name, byte[] bytes, TimeSpan life) =>
         _cache.SetAsync(name, bytes, new() { AbsoluteExpirationRelativeToNow = life }, CancellationToken.None);
 
     /// <summary>Runs a change of a key when those before it have ended, also those that were given up. Once begun it goes on when given up.</summary>

