@@ -49,7 +49,8 @@ public static class CacheKitAdapterExtensions
     /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller; a value that
     /// cannot be copied goes to its caller, is logged, and is not cached. A key that holds a value of another type is a miss.</para>
     /// <para>Serializers registered for this interface, <see cref="IHybridCacheSerializer{T}"/> and <see cref="IHybridCacheSerializerFactory"/>, with the
-    /// cache's name as the key or without one, write and copy the values of their types.</para>
+    /// cache's name as the key or without one, write and copy the values of their types; <c>JsonSerializerOptions</c> whose key is the type of such a serializer,
+    /// closed or open, hold where there is none.</para>
     /// </remarks>
     public static CacheKitBuilder AsHybridCache(this CacheKitBuilder builder, Action<CacheKitHybridCacheOptions>? configure = null)
     {

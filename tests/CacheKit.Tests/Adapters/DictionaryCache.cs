@@ -6,7 +6,10 @@ namespace CacheKit.Tests.Adapters;
 /// <summary>The least there can be behind the interface; it keeps everything.</summary>
 internal sealed class DictionaryCache : IDistributedCache
 {
-    internal ConcurrentDictionary<string, byte[]> Bytes { get; } = new();
+    internal ConcurrentDictionary<string, byte[]> Bytes { get; init; } = new();
+
+    /// <summary>What was said of the time of each record when it was set.</summary>
+    internal ConcurrentDictionary<string, DistributedCacheEntryOptions> Lives { get; } = new();
 
     internal bool IsBroken { get; set; }
 
@@ -51,6 +54,7 @@ internal sealed class DictionaryCache : IDistributedCache
     {
         ThrowIfBroken();
         Bytes[key] = value;
+        Lives[key] = options;
     }
 
     public async Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)

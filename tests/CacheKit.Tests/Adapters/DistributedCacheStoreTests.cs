@@ -107,5 +107,73 @@ public sealed class DistributedCacheStoreTests
         provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<InvalidOperationException>("a cache cannot be its own store");
     }
 
+    [Theory(Timeout = 30_000)]
+    [InlineData("key")]
+    [InlineData("tag")]
+    [InlineData("all")]
+    public async Task What_another_process_removes_is_gone_here_and_what_was_begun_before_is_not_stored(string way)
+    {
+        await using AdapterHost here = Host(), there = Host(new() { Bytes = _backend.Bytes });
+        await here.Cache.SetAsync("k", 1, new() { Tags = ["t"] });
+        there.Time.Advance(TimeSpan.FromMilliseconds(1));
+        here.Time.Advance(TimeSpan.FromMilliseconds(1));
+        (await there.Cache.GetAsync<int>("k")).Value.Should().Be(1);
+        var gate = new TaskCompletionSource<int>();
+        var late = here.Cache.GetOrCreateAsync("made", _ => new ValueTask<int>(gate.Task), new CacheEntryOptions { Tags = ["t"] }).AsTask();
+        there.Time.Advance(TimeSpan.FromMilliseconds(1));
+        here.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await (way switch
+        {
+            "key" => RemoveBothAsync(),
+            "tag" => there.Cache.RemoveByTagAsync("t"),
+            _ => there.Cache.ClearAsync(),
+        });
+        (await here.Cache.GetAsync<int>("k")).IsHit.Should().BeFalse();
+        gate.SetResult(2);
+        (await late).Should().Be(2);
+        (await here.Cache.GetAsync<int>("made")).IsHit.Should().BeFalse();
+        (await there.Cache.GetAsync<int>("made")).IsHit.Should().BeFalse();
+        await here.Cache.SetAsync("k", 3, new() { Tags = ["t"] });
+        (await there.Cache.GetAsync<int>("k")).Value.Should().Be(3);
+
+        async ValueTask RemoveBothAsync()
+        {
+            await there.Cache.RemoveAsync("k");
+            await there.Cache.RemoveAsync("made");
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_process_whose_clock_is_behind_takes_no_removal_back(bool ofTag)
+    {
+        await using AdapterHost ahead = Host(), behind = Host(new() { Bytes = _backend.Bytes }), other = Host(new() { Bytes = _backend.Bytes });
+        ahead.Time.Advance(TimeSpan.FromSeconds(10));
+        other.Time.Advance(TimeSpan.FromSeconds(10));
+        await ahead.Cache.SetAsync("k", 1, new() { Tags = ["t"] });
+        await RemoveAsync(ahead);
+        await RemoveAsync(behind);
+        (await other.Cache.GetAsync<int>("k")).IsHit.Should().BeFalse();
+
+        ValueTask RemoveAsync(AdapterHost host) => ofTag ? host.Cache.RemoveByTagAsync("t") : host.Cache.ClearAsync();
+    }
+
+    [Fact]
+    public async Task No_record_is_left_to_the_default_lifetime_of_the_distributed_cache()
+    {
+        await using var host = Host();
+        await host.Cache.SetAsync("endless", 1, new() { Tags = ["t"] });
+        await host.Cache.SetAsync("brief", 1, TimeSpan.FromSeconds(10));
+        await host.Cache.RemoveByTagAsync("t");
+        await host.Cache.RemoveAsync("removed");
+        _backend.Lives.Should().HaveCount(5).And.OnlyContain(life => life.Value.AbsoluteExpirationRelativeToNow != null && life.Value.SlidingExpiration == null);
+        _backend.Lives["cachekit:default:e:brief"].AbsoluteExpirationRelativeToNow.Should().BeCloseTo(TimeSpan.FromSeconds(11), TimeSpan.FromSeconds(1));
+        _backend.Lives["cachekit:default:e:removed"].AbsoluteExpirationRelativeToNow.Should().Be(TimeSpan.FromMinutes(1));
+        _backend.Lives["cachekit:default:t:t"].AbsoluteExpirationRelativeToNow.Should().BeGreaterThan(TimeSpan.FromDays(365));
+    }
+
+    private AdapterHost Host(DictionaryCache backend) => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => backend));
+
     private AdapterHost Host() => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => _backend));
 }
