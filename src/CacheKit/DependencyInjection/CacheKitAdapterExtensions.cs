@@ -46,8 +46,9 @@ public static class CacheKitAdapterExtensions
     /// <param name="configure">Sets defaults and limits. <see langword="null"/>: those of the cache.</param>
     /// <returns>The same builder.</returns>
     /// <remarks>
-    /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller; a value that
-    /// cannot be copied goes to its caller, is logged, and is not cached. A key that holds a value of another type is a miss.</para>
+    /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller, and values of classes
+    /// marked as immutable shared only if the class is sealed; a value that cannot be copied goes to its caller, is logged, and is not cached. A key that
+    /// holds a value of another type is a miss.</para>
     /// <para>Serializers registered for this interface, <see cref="IHybridCacheSerializer{T}"/> and <see cref="IHybridCacheSerializerFactory"/>, with the
     /// cache's name as the key or without one, write and copy the values of their types; <c>JsonSerializerOptions</c> whose key is the type of such a serializer,
     /// closed or open, hold where there is none.</para>
@@ -65,7 +66,10 @@ public static class CacheKitAdapterExtensions
 
         services.TryAddKeyedSingleton(name, static (provider, key) => new HybridSerializers(provider, (string)key!)); // registered under the name
         services.AddOptions<CacheKitOptions>(optionsName).PostConfigure<IServiceProvider>((cache, provider) =>
-            cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name));
+        {
+            cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name);
+            cache.Isolation.TrustsOnlySealedMarks = true; // as this interface has it
+        });
         services.AddOptions<StoreRegistrations>(optionsName).PostConfigure<IOptionsMonitor<CacheKitHybridCacheOptions>>((stores, hybrid) =>
         {
             if (hybrid.Get(optionsName).MaximumPayloadBytes is { } maximum)

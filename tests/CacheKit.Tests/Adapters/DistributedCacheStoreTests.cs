@@ -173,7 +173,7 @@ public sealed class DistributedCacheStoreTests
         _backend.Lives["cachekit:default:t:t"].AbsoluteExpirationRelativeToNow.Should().BeGreaterThan(TimeSpan.FromDays(365));
     }
 
-    private AdapterHost Host(DictionaryCache backend) => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => backend));
+    private static AdapterHost Host(DictionaryCache backend) => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => backend));
 
     private AdapterHost Host() => new(cache => cache.WithoutMemory().UseDistributedCache(from => from.Create = _ => _backend));
 }
