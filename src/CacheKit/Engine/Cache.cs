@@ -292,7 +292,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
                 {
                     _reporter.StaleServed(key);
                 }
-                else if (flight.IsDue && boarding.IsLeader)
+                else if (boarding.IsLeader && _loader.IsToBeRefreshed(flight))
                 {
                     Refresh(key, _memory.Find(key), state, factory, options, tags);
                 }
@@ -526,9 +526,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     private async ValueTask<int> SetManyInStoresAsync<T>(Dictionary<string, T> values, CacheEntryOptions? options)
     {
-        var stored = await Task.WhenAll(values.Select(pair => _stores!.Edits.SetAsync(pair.Key, pair.Value, new EntrySettings(options, _defaults)).AsTask())) // asked for only with stores
-            .ConfigureAwait(false);
-        var count = stored.Count(static isStored => isStored);
+        var count = await _stores!.Edits.SetManyAsync(values, options).ConfigureAwait(false); // asked for only with stores
         for (var i = 0; i < count; i++)
         {
             _counters.Set();
@@ -547,7 +545,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
         if (_stores is not null)
         {
-            return RemoveManyInStoresAsync(distinct);
+            foreach (var _ in distinct)
+            {
+                _counters.Removal();
+            }
+
+            return _stores.Edits.RemoveManyAsync(distinct);
         }
 
         var removed = 0;
@@ -558,12 +561,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         return new(removed);
-    }
-
-    private async ValueTask<int> RemoveManyInStoresAsync(string[] keys)
-    {
-        var removed = await Task.WhenAll(keys.Select(key => RemoveAsync(key).AsTask())).ConfigureAwait(false);
-        return removed.Count(static wasThere => wasThere);
     }
 
     public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default)

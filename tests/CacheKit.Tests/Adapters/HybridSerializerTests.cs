@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
 using CacheKit.Adapters;
+using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -39,6 +40,17 @@ public sealed class HybridSerializerTests
         }
 
         (runs, serializer.Writes, serializer.Reads).Should().Be((1, writes, reads));
+    }
+
+    [Fact]
+    public async Task One_for_a_plain_type_is_found_whichever_of_its_kin_came_first()
+    {
+        await using var host = new AdapterHost(cache => cache.UseStore(_ => new InMemoryStore(TimeProvider.System)).WithoutMemory().AsHybridCache(), services =>
+            services.AddSingleton<IHybridCacheSerializer<int?>>(new NullableSerializer()));
+        var cache = host.Get<HybridCache>();
+        (await cache.GetOrCreateAsync("plain", _ => ValueTask.FromResult(1))).Should().Be(1);
+        await cache.SetAsync<int?>("k", 1);
+        (await cache.GetOrCreateAsync<int?>("k", _ => ValueTask.FromResult<int?>(null))).Should().Be(1001, "the given serializer has read it");
     }
 
     [Fact]
@@ -127,6 +139,13 @@ public sealed class HybridSerializerTests
 
             Encoding.UTF8.GetBytes(value.Text, target);
         }
+    }
+
+    private sealed class NullableSerializer : IHybridCacheSerializer<int?>
+    {
+        public int? Deserialize(ReadOnlySequence<byte> source) => source.FirstSpan[0] + 1000;
+
+        public void Serialize(int? value, IBufferWriter<byte> target) => target.Write([(byte)value.GetValueOrDefault()]);
     }
 
     private sealed class Factory(string? mark) : IHybridCacheSerializerFactory
