@@ -143,7 +143,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return _stores is null ? new(_reader.Get<T>(key, AllowsStale(options))) : GetThroughStoresAsync<T>(key, options, cancellationToken);
+        return _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
+            : (TiersOf(options) & CacheTiers.ReadMemory) != 0 ? new(_reader.Get<T>(key, AllowsStale(options)))
+            : new(MissOrStale(key, Look<T>(key, CacheTiers.None), options));
     }
 
     private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using System.Text.Json;
 using CacheKit.Adapters;
 using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Caching.Hybrid;
@@ -80,6 +81,24 @@ public sealed class HybridSerializerTests
         Written(new HybridSerializers(provider, "orders").Find<Memo>()!).Should().Be("unkeyed");
     }
 
+    [Fact]
+    public async Task Options_for_json_are_those_of_the_type_or_else_those_of_all_types()
+    {
+        var services = new ServiceCollection();
+        services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseUpper });
+        services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<Memo>), new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.KebabCaseLower });
+        await using var provider = services.BuildServiceProvider();
+        var serializers = new HybridSerializers(provider, "default");
+        Written(serializers.Find<Memo>()!).Should().Be("""{"first-line":null}""");
+        var note = serializers.Find<Note>()!; // there are options for all types
+        var buffer = new ArrayBufferWriter<byte>();
+        note.Serialize(new() { Text = "a" }, buffer);
+        Encoding.UTF8.GetString(buffer.WrittenSpan).Should().Be("""{"TEXT":"a"}""");
+        note.Deserialize(buffer.WrittenMemory).Text.Should().Be("a");
+        serializers.Find<string>().Should().BeNull();
+        new HybridSerializers(new ServiceCollection().BuildServiceProvider(), "default").Find<Note>().Should().BeNull("there are none");
+    }
+
     private static string Written(CacheKit.Serialization.FoundSerializer<Memo> serializer)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -92,7 +111,10 @@ public sealed class HybridSerializerTests
         public string Text { get; set; } = "";
     }
 
-    public sealed class Memo;
+    public sealed class Memo
+    {
+        public string? FirstLine { get; set; }
+    }
 
     private sealed class NoteSerializer : IHybridCacheSerializer<Note>
     {
