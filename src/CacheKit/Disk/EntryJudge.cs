@@ -1,3 +1,4 @@
+using System.Buffers;
 using CacheKit.Stores;
 
 namespace CacheKit.Disk;
@@ -15,14 +16,13 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
     /// <summary>Whether a live entry has expired, by time or on request.</summary>
     internal bool IsExpired(in Record record) => IsExpiredByTime(record) || invalidations.AreExpiring(record);
 
-    /// <summary>When a live entry has expired: in the past if that was on request.</summary>
-    internal DateTimeOffset ExpiryOf(in Record record)
-    {
-        var ticks = record.ExpiresAt;
-        return new(invalidations.AreExpiring(record) ? Math.Min(ticks, Now) : ticks, TimeSpan.Zero);
-    }
+    /// <summary>A lookup of a live entry.</summary>
+    internal StoreLookup Found(long loadStamp, in Record record, ReadOnlyMemory<byte> payload, IMemoryOwner<byte>? owner = null) =>
+        StoreLookup.Found(loadStamp, record.Stamp, payload, ExpiryOf(record), new(record.RetainUntil, TimeSpan.Zero), owner) with { ExpiredAt = ExpiredAt(record) };
 
-    internal static DateTimeOffset RetentionOf(in Record record) => new(record.RetainUntil, TimeSpan.Zero);
+    /// <summary>A lookup that says that the live entry is the one that is known.</summary>
+    internal StoreLookup NotModified(long loadStamp, in Record record) =>
+        StoreLookup.NotModified(loadStamp, record.Stamp, ExpiryOf(record), new(record.RetainUntil, TimeSpan.Zero)) with { ExpiredAt = ExpiredAt(record) };
 
     /// <summary>Whether a write may take the place of the entry that is there.</summary>
     /// <param name="condition">The condition of the write.</param>
@@ -39,6 +39,12 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
             _ => true,
         };
     }
+
+    private DateTimeOffset ExpiryOf(in Record record) =>
+        invalidations.AreExpiring(record) ? DateTimeOffset.MinValue : new(record.ExpiresAt, TimeSpan.Zero);
+
+    // One that was made to expire keeps since when, in place of until when.
+    private static DateTimeOffset? ExpiredAt(in Record record) => record.IsExpired ? new(record.ExpiresAt, TimeSpan.Zero) : null;
 
     private bool IsExpiredByTime(in Record record) => record.ExpiresAt != DateTimeOffset.MaxValue.UtcTicks && Now >= record.ExpiresAt;
 }

@@ -1,3 +1,4 @@
+using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
@@ -15,6 +16,17 @@ internal static class TieredCache
             stores: [.. stores.Select(store => new StoreSetup(store, new CacheStoreOptions()))], hasMemory: hasMemory));
 
     internal static ICacheStore Store(TimeProvider time, string name = "store") => new InMemoryStore(new InMemoryStoreState(), time) { Name = name };
+
+    /// <summary>A disk store in a folder of its own, which is gone when it is disposed.</summary>
+    internal static ICacheStore Disk(TimeProvider time) => new DiskStore(new()
+    {
+        Path = Path.Combine(Path.GetTempPath(), "cachekit-contract"),
+        CacheName = "default",
+        Geometry = DiskGeometry.For(64 << 20, 1024, null),
+        TimeProvider = time,
+        Logger = NullLogger.Instance,
+        IsShared = false,
+    });
 
     internal static ValueTask Verify(ICache cache)
     {
