@@ -44,6 +44,9 @@ public sealed class RedisOptions
     /// </summary>
     public bool RequireConnectionAtStart { get; set; }
 
+    /// <summary>How the cache uses the store: its patience, its circuit breaker, the sizes of entries.</summary>
+    public CacheStoreOptions Store { get; } = new();
+
     internal ConnectionSource? Source { get; private set; }
 
     /// <summary>Uses a connection the application has already.</summary>
@@ -86,6 +89,25 @@ public sealed class RedisOptions
     }
 
     internal void UseConfiguration(string configuration) => Source = new ConfiguredConnection(configuration);
+
+    /// <summary>Sets the options of the store in the cache's own object.</summary>
+    internal void CopyStoreOptions(CacheStoreOptions target)
+    {
+        target.MaximumExpiration = Store.MaximumExpiration;
+        target.MinimumEntryBytes = Store.MinimumEntryBytes;
+        target.MaximumEntryBytes = Store.MaximumEntryBytes;
+        target.ReadTimeout = Store.ReadTimeout;
+        target.WriteTimeout = Store.WriteTimeout;
+        target.FailuresToOpen = Store.FailuresToOpen;
+        target.FailureShareToOpen = Store.FailureShareToOpen;
+        target.OpenFor = Store.OpenFor;
+        target.MaximumOpenFor = Store.MaximumOpenFor;
+        target.RecoveryQueueSize = Store.RecoveryQueueSize;
+        target.MaximumStalenessWhenDisconnected = Store.MaximumStalenessWhenDisconnected;
+        target.HeartbeatInterval = Store.HeartbeatInterval;
+        target.UseDistributedLock = Store.UseDistributedLock;
+        target.LockLease = Store.LockLease;
+    }
 
     private static void Check(TimeSpan value, TimeSpan minimum, TimeSpan maximum, string name)
     {

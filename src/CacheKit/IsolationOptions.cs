@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CacheKit.Serialization;
 
 namespace CacheKit;
 
@@ -18,6 +19,9 @@ public sealed class IsolationOptions
     internal Dictionary<Type, bool> Types { get; } = [];
 
     internal Dictionary<Type, Func<object, object>> Copiers { get; } = [];
+
+    /// <summary>Whose serializers copy values before JSON does.</summary>
+    internal ISerializerSource? Serializers { get; set; }
 
     /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
     public bool IsolateAll { get; set; }

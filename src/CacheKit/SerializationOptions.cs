@@ -38,6 +38,9 @@ public sealed class SerializationOptions
 
     internal ICacheSerializer? Serializer { get; private set; }
 
+    /// <summary>Whose serializers write values of types that have none here.</summary>
+    internal ISerializerSource? Serializers { get; set; }
+
     internal Dictionary<Type, TypeRegistration> Types { get; } = [];
 
     /// <summary>Has a serializer write all values, but those of types that have one of their own.</summary>

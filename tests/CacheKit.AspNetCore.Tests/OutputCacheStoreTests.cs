@@ -138,9 +138,10 @@ public sealed class OutputCacheStoreTests : IAsyncDisposable
     [InlineData("*")]
     [InlineData("")]
     [InlineData(" ")]
-    [InlineData("\ud800")]
-    public async Task Any_text_is_a_tag_and_a_key(string text)
+    [InlineData("^")]
+    public async Task Any_text_is_a_tag_and_a_key(string given)
     {
+        var text = given.Replace('^', '\ud800'); // attributes are stored as UTF-8, which has no lone surrogates
         await Store.SetAsync("other", _value, ["other"], _minute, default);
         await Store.SetAsync(text, _value, [text, text, "more"], _minute, default);
         (await Store.GetAsync(text, default)).Should().Equal(_value);

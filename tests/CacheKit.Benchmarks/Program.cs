@@ -1,6 +1,8 @@
 using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
+using CacheKit.Benchmarks.Redis;
+using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
 // The first argument names the program, the rest is its own.
@@ -9,9 +11,12 @@ using CacheKit.Benchmarks.Tables;
     ("hit", "what a hit costs, beside ConcurrentDictionary and MemoryCache", HitBenchmark.Run),
     ("churn", "what a miss, its set and the eviction it causes cost", ChurnBenchmark.Run),
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),
+    ("growth", "how long one insert waits while a cache grows to a million entries", GrowthBenchmark.Run),
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
+    ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
+    ("redis", "what a cache in Redis costs beyond the commands it sends", RedisBenchmark.Run),
     ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
     ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
     ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),

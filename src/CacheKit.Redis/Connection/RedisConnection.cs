@@ -29,6 +29,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly TimeSpan _silenceToReplace;
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly CancellationTokenSource _disposal = new();
+    private readonly CommandWatch _watch;
     private readonly Lock _gate = new();
 
     private volatile RedisLink? _link;
@@ -45,6 +46,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         _cache = context.CacheName;
         _logger = logger;
         _limit = limit;
+        _watch = new(limit, _time);
         _silenceToReplace = silenceToReplace ?? TimeSpan.FromSeconds(5);
 
         // Misuse is told here and now, and a connection that is there already is used at once.
@@ -93,29 +95,8 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <param name="cancellationToken">Gives it up.</param>
     /// <param name="key">The key, where it may be the cause of an error.</param>
     /// <returns>What it returns.</returns>
-    internal async ValueTask<T> RunAsync<T>(RedisLink link, Task<T> command, CancellationToken cancellationToken, string? key = null)
-    {
-        try
-        {
-            var result = await command.WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
-            if (_isTroubled)
-            {
-                OnSuccess();
-            }
-
-            return result;
-        }
-        catch (Exception exception)
-        {
-            Abandoned.Observe(command);
-            if (exception is OperationCanceledException && cancellationToken.IsCancellationRequested)
-            {
-                throw;
-            }
-
-            throw OnFailure(link, exception, key);
-        }
-    }
+    internal ValueTask<T> RunAsync<T>(RedisLink link, Task<T> command, CancellationToken cancellationToken, string? key = null) =>
+        WatchedCommand<T>.TryBegin(this, _watch, link, command, key, cancellationToken) ?? RunTimedAsync(link, command, key, cancellationToken);
 
     /// <summary>Closes the connection, if it is the cache's.</summary>
     public async ValueTask DisposeAsync()
@@ -145,7 +126,24 @@ internal sealed class RedisConnection : IAsyncDisposable
                 ended => Release(ended.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         }
 
+        _watch.Dispose();
         await Task.CompletedTask.ConfigureAwait(false);
+    }
+
+    // With a timer of its own, where there are very many at once.
+    private async ValueTask<T> RunTimedAsync<T>(RedisLink link, Task<T> command, string? key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await command.WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
+            OnSuccess();
+            return result;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            Abandoned.Observe(command);
+            throw OnFailure(link, exception, key);
+        }
     }
 
     private async Task<RedisLink> WaitForLinkAsync(CancellationToken cancellationToken)
@@ -245,7 +243,16 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private void OnConfigurationChanged(object? sender, EndPointEventArgs e) => _link?.Inspect();
 
-    private void OnSuccess()
+    /// <summary>A command has been answered.</summary>
+    internal void OnSuccess()
+    {
+        if (_isTroubled)
+        {
+            OnRecovery();
+        }
+    }
+
+    private void OnRecovery()
     {
         lock (_gate)
         {
@@ -261,7 +268,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         _logger.Reachable(_cache);
     }
 
-    private CacheStoreException OnFailure(RedisLink? link, Exception exception, string? key)
+    /// <summary>A command has failed.</summary>
+    /// <returns>What to throw.</returns>
+    internal CacheStoreException OnFailure(RedisLink? link, Exception exception, string? key)
     {
         var translated = RedisErrors.Translate(exception, key);
         if (translated.Failure != StoreFailure.Unavailable || IsDisposed)

@@ -9,6 +9,8 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
     // It was renamed, and of each name there is a version of the client in which it does not compile.
     private static readonly PropertyInfo? _isReplica = typeof(IServer).GetProperty("IsReplica") ?? typeof(IServer).GetProperty("IsSlave");
 
+    private readonly byte[]? _channelPrefix = ChannelPrefix(multiplexer);
+
     private volatile bool _isSingle;
 
     internal IConnectionMultiplexer Multiplexer { get; } = multiplexer;
@@ -37,6 +39,13 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
         }
     }
 
+    /// <summary>A channel as the server knows it: the client may put a prefix before it, which a script has to do itself.</summary>
+    internal RedisValue NameOnServer(RedisChannel channel)
+    {
+        byte[] name = (byte[]?)channel ?? [];
+        return _channelPrefix is { } prefix ? [.. prefix, .. name] : name;
+    }
+
     internal static bool IsMaster(IServer server) => _isReplica?.GetValue(server) is not true;
 
     /// <summary>Looks at what kind of servers these are.</summary>
@@ -55,5 +64,18 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
         }
 
         _isSingle = isSingle;
+    }
+
+    private static byte[]? ChannelPrefix(IConnectionMultiplexer multiplexer)
+    {
+        try
+        {
+            return (byte[]?)ConfigurationOptions.Parse(multiplexer.Configuration, ignoreUnknown: true).ChannelPrefix;
+        }
+        catch (ArgumentException)
+        {
+            // Not one that can be written down, so not from a text that names a prefix.
+            return null;
+        }
     }
 }

@@ -16,20 +16,20 @@ public static class CacheKitRedisBuilderExtensions
     /// <c>"a:6379,b:6379,password=…,ssl=true"</c>. Of a cluster one or some of the nodes are enough.
     /// </param>
     /// <param name="configure">Changes the options of the store. <see langword="null"/>: the defaults of <see cref="RedisOptions"/>.</param>
-    /// <param name="configureStore">Sets how the cache uses the store. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The configuration cannot be read, or an option is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The cache uses Redis already.</exception>
     /// <remarks>
     /// The connection is made in the background when the cache is created. Until it is there, and whenever it is not, the cache goes on without Redis.
     /// </remarks>
     public static CacheKitBuilder UseRedis(
-        this CacheKitBuilder builder, string configuration, Action<RedisOptions>? configure = null, Action<CacheStoreOptions>? configureStore = null)
+        this CacheKitBuilder builder, string configuration, Action<RedisOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var options = new RedisOptions();
         options.UseConfiguration(configuration);
         configure?.Invoke(options);
-        return Add(builder, options, configureStore);
+        return Add(builder, options);
     }
 
     /// <summary>Adds a Redis store that uses the application's own connection.</summary>
@@ -38,28 +38,33 @@ public static class CacheKitRedisBuilderExtensions
     /// Changes the options of the store, and says which connection: <see cref="RedisOptions.UseConnection{T}"/>. If it does not, it is the
     /// <c>IConnectionMultiplexer</c> that is registered as a service.
     /// </param>
-    /// <param name="configureStore">Sets how the cache uses the store. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">An option is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The cache uses Redis already.</exception>
     public static CacheKitBuilder UseRedis(
-        this CacheKitBuilder builder, Action<RedisOptions>? configure = null, Action<CacheStoreOptions>? configureStore = null)
+        this CacheKitBuilder builder, Action<RedisOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var options = new RedisOptions();
         configure?.Invoke(options);
-        return Add(builder, options, configureStore);
+        return Add(builder, options);
     }
 
-    private static CacheKitBuilder Add(CacheKitBuilder builder, RedisOptions options, Action<CacheStoreOptions>? configureStore)
+    private static CacheKitBuilder Add(CacheKitBuilder builder, RedisOptions options)
     {
         options.Validate();
-        if (options.RequireConnectionAtStart)
+        if (builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ConnectionCheck) && Equals(service.ServiceKey, builder.Name)))
         {
-            var check = new ConnectionCheck(builder.Name);
-            builder.Services.AddSingleton<IHostedService>(check.With);
-            return builder.UseStore(context => check.Remember(new RedisStore(options, context)), configureStore);
+            throw new InvalidOperationException($"The cache '{builder.Name}' uses Redis already. Call UseRedis once.");
         }
 
-        return builder.UseStore(context => new RedisStore(options, context), configureStore);
+        var check = new ConnectionCheck(builder.Name);
+        builder.Services.AddKeyedSingleton(builder.Name, check);
+        if (options.RequireConnectionAtStart)
+        {
+            builder.Services.AddSingleton<IHostedService>(check.With);
+        }
+
+        return builder.UseStore(context => check.Remember(new RedisStore(options, context)), options.CopyStoreOptions);
     }
 }

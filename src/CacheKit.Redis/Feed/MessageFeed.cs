@@ -5,7 +5,6 @@ using CacheKit.Redis.Diagnostics;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
-using StackExchange.Redis;
 
 namespace CacheKit.Redis.Feed;
 
@@ -139,7 +138,7 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
             try
             {
                 var logging = Scripts.Publish.RunAsync(
-                    link.Database, 1, [null!, null!, layout.Log, layout.Channel, (RedisValue)frame, (RedisValue)logLength]);
+                    link.Database, [layout.Log], [link.NameOnServer(layout.Channel), frame, logLength]);
                 await connection.RunAsync(link, logging, cancellationToken).ConfigureAwait(false);
                 return;
             }

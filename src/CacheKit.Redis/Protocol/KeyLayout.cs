@@ -56,7 +56,10 @@ internal sealed class KeyLayout
     internal RedisKey Lock(string key) => _locks + key;
 
     /// <summary>The copy of the record of clears that is read with a key.</summary>
-    internal RedisKey Clear(string key) => _clears[StableHash.Of(key) % ClearCopies];
+    internal RedisKey Clear(string key) => _clears[ClearCopy(key)];
+
+    /// <summary>The number of that copy.</summary>
+    internal static int ClearCopy(string key) => (int)(StableHash.Of(key) % ClearCopies);
 
     /// <summary>A pattern for SCAN that matches the entries whose keys begin with a literal.</summary>
     internal string EntryPattern(string literalPrefix)

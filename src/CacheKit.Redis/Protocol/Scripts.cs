@@ -26,11 +26,11 @@ internal static class Scripts
     internal const long Behind = -1000;
 
     private const string Reading = """
-        local function header(key)
-          local h = redis.call('GETRANGE', key, 0, 46)
-          if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then return h end
-        end
         local function u64(s, i) return (struct.unpack('>I8', s, i)) end
+        local function header(key, t)
+          local h = redis.call('GETRANGE', key, 0, 46)
+          if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 and u64(h, 20) - t < 3600000000 then return h end
+        end
         local function has(h, flag) return bit.band(string.byte(h, 3), flag) ~= 0 end
         local function past(h, i, hi, lo)
           local a, b = struct.unpack('>I4I4', h, i)
@@ -59,40 +59,68 @@ internal static class Scripts
         """;
 
     /// <summary>Stores an entry that does not come from a factory. KEYS entry [clock]; ARGV mode, known, stamp, age, px, flags, tail, meant, now, now.</summary>
-    internal static readonly RedisScript Write = new(Reading + Drawing + """
+    /// <remarks>Draws as the others do, but without their functions.</remarks>
+    internal static readonly RedisScript Write = new("""
         local mode, known = ARGV[1], tonumber(ARGV[2])
-        local h = header(KEYS[1])
-        local fence = h and u64(h, 20) or 0
-        if fence > known then return -fence end
-        local t = micros()
+        local time = redis.call('TIME')
+        local t = time[1] * 1000000 + time[2]
+        local h = redis.call('GETRANGE', KEYS[1], 0, 46)
+        local own, cover, fence, kind
+        if #h == 47 then
+          local magic, version
+          magic, version, kind, own, cover, fence = struct.unpack('>BBBI8I8I8', h)
+          if magic ~= 196 or version ~= 1 or fence - t >= 3600000000 then own = nil elseif fence > known then return -fence end
+        end
         if t - known > tonumber(ARGV[4]) then return 0 end
-        local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
-        local cover
         local flags = ARGV[6]
-        if mode == 'A' then
-          if h and not has(h, 192) and not past(h, 28, hi, lo) and not past(h, 36, hi, lo) and u64(h, 4) ~= tonumber(ARGV[8]) then return -1 end
-        elseif mode == 'U' then
-          if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[8]) or past(h, 36, hi, lo) then return -2 end
-          cover = u64(h, 12)
-          if has(h, 64) then flags = '\196\1\64' end
+        if mode == 'S' then
+          cover = nil
+        else
+          local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
+          local function past(i)
+            local a, b = struct.unpack('>I4I4', h, i)
+            return a < hi or (a == hi and b <= lo)
+          end
+          if mode == 'A' then
+            if own and kind < 64 and not past(28) and not past(36) and own ~= tonumber(ARGV[8]) then return -1 end
+            cover = nil
+          else
+            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) or past(36) then return -2 end
+            if kind >= 64 then flags = '\196\1\64' end
+          end
         end
         local stamp = tonumber(ARGV[3])
-        if not stamp then stamp = draw(KEYS[2], known, t) end
+        if not stamp then
+          local g = tonumber(redis.call('ZSCORE', KEYS[2], 'z'))
+          stamp = (g and g > known and g or known) + 1
+          if t > stamp then stamp = t end
+          local s = string.format('%.0f', stamp)
+          if g then redis.call('ZADD', KEYS[2], s, 'z') else redis.call('ZADD', KEYS[2], s, 'z', s, 'a') end
+        end
         local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. ARGV[7]
         if ARGV[5] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[5]) end
         return stamp
         """);
 
     /// <summary>Stores what a factory has made, unless it was overtaken. KEYS entry; ARGV stamp, age, px, value, now, now.</summary>
-    internal static readonly RedisScript Populate = new(Reading + """
+    /// <remarks>Without the functions of the others, which would be made anew for each of the most frequent writes.</remarks>
+    internal static readonly RedisScript Populate = new("""
         local stamp = tonumber(ARGV[1])
-        local h = header(KEYS[1])
-        if h then
-          local fence = u64(h, 20)
-          if fence > stamp then return -fence end
-          if not has(h, 128) and u64(h, 4) == stamp and not past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return -stamp end
+        local time = redis.call('TIME')
+        local t = time[1] * 1000000 + time[2]
+        local h = redis.call('GETRANGE', KEYS[1], 0, 46)
+        if #h == 47 then
+          local magic, version, flags, own, cover, fence = struct.unpack('>BBBI8I8I8', h)
+          if magic == 196 and version == 1 and fence - t < 3600000000 then
+            if fence > stamp then return -fence end
+            if flags < 128 and own == stamp then
+              local a, b = struct.unpack('>I4I4', h, 36)
+              local hi = tonumber(ARGV[5])
+              if a > hi or (a == hi and b > tonumber(ARGV[6])) then return -stamp end
+            end
+          end
         end
-        if micros() - stamp > tonumber(ARGV[2]) then return 0 end
+        if t - stamp > tonumber(ARGV[2]) then return 0 end
         if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[3]) end
         return stamp
         """);
@@ -100,10 +128,10 @@ internal static class Scripts
     /// <summary>Removes or expires an entry. KEYS entry [clock]; ARGV mode, known, stamp, age, fence px, now, now. Returns the stamp and what was there.</summary>
     internal static readonly RedisScript Invalidate = new(Reading + Drawing + """
         local known = tonumber(ARGV[2])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         local fence = h and u64(h, 20) or 0
         if fence > known then return {-fence, ''} end
-        local t = micros()
         if t - known > tonumber(ARGV[4]) then return {0, ''} end
         local stamp = tonumber(ARGV[3])
         if not stamp then stamp = draw(KEYS[2], known, t) end
@@ -121,7 +149,7 @@ internal static class Scripts
 
     /// <summary>Gives an entry other instants. KEYS entry; ARGV stamp, instants, px, fence px, now, now.</summary>
     internal static readonly RedisScript SetExpiration = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if not h or has(h, 192) or u64(h, 4) ~= tonumber(ARGV[1]) or past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return 0 end
         redis.call('SETRANGE', KEYS[1], 27, ARGV[2])
         local px = tonumber(ARGV[3])
@@ -140,10 +168,10 @@ internal static class Scripts
     /// </summary>
     internal static readonly RedisScript Count = new(Reading + Drawing + """
         local known = tonumber(ARGV[1])
-        local h = header(KEYS[1])
+        local t = micros()
+        local h = header(KEYS[1], t)
         local fence = h and u64(h, 20) or 0
         if fence > known then return {-fence, '', ''} end
-        local t = micros()
         if t - known > tonumber(ARGV[3]) then return {0, '', ''} end
         local hi, lo = tonumber(ARGV[13]), tonumber(ARGV[14])
         local dh, dl = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -179,14 +207,14 @@ internal static class Scripts
 
     /// <summary>Takes a dead entry out. KEYS entry; ARGV stamp. Only if it is still that one.</summary>
     internal static readonly RedisScript Sweep = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[1]) then return 0 end
         return redis.call('UNLINK', KEYS[1])
         """);
 
     /// <summary>Leaves nothing under a key that is no later than a stamp, where there is no space for a fence. KEYS entry; ARGV known.</summary>
     internal static readonly RedisScript Drop = new(Reading + """
-        local h = header(KEYS[1])
+        local h = header(KEYS[1], micros())
         if h and u64(h, 20) > tonumber(ARGV[1]) then return 0 end
         return redis.call('DEL', KEYS[1])
         """);

@@ -19,10 +19,15 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     // What the clock keeps lags behind the time by this much at most when it is looked at.
     private const long StepMicroseconds = 20_000;
 
+    /// <summary>As in the scripts.</summary>
+    private const long FarAheadMicroseconds = 3_600_000_000;
+
     private static readonly TimeSpan _freshFor = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly TimeSpan _usableFor = maximumLoadTime / 4;
+
+    private readonly RedisKey[] _keys = [layout.Clock];
 
     private long _latest;
     private long _shownAt;
@@ -31,8 +36,19 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <summary>The latest stamp this process has seen.</summary>
     internal long Latest => Volatile.Read(ref _latest);
 
-    /// <summary>Takes note of a stamp that comes from the clock.</summary>
+    /// <summary>Whether a stamp that was read can be the clock's: what is far ahead of it is damage, and would put the clock out of order for good.</summary>
+    internal bool IsPlausible(long stamp) => stamp > 0 && (Latest is 0 || stamp - Latest < FarAheadMicroseconds);
+
+    /// <summary>Takes note of a stamp that was read.</summary>
     internal void Advance(long stamp)
+    {
+        if (IsPlausible(stamp))
+        {
+            Raise(stamp);
+        }
+    }
+
+    private void Raise(long stamp)
     {
         for (var latest = Latest; stamp > latest;)
         {
@@ -77,17 +93,10 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <returns>The time; then for each member a stamp since when nothing was drawn for it.</returns>
     internal async ValueTask<long[]> LookAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
     {
-        var arguments = new object[RedisScript.Leading + 3 + members.Count];
-        arguments[2] = layout.Clock;
-        arguments[3] = (RedisValue)Latest;
-        arguments[4] = (RedisValue)StepMicroseconds;
-        for (var i = 0; i < members.Count; i++)
-        {
-            arguments[5 + i] = (RedisValue)members[i];
-        }
+        RedisValue[] arguments = [Latest, StepMicroseconds, .. members.Select(member => (RedisValue)member)];
 
         var began = _time.GetTimestamp();
-        var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, _keys, arguments), cancellationToken).ConfigureAwait(false);
         var stamps = (long[])answer!; // the script returns an array
         Show(stamps[0], began);
         return stamps;
@@ -99,24 +108,17 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <param name="cancellationToken">Gives it up.</param>
     internal async ValueTask<long> DrawAsync(RedisLink link, IReadOnlyList<string> members, CancellationToken cancellationToken)
     {
-        var arguments = new object[RedisScript.Leading + 3 + members.Count];
-        arguments[2] = layout.Clock;
-        arguments[3] = (RedisValue)Latest;
-        arguments[4] = (RedisValue)JournalLength;
-        for (var i = 0; i < members.Count; i++)
-        {
-            arguments[5 + i] = (RedisValue)members[i];
-        }
+        RedisValue[] arguments = [Latest, JournalLength, .. members.Select(member => (RedisValue)member)];
 
         var began = _time.GetTimestamp();
-        var stamp = (long)await connection.RunAsync(link, Scripts.Draw.RunAsync(link.Database, 1, arguments), cancellationToken).ConfigureAwait(false);
+        var stamp = (long)await connection.RunAsync(link, Scripts.Draw.RunAsync(link.Database, _keys, arguments), cancellationToken).ConfigureAwait(false);
         Show(stamp, began);
         return stamp;
     }
 
     private void Show(long stamp, long at)
     {
-        Advance(stamp);
+        Raise(stamp);
         Volatile.Write(ref _shownAt, at);
     }
 }

@@ -20,9 +20,9 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
 
     // Records live as long as they are used; what is lost with one that was not is only that the journal has to be asked.
     private static readonly TimeSpan _life = TimeSpan.FromDays(7);
-    private static readonly object _lifeInMilliseconds = (RedisValue)(long)_life.TotalMilliseconds;
-    private static readonly object _markerLifeInMilliseconds = (RedisValue)5000;
-    private static readonly object _maximumConjunctions = (RedisValue)TagRecord.MaximumConjunctions;
+    private static readonly RedisValue _lifeInMilliseconds = (long)_life.TotalMilliseconds;
+    private static readonly RedisValue _markerLifeInMilliseconds = 5000;
+    private static readonly RedisValue _maximumConjunctions = TagRecord.MaximumConjunctions;
     private static readonly TimeSpan _betweenRenewals = TimeSpan.FromMilliseconds(10);
 
     private readonly TimeProvider _time = TimeProvider.System;
@@ -146,7 +146,7 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
             records.Span[i] = record;
             if (!markers[i].IsNull)
             {
-                establishing[n] = Scripts.Establish.RunAsync(link.Database, 1, [null!, null!, names[i], markers[i], (RedisValue)record, _lifeInMilliseconds]);
+                establishing[n] = Scripts.Establish.RunAsync(link.Database, [names[i]], [markers[i], record, _lifeInMilliseconds]);
             }
         }
 
@@ -177,7 +177,7 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
     }
 
     /// <summary>Keeps the records of tags, which were there, from expiring. Costs a command now and then.</summary>
-    internal void Renew(RedisLink link, string key, EntryTags tags)
+    internal void Renew(RedisLink link, int clearCopy, EntryTags tags)
     {
         for (var i = 0; i < tags.Tags.Length; i++)
         {
@@ -187,10 +187,10 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
             }
         }
 
-        var copy = StableHash.Of(key) % KeyLayout.ClearCopies;
-        if (!WasSeen(copy + 1))
+        var pseudoHash = (ulong)clearCopy + 1;
+        if (!WasSeen(pseudoHash))
         {
-            Renew(link, layout.Clears[(int)copy], copy + 1);
+            Renew(link, layout.Clears[clearCopy], pseudoHash);
         }
     }
 
@@ -240,10 +240,9 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
     private async ValueTask RecordAsync(
         RedisLink link, IEnumerable<RedisKey> names, long stamp, InvalidationKind kind, byte[] others, CancellationToken cancellationToken)
     {
-        object letter = (RedisValue)(kind == InvalidationKind.Remove ? "R" : "E");
+        RedisValue letter = kind == InvalidationKind.Remove ? "R" : "E";
         var recording = names
-            .Select(name => Scripts.Record.RunAsync(
-                link.Database, 1, [null!, null!, name, (RedisValue)stamp, letter, _lifeInMilliseconds, (RedisValue)others, _maximumConjunctions]))
+            .Select(name => Scripts.Record.RunAsync(link.Database, [name], [stamp, letter, _lifeInMilliseconds, others, _maximumConjunctions]))
             .ToList();
         await connection.RunAsync(link, Task.WhenAll(recording), cancellationToken).ConfigureAwait(false);
     }

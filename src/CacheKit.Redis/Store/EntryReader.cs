@@ -24,6 +24,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var isWithoutPayload = options.WithoutPayload || options.KnownStamp is not null;
+        var clearCopy = KeyLayout.ClearCopy(key);
         for (var attempt = 1; ; attempt++)
         {
             var loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
@@ -41,7 +42,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             }
             else
             {
-                RedisKey[] names = [layout.Entry(key), layout.Clear(key), .. tags.Keys];
+                RedisKey[] names = [layout.Entry(key), layout.Clears[clearCopy], .. tags.Keys];
                 var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
                 bytes = values[0];
                 records = values.AsMemory(1);
@@ -54,7 +55,11 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             }
 
             var isWhole = !isWithoutPayload || bytes is null or { Length: < BeginningLength };
-            var judged = await JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
+            if (!TryJudge(link, clearCopy, tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
+            {
+                judged = await JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
+            }
+
             if (judged.IsToBeReadAgain && attempt < MaximumAttempts)
             {
                 continue;
@@ -117,7 +122,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
         else
         {
-            ledger.Renew(link, key, tags);
+            ledger.Renew(link, KeyLayout.ClearCopy(key), tags);
         }
 
         clock.Advance(latest);
@@ -210,13 +215,34 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         return values;
     }
 
+    /// <summary>Judges what was read, if that is all it takes: the usual case.</summary>
+    private bool TryJudge(
+        RedisLink link, int clearCopy, EntryTags tags, byte[]? bytes, bool isWhole, ReadOnlySpan<RedisValue> records, bool isAtOnce, long loadStamp, out Judged judged)
+    {
+        judged = default;
+        if (!EntryRecord.TryParse(bytes, out var record) || !clock.IsPlausible(record.Fence) || record.IsTombstone || !record.HasTags
+            || record.RetainUntilTicks <= lifetimes.NowTicks || !record.TagBlock.SequenceEqual(tags.Block)
+            || !TagLedger.TryJudge(record.Cover, tags, records, out var verdict, out var latest))
+        {
+            return false;
+        }
+
+        ledger.Renew(link, clearCopy, tags);
+        clock.Advance(Math.Max(latest, record.Fence));
+        loadStamp = Math.Max(loadStamp, record.Fence);
+        judged = verdict == Verdict.Removed
+            ? Judged.Missing(latest, loadStamp, isAtOnce)
+            : Judged.Found(record, isWhole, verdict, latest, loadStamp, isAtOnce);
+        return true;
+    }
+
     private async ValueTask<Judged> JudgeAsync(
         RedisLink link, string key, EntryTags tags, byte[]? bytes, bool isWhole, Memory<RedisValue> records, bool isAtOnce, long loadStamp,
         CancellationToken cancellationToken)
     {
         var latest = TagLedger.Latest(records.Span);
         clock.Advance(latest);
-        var isEntry = EntryRecord.TryParse(bytes, out var record);
+        var isEntry = EntryRecord.TryParse(bytes, out var record) && clock.IsPlausible(record.Fence);
         if (isEntry)
         {
             clock.Advance(record.Fence);

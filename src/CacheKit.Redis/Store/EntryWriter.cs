@@ -22,62 +22,28 @@ internal sealed class EntryWriter(
     // Each attempt but the first follows a write of somebody else's, so somebody gets on.
     private const int MaximumAttempts = 100;
 
-    private static readonly byte[] _plain = [EntryRecord.Magic, EntryRecord.Version, (byte)EntryFlags.None];
-    private static readonly object _drawThere = RedisValue.EmptyString;
+    private static readonly RedisValue _plain = new byte[] { EntryRecord.Magic, EntryRecord.Version, (byte)EntryFlags.None };
+    private static readonly RedisValue _drawThere = RedisValue.EmptyString;
 
     private int _hasWarnedOfSlowLoads;
 
-    internal async ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
+    internal ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
     {
         var tags = EntryTags.Of(entry.Tags, layout);
+        memory.Remember(key, tags);
         if (entry.Payload.Length + tags.Block.Length > MaximumBytes)
         {
-            var stamp = condition.Kind == StoreConditionKind.Always
-                ? (await InvalidateAsync(key, InvalidationKind.Remove, null, cancellationToken).ConfigureAwait(false)).Stamp
-                : 0;
-            return new(StoreWriteOutcome.Declined, stamp);
+            return DeclineAsync(key, condition, cancellationToken);
         }
 
-        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        memory.Remember(key, tags);
-
-        // Beside the write; whether it is needed at all is seldom.
-        var records = ledger.WereSeen(tags) ? null : TagLedger.FetchAsync(link, ledger.Names(key, tags));
-        StoreWriteResult result;
-        try
+        if (!ledger.WereSeen(tags))
         {
-            result = condition.Kind == StoreConditionKind.IfCurrent
-                ? await PopulateAsync(link, key, entry, tags, condition.Stamp, cancellationToken).ConfigureAwait(false)
-                : await SetAsync(link, key, entry, tags, condition, cancellationToken).ConfigureAwait(false);
-        }
-        catch (CacheStoreException) when (records is not null)
-        {
-            Abandoned.Observe(records);
-            throw;
+            return WriteAndLookAsync(key, entry, tags, condition, cancellationToken);
         }
 
-        if (records is not null)
-        {
-            Memory<RedisValue> values = await connection.RunAsync(link, records, cancellationToken).ConfigureAwait(false);
-            if (!TagLedger.TryJudge(result.Stamp, tags, values.Span, out var verdict, out var latest))
-            {
-                await ledger.RestoreAsync(link, key, tags, values, cancellationToken).ConfigureAwait(false);
-                TagLedger.TryJudge(result.Stamp, tags, values.Span, out verdict, out latest);
-            }
-            else
-            {
-                ledger.Renew(link, key, tags);
-            }
-
-            clock.Advance(latest);
-            if (result.IsStored && verdict == Verdict.Removed && condition.Kind == StoreConditionKind.IfCurrent)
-            {
-                // It lies there, but nobody will be given it.
-                return new(StoreWriteOutcome.Overtaken, latest);
-            }
-        }
-
-        return result;
+        return condition.Kind == StoreConditionKind.IfCurrent
+            ? PopulateAsync(key, entry, tags, condition.Stamp, cancellationToken)
+            : SetAsync(key, entry, tags, condition, cancellationToken);
     }
 
     /// <summary>Removes or expires an entry.</summary>
@@ -89,21 +55,19 @@ internal sealed class EntryWriter(
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var entryName = layout.Entry(key);
-        object mode = (RedisValue)(kind == InvalidationKind.Remove ? "R" : "E");
+        RedisValue mode = kind == InvalidationKind.Remove ? "R" : "E";
         for (var attempt = 1; ; attempt++)
         {
             var isSingle = link.IsSingle;
             var known = drawn ?? await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
             drawn = null;
             var (high, low) = lifetimes.Now();
-            object[] arguments = isSingle
-                ? [null!, null!, entryName, layout.Clock, mode, (RedisValue)known, _drawThere, lifetimes.MaximumAge, lifetimes.Fence, high, low]
-                : [null!, null!, entryName, mode, (RedisValue)known, (RedisValue)known, lifetimes.MaximumAge, lifetimes.Fence, high, low];
+            RedisValue[] arguments = [mode, known, isSingle ? _drawThere : known, lifetimes.MaximumAge, lifetimes.Fence, high, low];
 
             // What was there is judged by what is fetched along, most often.
             var tags = memory.Find(key) ?? EntryTags.None;
             var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
-            var running = Scripts.Invalidate.RunAsync(link.Database, isSingle ? 2 : 1, arguments);
+            var running = Scripts.Invalidate.RunAsync(link.Database, Keys(isSingle, entryName), arguments);
             var fetched = await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false) is var both ? both[0] : [];
             var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
             var stamp = (long)answer[0];
@@ -126,8 +90,7 @@ internal sealed class EntryWriter(
         BinaryPrimitives.WriteInt64BigEndian(instants.AsSpan(8), retainUntil.UtcTicks);
         var (high, low) = lifetimes.Now();
         var setting = Scripts.SetExpiration.RunAsync(
-            link.Database, 1,
-            [null!, null!, layout.Entry(key), (RedisValue)stamp, (RedisValue)instants, lifetimes.Until(retainUntil), lifetimes.Fence, high, low]);
+            link.Database, [layout.Entry(key)], [stamp, instants, lifetimes.Until(retainUntil), lifetimes.Fence, high, low]);
 
         // That of a dead entry does no harm, but is not to be told as done.
         var judging = reader.ReadAsync(key, new() { KnownStamp = stamp, WithoutPayload = true }, cancellationToken).AsTask();
@@ -149,17 +112,16 @@ internal sealed class EntryWriter(
         {
             var isSingle = link.IsSingle;
             var known = drawn ?? await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
-            object stamp = drawn is { } own && !isSingle ? (RedisValue)own : _drawThere;
+            RedisValue stamp = drawn is { } own && !isSingle ? own : _drawThere;
             drawn = null;
             var (high, low) = lifetimes.Now();
-            object[] rest =
+            RedisValue[] arguments =
             [
-                (RedisValue)known, stamp, lifetimes.MaximumAge, (RedisValue)floor, High(step.Delta), Low(step.Delta), High(step.InitialValue), Low(step.InitialValue),
-                High(step.Minimum), Low(step.Minimum), High(step.Maximum), Low(step.Maximum), high, low, lifetimes.AtLeastFenceUntil(step.ExpiresAt), (RedisValue)tail,
+                known, stamp, lifetimes.MaximumAge, floor, High(step.Delta), Low(step.Delta), High(step.InitialValue), Low(step.InitialValue),
+                High(step.Minimum), Low(step.Minimum), High(step.Maximum), Low(step.Maximum), high, low, lifetimes.AtLeastFenceUntil(step.ExpiresAt), tail,
             ];
-            object[] arguments = isSingle ? [null!, null!, entryName, layout.Clock, .. rest] : [null!, null!, entryName, .. rest];
             var tags = memory.Find(key) ?? newTags;
-            var running = Scripts.Count.RunAsync(link.Database, isSingle ? 2 : 1, arguments);
+            var running = Scripts.Count.RunAsync(link.Database, Keys(isSingle, entryName), arguments);
             var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
             var fetched = (await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false))[0];
             var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
@@ -201,6 +163,8 @@ internal sealed class EntryWriter(
         }
     }
 
+    private RedisKey[] Keys(bool isSingle, RedisKey entryName) => isSingle ? [entryName, layout.Clock] : [entryName];
+
     private static RedisValue High(long number) => number >> 32;
 
     private static RedisValue Low(long number) => number & 0xFFFF_FFFF;
@@ -215,14 +179,51 @@ internal sealed class EntryWriter(
     private static CacheStoreException TooContended(string key) =>
         new($"'{key}' is written so often that no write gets through.", StoreFailure.Transient);
 
-    private async ValueTask<StoreWriteResult> PopulateAsync(
-        RedisLink link, string key, StoreEntry entry, EntryTags tags, long stamp, CancellationToken cancellationToken)
+    private async ValueTask<StoreWriteResult> DeclineAsync(string key, StoreCondition condition, CancellationToken cancellationToken)
     {
+        var stamp = condition.Kind == StoreConditionKind.Always
+            ? (await InvalidateAsync(key, InvalidationKind.Remove, null, cancellationToken).ConfigureAwait(false)).Stamp
+            : 0;
+        return new(StoreWriteOutcome.Declined, stamp);
+    }
+
+    /// <summary>Writes, and sees to it that there are records of the tags. Needed seldom: the first time a process sees a tag.</summary>
+    private async ValueTask<StoreWriteResult> WriteAndLookAsync(
+        string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
+        Abandoned.Observe(fetching);
+        var result = condition.Kind == StoreConditionKind.IfCurrent
+            ? await PopulateAsync(key, entry, tags, condition.Stamp, cancellationToken).ConfigureAwait(false)
+            : await SetAsync(key, entry, tags, condition, cancellationToken).ConfigureAwait(false);
+        Memory<RedisValue> records = await connection.RunAsync(link, fetching, cancellationToken).ConfigureAwait(false);
+        if (!TagLedger.TryJudge(result.Stamp, tags, records.Span, out var verdict, out var latest))
+        {
+            await ledger.RestoreAsync(link, key, tags, records, cancellationToken).ConfigureAwait(false);
+            TagLedger.TryJudge(result.Stamp, tags, records.Span, out verdict, out latest);
+        }
+        else
+        {
+            ledger.Renew(link, KeyLayout.ClearCopy(key), tags);
+        }
+
+        clock.Advance(latest);
+
+        // If a tag was invalidated since, it lies there, but nobody will be given it.
+        return result.IsStored && verdict == Verdict.Removed && condition.Kind == StoreConditionKind.IfCurrent
+            ? new(StoreWriteOutcome.Overtaken, latest)
+            : result;
+    }
+
+    private async ValueTask<StoreWriteResult> PopulateAsync(
+        string key, StoreEntry entry, EntryTags tags, long stamp, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var value = EntryRecord.Write(EntryFlags.None, stamp, entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
         var (high, low) = lifetimes.Now();
         var running = Scripts.Populate.RunAsync(
-            link.Database, 1,
-            [null!, null!, layout.Entry(key), (RedisValue)stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), (RedisValue)value, high, low]);
+            link.Database, [layout.Entry(key)], [stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), value, high, low]);
         var result = (long)await connection.RunAsync(link, running, cancellationToken, key).ConfigureAwait(false);
         if (result > 0)
         {
@@ -250,10 +251,11 @@ internal sealed class EntryWriter(
     }
 
     private async ValueTask<StoreWriteResult> SetAsync(
-        RedisLink link, string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
+        string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
     {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var entryName = layout.Entry(key);
-        object tail = (RedisValue)EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        RedisValue tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
         var (mode, meant) = condition.Kind switch
         {
             StoreConditionKind.IfAbsent => ("A", 0L),
@@ -276,21 +278,19 @@ internal sealed class EntryWriter(
             var known = await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
             var (high, low) = lifetimes.Now();
             var px = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
-            object[] arguments = isSingle
-                ? [null!, null!, entryName, layout.Clock, (RedisValue)mode, (RedisValue)known, _drawThere, lifetimes.MaximumAge, px, (RedisValue)_plain, tail, (RedisValue)meant, high, low]
-                : [null!, null!, entryName, (RedisValue)mode, (RedisValue)known, (RedisValue)known, lifetimes.MaximumAge, px, (RedisValue)_plain, tail, (RedisValue)meant, high, low];
+            RedisValue[] arguments = [mode, known, isSingle ? _drawThere : known, lifetimes.MaximumAge, px, _plain, tail, meant, high, low];
             long result;
             try
             {
                 result = (long)await connection.RunAsync(
-                    link, Scripts.Write.RunAsync(link.Database, isSingle ? 2 : 1, arguments), cancellationToken, key).ConfigureAwait(false);
+                    link, Scripts.Write.RunAsync(link.Database, Keys(isSingle, entryName), arguments), cancellationToken, key).ConfigureAwait(false);
             }
             catch (CacheStoreException exception) when (
                 condition.Kind == StoreConditionKind.Always && exception.InnerException is { } inner && RedisErrors.IsOutOfMemory(inner))
             {
                 // Nothing older may be left. That there is no fence either is what the exception tells: it has to be tried again.
                 await connection.RunAsync(
-                    link, Scripts.Drop.RunAsync(link.Database, 1, [null!, null!, entryName, (RedisValue)known]), cancellationToken, key).ConfigureAwait(false);
+                    link, Scripts.Drop.RunAsync(link.Database, [entryName], [known]), cancellationToken, key).ConfigureAwait(false);
                 throw;
             }
 

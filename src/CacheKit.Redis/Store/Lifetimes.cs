@@ -1,4 +1,3 @@
-using System.Globalization;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Store;
@@ -11,7 +10,7 @@ namespace CacheKit.Redis.Store;
 internal sealed class Lifetimes(TimeProvider timeProvider, TimeSpan maximumLoadTime)
 {
     /// <summary>For the place of <c>PX</c>: for ever.</summary>
-    private static readonly object _forEver = RedisValue.EmptyString;
+    private static readonly RedisValue _forEver = RedisValue.EmptyString;
 
     private readonly double _slack = timeProvider == TimeProvider.System ? 0 : 600_000;
 
@@ -19,27 +18,27 @@ internal sealed class Lifetimes(TimeProvider timeProvider, TimeSpan maximumLoadT
     internal double FenceMilliseconds { get; } = 2 * maximumLoadTime.TotalMilliseconds;
 
     /// <summary>The same, as an argument.</summary>
-    internal object Fence { get; } = (RedisValue)(long)(2 * maximumLoadTime.TotalMilliseconds);
+    internal RedisValue Fence { get; } = (long)(2 * maximumLoadTime.TotalMilliseconds);
 
     /// <summary>The oldest stamp that is taken, in microseconds.</summary>
-    internal object MaximumAge { get; } = (RedisValue)(long)maximumLoadTime.TotalMicroseconds;
+    internal RedisValue MaximumAge { get; } = (long)maximumLoadTime.TotalMicroseconds;
 
     internal long NowTicks => timeProvider.GetUtcNow().UtcTicks;
 
     /// <summary>For an entry that need not outlive its life.</summary>
-    internal object Until(DateTimeOffset retainUntil) => Until(retainUntil, 1);
+    internal RedisValue Until(DateTimeOffset retainUntil) => Until(retainUntil, 1);
 
     /// <summary>For an entry that also is the fence of its key.</summary>
-    internal object AtLeastFenceUntil(DateTimeOffset retainUntil) => Until(retainUntil, FenceMilliseconds);
+    internal RedisValue AtLeastFenceUntil(DateTimeOffset retainUntil) => Until(retainUntil, FenceMilliseconds);
 
     /// <summary>Now, as the two halves that scripts compare.</summary>
-    internal (object High, object Low) Now()
+    internal (RedisValue High, RedisValue Low) Now()
     {
         var ticks = NowTicks;
-        return ((RedisValue)(ticks >> 32), (RedisValue)(ticks & 0xFFFF_FFFF));
+        return (ticks >> 32, ticks & 0xFFFF_FFFF);
     }
 
-    private object Until(DateTimeOffset retainUntil, double minimum)
+    private RedisValue Until(DateTimeOffset retainUntil, double minimum)
     {
         if (retainUntil == DateTimeOffset.MaxValue)
         {
@@ -47,6 +46,6 @@ internal sealed class Lifetimes(TimeProvider timeProvider, TimeSpan maximumLoadT
         }
 
         var milliseconds = Math.Ceiling((retainUntil - timeProvider.GetUtcNow()).TotalMilliseconds) + _slack;
-        return (RedisValue)((long)Math.Max(milliseconds, minimum)).ToString(CultureInfo.InvariantCulture);
+        return (long)Math.Max(milliseconds, minimum);
     }
 }

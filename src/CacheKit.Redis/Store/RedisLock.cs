@@ -34,7 +34,7 @@ internal sealed class RedisLock : IStoreLock
         catch
         {
             // It may have been taken all the same, and nobody would release it.
-            Abandoned.Observe(Scripts.Release.RunAsync(link.Database, 1, [null!, null!, name, token]));
+            Abandoned.Observe(Scripts.Release.RunAsync(link.Database, [name], [token]));
             throw;
         }
     }
@@ -47,7 +47,7 @@ internal sealed class RedisLock : IStoreLock
         }
 
         var link = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var extending = Scripts.Extend.RunAsync(link.Database, 1, [null!, null!, _name, _token, Milliseconds(lease)]);
+        var extending = Scripts.Extend.RunAsync(link.Database, [_name], [_token, Milliseconds(lease)]);
         return (long)await _connection.RunAsync(link, extending, cancellationToken).ConfigureAwait(false) == 1;
     }
 
@@ -61,7 +61,7 @@ internal sealed class RedisLock : IStoreLock
         try
         {
             var link = await _connection.GetAsync(CancellationToken.None).ConfigureAwait(false);
-            await _connection.RunAsync(link, Scripts.Release.RunAsync(link.Database, 1, [null!, null!, _name, _token]), CancellationToken.None).ConfigureAwait(false);
+            await _connection.RunAsync(link, Scripts.Release.RunAsync(link.Database, [_name], [_token]), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is CacheStoreException or ObjectDisposedException)
         {

@@ -215,7 +215,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
                 var dead = page.Where((_, i) => !lookups[i].IsFound).ToList();
                 var inspected = await Task.WhenAll(dead.Select(async key => (key, found: await _reader.InspectAsync(link, key, cancellationToken).ConfigureAwait(false)))).ConfigureAwait(false);
                 var sweeping = inspected.Where(entry => entry.found is { IsFresh: false, Stamp: > 0 })
-                    .Select(entry => Scripts.Sweep.RunAsync(link.Database, 1, [null!, null!, _layout.Entry(entry.key), (StackExchange.Redis.RedisValue)entry.found.Stamp]));
+                    .Select(entry => Scripts.Sweep.RunAsync(link.Database, [_layout.Entry(entry.key)], [entry.found.Stamp]));
                 await _connection.RunAsync(link, Task.WhenAll(sweeping), cancellationToken).ConfigureAwait(false);
             }
         }

@@ -319,10 +319,14 @@ public abstract class TagContract : CacheContract
 
         Clock.Advance(Seconds(10));
         await Soon(cache.RemoveByTagAsync("t7"));
+        (await Soon(cache.ExistsAsync("k7"))).Should().BeFalse();
+        var left = 0;
         for (var i = 0; i < 100; i++)
         {
-            (await Soon(cache.ExistsAsync($"k{i}"))).Should().Be(i != 7);
+            left += await Soon(cache.ExistsAsync($"k{i}")) ? 1 : 0;
         }
+
+        left.Should().BeInRange(MayTakeOthersAlong ? 50 : 99, 99);
 
         await Soon(cache.RemoveByTagAsync("all"));
         Clock.Advance(Seconds(10));

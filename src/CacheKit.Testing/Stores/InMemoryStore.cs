@@ -8,7 +8,7 @@ namespace CacheKit.Testing.Stores;
 /// <see cref="InMemoryStoreState"/> are several nodes that share a server.
 /// </summary>
 /// <remarks>
-/// <para>Every call completes at once. <see cref="PlainStore"/> hides the
+/// <para>Every call completes at once. <see cref="FaultyStore"/> has calls fail, hang or come late; <see cref="PlainStore"/> hides the
 /// capabilities; <see cref="Feed"/> decides what becomes of messages on their way to this node.</para>
 /// <para>It is strict where a real store may be: the payload of a lookup is spoilt when the lookup is disposed, and lookups that never are
 /// can be counted (<see cref="InMemoryStoreState.OpenLookups"/>).</para>
@@ -49,9 +49,6 @@ public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInv
 
     /// <summary>What becomes of the messages on their way to this node.</summary>
     public InMemoryFeed Feed { get; } = new();
-
-    /// <summary>What is remembered of keys without an entry and of tags.</summary>
-    internal int Fences => _partition.Fences;
 
     private DateTimeOffset Now => _timeProvider.GetUtcNow();
 

@@ -37,6 +37,18 @@ public sealed class InMemoryStoreState
     /// <summary>How many lookups with a payload have not been disposed. When all work is done, a cache must have left none.</summary>
     public int OpenLookups => Volatile.Read(ref _openLookups);
 
+    /// <summary>How much is remembered just now of keys without an entry, and of tags, for all cache names.</summary>
+    public int Fences
+    {
+        get
+        {
+            lock (_partitions)
+            {
+                return _partitions.Values.Sum(partition => partition.Fences);
+            }
+        }
+    }
+
     internal StorePartition PartitionOf(string cacheName)
     {
         lock (_partitions)

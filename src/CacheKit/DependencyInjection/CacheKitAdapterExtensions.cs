@@ -1,7 +1,11 @@
 using CacheKit;
 using CacheKit.Adapters;
+using CacheKit.DependencyInjection;
 using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -34,6 +38,51 @@ public static class CacheKitAdapterExtensions
             provider.GetRequiredService<TimeProvider>()));
         Register<IDistributedCache, CacheKitDistributedCache>(builder);
         Register<IBufferDistributedCache, CacheKitDistributedCache>(builder);
+        return builder;
+    }
+
+    /// <summary>Registers the cache as <see cref="HybridCache"/>: the default cache without a key, a named one under its name as the key.</summary>
+    /// <param name="builder">The cache.</param>
+    /// <param name="configure">Sets defaults and limits. <see langword="null"/>: those of the cache.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller; a value that
+    /// cannot be copied goes to its caller, is logged, and is not cached. A key that holds a value of another type is a miss.</para>
+    /// <para>Serializers registered for this interface, <see cref="IHybridCacheSerializer{T}"/> and <see cref="IHybridCacheSerializerFactory"/>, with the
+    /// cache's name as the key or without one, write and copy the values of their types.</para>
+    /// </remarks>
+    public static CacheKitBuilder AsHybridCache(this CacheKitBuilder builder, Action<CacheKitHybridCacheOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var (services, name, optionsName) = (builder.Services, builder.Name, builder.OptionsName);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<CacheKitHybridCacheOptions>, HybridCacheOptionsValidator>());
+        var options = services.AddOptions<CacheKitHybridCacheOptions>(optionsName).ValidateOnStart();
+        if (configure is not null)
+        {
+            options.Configure(configure);
+        }
+
+        services.TryAddKeyedSingleton(name, static (provider, key) => new HybridSerializers(provider, (string)key!)); // registered under the name
+        services.AddOptions<CacheKitOptions>(optionsName).PostConfigure<IServiceProvider>((cache, provider) =>
+            cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name));
+        services.AddOptions<StoreRegistrations>(optionsName).PostConfigure<IOptionsMonitor<CacheKitHybridCacheOptions>>((stores, hybrid) =>
+        {
+            if (hybrid.Get(optionsName).MaximumPayloadBytes is { } maximum)
+            {
+                foreach (var store in stores.Stores)
+                {
+                    store.Options.MaximumEntryBytes = (int)Math.Min(store.Options.MaximumEntryBytes, Math.Max(maximum, CacheKitHybridCacheOptions.LeastPayloadBytes));
+                }
+            }
+        });
+        services.TryAddKeyedSingleton(name, (provider, key) => new CacheKitHybridCache(
+            CacheOf(provider, (string)key!), // as above
+            provider.GetRequiredService<IOptionsMonitor<CacheKitHybridCacheOptions>>().Get(optionsName),
+            provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName).DefaultEntryOptions,
+            provider.GetRequiredKeyedService<HybridSerializers>(key),
+            provider.GetService<ILoggerFactory>()?.CreateLogger("CacheKit.HybridCache") ?? NullLogger.Instance,
+            provider.GetRequiredService<TimeProvider>()));
+        Register<HybridCache, CacheKitHybridCache>(builder);
         return builder;
     }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using CacheKit.Stores;
 
 namespace CacheKit.Disk;
@@ -16,13 +15,11 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
     /// <summary>Whether a live entry has expired, by time or on request.</summary>
     internal bool IsExpired(in Record record) => IsExpiredByTime(record) || invalidations.AreExpiring(record);
 
-    /// <summary>A lookup of a live entry.</summary>
-    internal StoreLookup Found(long loadStamp, in Record record, ReadOnlyMemory<byte> payload, IMemoryOwner<byte>? owner = null) =>
-        StoreLookup.Found(loadStamp, record.Stamp, payload, ExpiryOf(record), new(record.RetainUntil, TimeSpan.Zero), owner) with { ExpiredAt = ExpiredAt(record) };
+    /// <summary>When a live entry has expired: before all time if that was on request, so that no clock that is set back revives it.</summary>
+    internal DateTimeOffset ExpiryOf(in Record record) =>
+        invalidations.AreExpiring(record) ? DateTimeOffset.MinValue : new(record.ExpiresAt, TimeSpan.Zero);
 
-    /// <summary>A lookup that says that the live entry is the one that is known.</summary>
-    internal StoreLookup NotModified(long loadStamp, in Record record) =>
-        StoreLookup.NotModified(loadStamp, record.Stamp, ExpiryOf(record), new(record.RetainUntil, TimeSpan.Zero)) with { ExpiredAt = ExpiredAt(record) };
+    internal static DateTimeOffset RetentionOf(in Record record) => new(record.RetainUntil, TimeSpan.Zero);
 
     /// <summary>Whether a write may take the place of the entry that is there.</summary>
     /// <param name="condition">The condition of the write.</param>
@@ -39,12 +36,6 @@ internal sealed class EntryJudge(Invalidations invalidations, TimeProvider clock
             _ => true,
         };
     }
-
-    private DateTimeOffset ExpiryOf(in Record record) =>
-        invalidations.AreExpiring(record) ? DateTimeOffset.MinValue : new(record.ExpiresAt, TimeSpan.Zero);
-
-    // One that was made to expire keeps since when, in place of until when.
-    private static DateTimeOffset? ExpiredAt(in Record record) => record.IsExpired ? new(record.ExpiresAt, TimeSpan.Zero) : null;
 
     private bool IsExpiredByTime(in Record record) => record.ExpiresAt != DateTimeOffset.MaxValue.UtcTicks && Now >= record.ExpiresAt;
 }

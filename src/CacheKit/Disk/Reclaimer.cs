@@ -37,11 +37,7 @@ internal sealed unsafe class Reclaimer(
             }
 
             var segment = Volatile.Read(ref index.Begin) / _segmentBytes;
-            if (!TryReclaim(segment, mayGoOn))
-            {
-                break;
-            }
-
+            Reclaim(segment, mayGoOn);
             settings.Hook?.Invoke(DiskStep.Reclaimed);
             log.DropBefore((segment + 1) * _segmentBytes);
         }
@@ -72,9 +68,7 @@ internal sealed unsafe class Reclaimer(
         return true;
     }
 
-    /// <summary>Goes through a segment.</summary>
-    /// <returns><see langword="false"/> if it was called off: what was not looked at yet stays.</returns>
-    private bool TryReclaim(long segment, Func<bool> mayGoOn)
+    private void Reclaim(long segment, Func<bool> mayGoOn)
     {
         var walk = new SegmentWalk(index, log, segment);
         var budget = _segmentBytes / 2;
@@ -87,7 +81,7 @@ internal sealed unsafe class Reclaimer(
                     CarryOnOrRemove(record, bytes, ref budget);
                     if (!mayGoOn())
                     {
-                        return false;
+                        return;
                     }
                 }
             }
@@ -100,8 +94,6 @@ internal sealed unsafe class Reclaimer(
         {
             walk.Dispose();
         }
-
-        return true;
     }
 
     private void CarryOnOrRemove(in Record record, Span<byte> bytes, ref long budget)

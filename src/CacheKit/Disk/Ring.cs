@@ -116,7 +116,7 @@ internal sealed unsafe class Ring
                 return new(StoreWriteOutcome.Overtaken, Volatile.Read(ref _index.Sequence));
             }
 
-            fields = fields with { ExpiresAt = fields.IsExpired ? fields.ExpiresAt : entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks };
+            fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks };
             var outcome = Store(hashed, tags, fields, entry.Payload.Span, condition, out var isLapped);
             if (outcome == Publication.Done && !(isLapped && mayRepeat && round < MostRounds))
             {
@@ -276,7 +276,7 @@ internal sealed unsafe class Ring
     private bool TryBegin(in HashedKey key, ReadOnlySpan<ulong> tags, StoreCondition condition, out RecordFields fields)
     {
         fields = default;
-        var (stamp, cover) = (condition.Stamp, condition.Stamp);
+        var (stamp, cover, isExpired) = (condition.Stamp, condition.Stamp, false);
         if (condition.Kind == StoreConditionKind.IfCurrent
             && (_index.Fences.IsLater(key.Hash, stamp) || _invalidations.AreCovering(tags, stamp)))
         {
@@ -299,7 +299,7 @@ internal sealed unsafe class Ring
                     // An invalidation of its tags may have drawn its stamp before this entry got its own, and not have reached the cells
                     // yet. So the new entry is covered by all that cover the one it is made from.
                     cover = occupant.Cover;
-                    fields = new() { Kind = RecordKind.Entry, IsExpired = occupant.IsExpired, ExpiresAt = occupant.ExpiresAt };
+                    isExpired = occupant.IsExpired;
                 }
             }
             finally
@@ -315,7 +315,7 @@ internal sealed unsafe class Ring
         }
 
         RaiseFence(key.Hash, stamp);
-        fields = fields with { Kind = RecordKind.Entry, Stamp = stamp, Cover = cover };
+        fields = new RecordFields { Kind = RecordKind.Entry, Stamp = stamp, Cover = cover, IsExpired = isExpired };
         return true;
     }
 
@@ -485,8 +485,8 @@ internal sealed unsafe class Ring
             }
 
             lookup = options.KnownStamp == record.Stamp
-                ? _judge.NotModified(loadStamp, record)
-                : _judge.Found(loadStamp, record, default);
+                ? StoreLookup.NotModified(loadStamp, record.Stamp, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record))
+                : StoreLookup.Found(loadStamp, record.Stamp, default, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record));
             return Finding.Found;
         }
         finally
@@ -525,7 +525,7 @@ internal sealed unsafe class Ring
             }
 
             isHandedOver = true;
-            lookup = _judge.Found(loadStamp, record, value, bytes);
+            lookup = StoreLookup.Found(loadStamp, record.Stamp, value, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record), bytes);
             return Finding.Found;
         }
         finally
@@ -565,7 +565,7 @@ internal sealed unsafe class Ring
             }
         }
 
-        lookup = _judge.Found(loadStamp, record, value, bytes);
+        lookup = StoreLookup.Found(loadStamp, record.Stamp, value, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record), bytes);
         return Finding.Found;
     }
 

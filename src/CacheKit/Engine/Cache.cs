@@ -102,7 +102,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         var found = _table.Find(key);
-        if (found is MemoryEntry<T> entry
+        if (found is not null && MemoryEntry<T>.IsClassOf(found)
+            && Unsafe.As<MemoryEntry<T>>(found) is var entry // just told
             && Volatile.Read(ref entry.FreshUntil) > _clock.Coarse
             && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
             && !cancellationToken.IsCancellationRequested)

@@ -155,7 +155,9 @@ internal sealed class EntryEdits(
             }
 
             var ended = new EndedEntries();
-            var created = isThere ? new MemoryEntry<long>(key, next) { Weight = entry!.Weight } : writer.Compose(key, next, settings); // as above
+            var created = !isThere ? writer.Compose(key, next, settings)
+                : entry!.Details is null ? new MemoryEntry<long>(key, next) { Weight = entry.Weight } // as above
+                : new DetailedEntry<long>(key, next) { Weight = entry.Weight };
             bool isTakenIn;
             lock (stripe.Lock)
             {

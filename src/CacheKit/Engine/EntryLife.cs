@@ -124,7 +124,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     internal void ObserveTime() => clock.Observe();
 
     /// <summary>Whether a stale or due entry is not to be made anew yet, because that failed a moment ago.</summary>
-    internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < Volatile.Read(ref details.RetryAt);
+    internal bool IsRetryDelayed(MemoryEntry entry) => entry.Details is { } details && clock.Now < details.RetryAt;
 
     /// <summary>The instant a time from now.</summary>
     internal long After(TimeSpan time) => CacheClock.Add(clock.Now, time.Ticks);
@@ -214,7 +214,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         {
             details.ExpiresAt = Math.Min(details.ExpiresAt, now);
             details.IsExpiredOnRequest = true;
-            Volatile.Write(ref details.RetryAt, long.MinValue); // the next caller makes it anew, whatever has failed before
+            details.RetryAt = long.MinValue; // the next caller makes it anew, whatever has failed before
             Volatile.Write(ref entry.FreshUntil, long.MinValue);
             return details.StaleForTicks > 0;
         }
@@ -270,8 +270,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <returns>Whether it is time to renew it in the stores as well.</returns>
     private bool Renew(MemoryEntry entry, EntryDetails details, long now)
     {
-        // Until the coarse clock has moved on, reads do not come here; what they would have added is added now.
-        var expiresAt = CacheClock.Add(now, CacheClock.Add(details.SlidingTicks, clock.CoarseLag));
+        // For a while reads do not come here; what they would have added is added now.
+        var expiresAt = CacheClock.Add(now, CacheClock.Add(details.SlidingTicks, details.SlidingLag(clock)));
         details.ExpiresAt = Math.Max(details.ExpiresAt, Math.Min(expiresAt, details.SlidingLimit));
         Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
         if (now < details.StoreRenewalAt)

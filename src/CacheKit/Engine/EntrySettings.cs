@@ -79,6 +79,10 @@ internal readonly struct EntrySettings
         }
     }
 
+    /// <summary>Whether the entry must be made with room for details.</summary>
+    internal bool NeedsDetails =>
+        Tags.Length > 0 || _staleFor > TimeSpan.Zero || _slidingExpiration > TimeSpan.Zero || _refreshAheadThreshold is not null || Tokens is { Count: > 0 };
+
     /// <summary>Gives an entry that is not published yet its times, tags and tokens.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="clock">The cache's clock.</param>
@@ -99,24 +103,22 @@ internal readonly struct EntrySettings
         var refreshAt = _refreshAheadThreshold is { } share && expiresAt != long.MaxValue
             ? CacheClock.Add(now, (long)(life * share))
             : long.MaxValue;
-        if (!hasStores && Tags.Length == 0 && staleFor == 0 && sliding == 0 && refreshAt == long.MaxValue && Tokens is null or { Count: 0 })
+        if (!hasStores && !NeedsDetails && entry.Details is null)
         {
             entry.FreshUntil = expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin;
             return;
         }
 
-        entry.Details = new EntryDetails
-        {
-            ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding)),
-            SlidingTicks = sliding,
-            SlidingLimit = expiresAt,
-            StaleForTicks = staleFor,
-            RefreshAt = refreshAt,
-            Tags = Tags,
-            Tokens = Tokens,
-            HasPolledTokens = Tokens is { Count: > 0 },
-            StoreRenewalAt = hasStores && sliding > 0 ? StoreRenewal.NextRenewal(now, sliding) : long.MaxValue,
-        };
-        entry.FreshUntil = entry.Details.FreshUntil(now, clock);
+        var details = entry.Details ??= new EntryDetails(); // a heavy entry has them already
+        details.ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding));
+        details.SlidingTicks = sliding;
+        details.SlidingLimit = expiresAt;
+        details.StaleForTicks = staleFor;
+        details.RefreshAt = refreshAt;
+        details.Tags = Tags;
+        details.Tokens = Tokens;
+        details.HasPolledTokens = Tokens is { Count: > 0 };
+        details.StoreRenewalAt = hasStores && sliding > 0 ? StoreRenewal.NextRenewal(now, sliding) : long.MaxValue;
+        entry.FreshUntil = details.FreshUntil(now, clock);
     }
 }

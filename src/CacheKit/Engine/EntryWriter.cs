@@ -14,7 +14,7 @@ internal sealed class EntryWriter(
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
     internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
     {
-        var entry = Hold(key, value, settings.Isolate, settings.Size);
+        var entry = Hold(key, value, settings.Isolate, settings.Size, hasStores || settings.NeedsDetails);
         settings.Apply(entry, clock, hasStores);
         if (!hasStores)
         {
@@ -27,7 +27,7 @@ internal sealed class EntryWriter(
     /// <summary>Makes an entry of what a store has given, with the times it has there.</summary>
     internal MemoryEntry Compose<T>(string key, T value, EntryDetails details, bool? isolate, long? size)
     {
-        var entry = Hold(key, value, isolate, size);
+        var entry = Hold(key, value, isolate, size, hasDetails: true);
         entry.Details = details;
         entry.FreshUntil = details.FreshUntil(clock.Now, clock);
         return entry;
@@ -135,13 +135,21 @@ internal sealed class EntryWriter(
             ref none);
     }
 
-    private MemoryEntry Hold<T>(string key, T value, bool? isolate, long? size)
+    private MemoryEntry Hold<T>(string key, T value, bool? isolate, long? size, bool hasDetails)
     {
-        MemoryEntry entry = isolation.Applies(value, isolate) ? isolation.Capture(key, value) : new MemoryEntry<T>(key, value);
+        MemoryEntry entry = isolation.Applies(value, isolate) ? isolation.Capture(key, value)
+            : hasDetails ? new DetailedEntry<T>(key, value)
+            : new MemoryEntry<T>(key, value);
         if (countsBytes)
         {
             // Nothing is free: what weighs nothing would not be bounded.
-            entry.Weight = Math.Max(1, size ?? SizeOf(key, entry, value));
+            var weight = Math.Max(1, size ?? SizeOf(key, entry, value));
+            if (MemoryEntry.IsLarge(weight) && entry is MemoryEntry<T> and not DetailedEntry<T>)
+            {
+                entry = new DetailedEntry<T>(key, value);
+            }
+
+            entry.Weight = weight;
         }
 
         return entry;

@@ -273,7 +273,7 @@ internal sealed class Flights
 
         internal void DetachAll(string key, InvalidationKind kind)
         {
-            while (_flights.TryGetValue(key, out var flight))
+            while (_flights.Count > 0 && _flights.TryGetValue(key, out var flight)) // counting is cheaper than hashing the key
             {
                 Detach(flight, kind);
             }

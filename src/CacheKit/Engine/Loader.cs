@@ -394,7 +394,7 @@ internal sealed class Loader
             // have gone, this failure says nothing about the next attempt.
             if (Flights.Land(stripe, flight) && kept?.Details is { } details && _tags.Check(details.Tags, flight.Stamp) == TagVerdict.Live)
             {
-                Volatile.Write(ref details.RetryAt, retryAt);
+                details.RetryAt = retryAt;
                 if (ReferenceEquals(kept, flight.StandIn) && _memory.Find(flight.Key) is null)
                 {
                     // A store has kept it: memory does until the next attempt, whatever else it keeps.

@@ -197,10 +197,10 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     void IStoreGuardListener.OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone)
     {
-        // A write that was given up and has ended all the same leaves no more than its stamp allows; what it was to remove is queued already.
-        if (TierOf(guard) is { Recovery.IsEmpty: false } tier)
+        // A store lets no write that was given up take effect after a newer one. Should one do so all the same, what it wrote is removed again.
+        if (operation == StoreOperation.Write && subject is string key && TierOf(guard) is { } tier)
         {
-            tier.Guard.RequestProbe();
+            tier.Recovery.AddInvalidation(key, InvalidationKind.Remove);
         }
     }
 

@@ -39,9 +39,9 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
     /// <summary>Whether an entry that the store has given must be treated as a miss.</summary>
     /// <param name="key">Its key.</param>
-    /// <param name="tags">Its tags.</param>
+    /// <param name="tags">Its tags; <see langword="null"/> if nobody here knows them: then any tag may be one of them.</param>
     /// <param name="deliveriesBefore"><see cref="Deliveries"/>, as of before the read.</param>
-    internal bool Covers(string key, IReadOnlyList<string> tags, long deliveriesBefore)
+    internal bool Covers(string key, IReadOnlyList<string>? tags, long deliveriesBefore)
     {
         // In this order: what is not pending any more was counted as delivered before.
         if (IsEmpty)
@@ -179,8 +179,13 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         _ => _keys,
     };
 
-    private bool CoversTags(IReadOnlyList<string> tags)
+    private bool CoversTags(IReadOnlyList<string>? tags)
     {
+        if (tags is null)
+        {
+            return _tags.Count + _tagSets.Count > 0;
+        }
+
         if (_tags.Count > 0)
         {
             foreach (var tag in tags)

@@ -195,8 +195,9 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <returns>The authority's stamp, 0 if it could not be told yet, and whether any store had an unexpired entry.</returns>
     internal async ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind)
     {
+        var wasFresh = kind == InvalidationKind.Expire && await LimitStaleTimeAsync(Far, key).ConfigureAwait(false);
         var far = await Far.InvalidateAsync(key, kind).ConfigureAwait(false);
-        var wasFresh = await InvalidateNearAsync(key, kind).ConfigureAwait(false);
+        wasFresh |= await InvalidateNearAsync(key, kind).ConfigureAwait(false);
         return new(far?.Stamp ?? 0, wasFresh || far is { WasFresh: true });
     }
 
@@ -206,11 +207,42 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var wasFresh = false;
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
+            var wasLimited = kind == InvalidationKind.Expire && await LimitStaleTimeAsync(tiers[i], key).ConfigureAwait(false);
             var done = await tiers[i].InvalidateAsync(key, kind).ConfigureAwait(false);
-            wasFresh |= done is { WasFresh: true } && tiers[i].TrustedSince == 0;
+            wasFresh |= (wasLimited || done is { WasFresh: true }) && tiers[i].TrustedSince == 0;
         }
 
         return wasFresh;
+    }
+
+    /// <summary>Ends an entry that is about to be expired on request, and has the store keep it for its stale time from now on: that only its bytes tell.</summary>
+    /// <returns>Whether there was an unexpired one.</returns>
+    private async ValueTask<bool> LimitStaleTimeAsync(StoreTier tier, string key)
+    {
+        var deliveries = tier.Recovery.Deliveries;
+        var answer = await tier.ReadAsync(key, default, default).ConfigureAwait(false);
+        if (!answer.TryGet(out var lookup))
+        {
+            return false;
+        }
+
+        using (lookup)
+        {
+            var now = time.UtcNow;
+            if (!lookup.IsFound || lookup.ExpiresAt <= now || !EntryCodec.TryParse(lookup.Payload, key, out var envelope)
+                || tier.Recovery.Covers(key, envelope.Tags, deliveries))
+            {
+                return false;
+            }
+
+            if (envelope.StaleFor > TimeSpan.Zero)
+            {
+                var end = StoreTime.Add(now, envelope.StaleFor.Ticks);
+                await tier.Guard.SetExpirationAsync(key, lookup.Stamp, now, end < lookup.RetainUntil ? end : lookup.RetainUntil, default).ConfigureAwait(false);
+            }
+
+            return true;
+        }
     }
 
     /// <summary>Removes or expires by tags everywhere.</summary>

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Text.Json;
 using CacheKit.Memory;
+using CacheKit.Serialization;
 
 namespace CacheKit.Engine;
 
@@ -14,12 +15,15 @@ internal sealed class ValueIsolation
     private readonly FrozenDictionary<Type, ValueCopier> _givenCopiers;
     private readonly ImmutableTypes _immutableTypes;
     private readonly Lazy<JsonSerializerOptions> _jsonOptions;
+    private readonly ISerializerSource? _serializers;
     private readonly ConcurrentDictionary<Type, ValueCopier> _copiers = new();
+    private readonly ConcurrentDictionary<Type, ValueCopier> _serializingCopiers = new();
 
     /// <param name="options">Read here and not kept; changing them later has no effect.</param>
     internal ValueIsolation(IsolationOptions options)
     {
         _isolateAll = options.IsolateAll;
+        _serializers = options.Serializers;
         _settings = options.Types.ToFrozenDictionary();
         _givenCopiers = options.Copiers.ToFrozenDictionary(copier => copier.Key, copier => (ValueCopier)new FunctionCopier(copier.Value));
         _immutableTypes = new(options.Types.Where(setting => !setting.Value).Select(setting => setting.Key));
@@ -66,6 +70,12 @@ internal sealed class ValueIsolation
             return new(key, copier.Capture(value), copier);
         }
 
+        if (_serializers?.Find<T>() is { } serializer)
+        {
+            copier = _serializingCopiers.GetOrAdd(typeof(T), static (_, found) => new SerializingCopier<T>(found), serializer);
+            return new(key, copier.Capture(value), copier);
+        }
+
         try
         {
             copier = _copiers.GetOrAdd(type, ChooseCopier);
@@ -75,7 +85,7 @@ internal sealed class ValueIsolation
         {
             // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
             var reason = exception is InvalidOperationException ? exception.Message : "It could not be written to JSON and read back; see the inner exception.";
-            throw new InvalidOperationException(
+            throw new UncopyableValueException(
                 $"A value of type {type} cannot be copied to isolate its callers. {reason} "
                 + $"Give a function with {nameof(IsolationOptions)}.{nameof(IsolationOptions.CopyWith)}, "
                 + $"declare with {nameof(IsolationOptions.Share)} that nobody changes such values, "

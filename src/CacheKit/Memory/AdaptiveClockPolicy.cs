@@ -69,7 +69,6 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     private readonly FrequencySketch _sketch = new(SketchCallsPerEntry);
     private readonly SampleBuffer _samples = new();
     private readonly List<MemoryEntry> _gathered = [];
-    private readonly Func<string, int>? _hash;
     private readonly CacheClock? _clock;
     private readonly Tuning[] _tunings;
     private GhostTable? _ghosts;
@@ -87,11 +86,9 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     /// <param name="maximumWeight">The bound, at least 1.</param>
     /// <param name="clock">Tells which entries are dead, so that the hand takes them first. If null, only their removal does.</param>
-    /// <param name="hash">The hash the sketch goes by, if the table's, which is another one in every process, is not wanted.</param>
     /// <param name="tunings">The tunings to choose from, if not the usual; the first is the one to start with.</param>
-    internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Func<string, int>? hash = null, Tuning[]? tunings = null)
+    internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Tuning[]? tunings = null)
     {
-        _hash = hash;
         _clock = clock;
         _tunings = tunings ?? MiniatureSimulations.Tunings;
         _tuning = _tunings[0];
@@ -114,7 +111,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     public void OnHit(MemoryEntry entry)
     {
         NoteHit(entry);
-        _samples.Offer(entry.PolicyHash);
+        _samples.Offer(entry.Hash);
     }
 
     public bool Admit(MemoryEntry entry, List<MemoryEntry> victims)
@@ -125,8 +122,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             return false;
         }
 
-        var hash = _hash is null ? KeyHash.Of(entry.Key) : (uint)_hash(entry.Key);
-        entry.PolicyHash = hash;
+        var hash = entry.Hash;
         entry.Frequency = 0;
         _sketch.Add(hash);
         var isGhost = _ghosts is not null && _ghosts.Take(hash);
@@ -184,7 +180,6 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
 
         var limit = Math.Max(_bound, Total);
-        entry.PolicyHash = old.PolicyHash;
         entry.Frequency = old.Frequency;
         NoteHit(entry); // who stores a key anew uses it
         queue.Replace(old, entry);
@@ -394,7 +389,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
                 return oldest;
             }
 
-            _sketch.Add(oldest.PolicyHash);
+            _sketch.Add(oldest.Hash);
             oldest.Frequency--;
             _main.MoveOldestToEnd();
         }
@@ -404,13 +399,13 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     private bool IsDead(MemoryEntry entry) => _clock is not null && entry.DeadAt is not long.MaxValue and var deadAt && deadAt <= _clock.Coarse;
 
-    private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : _sketch.Estimate(entry.PolicyHash) + entry.Frequency;
+    private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : _sketch.Estimate(entry.Hash) + entry.Frequency;
 
     private void TakeHits(MemoryEntry entry)
     {
         for (var hits = entry.Frequency; hits > 0; hits--)
         {
-            _sketch.Add(entry.PolicyHash);
+            _sketch.Add(entry.Hash);
         }
 
         entry.Frequency = 0;
@@ -441,7 +436,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         _ghosts ??= new GhostTable(ExpectedCount());
         foreach (var victim in victims)
         {
-            _ghosts.Put(victim.PolicyHash);
+            _ghosts.Put(victim.Hash);
         }
     }
 

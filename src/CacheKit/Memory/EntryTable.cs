@@ -6,38 +6,36 @@ using System.Runtime.InteropServices;
 namespace CacheKit.Memory;
 
 // The idea. A chained hash table whose nodes are the entries themselves: a hit costs the bucket, the entry and its key,
-// and an entry costs a bucket and two fields. Readers take no lock and write nothing.
+// and an entry costs a bucket and two fields. Readers take no lock and write nothing; there is one writer at a time.
+// The table is in 64 segments, by the low bits of the hash, each with an array of buckets of its own, which doubles when
+// it is full: so no insertion waits for more than a sixty-fourth of the entries to be moved.
 //
 // What holds.
-//  - A bucket belongs to one stripe at every size, since both are low bits of the hash. Links and hashes in a bucket
-//    change only under its stripe's lock; the array and the hash function only under the locks of all stripes. Holding
-//    any one of them therefore keeps the table from growing.
 //  - An entry is published once, complete, by one release write. One that has left is never put again and its Next is
 //    never touched: readers may stand on it, and go on from there into the living chain.
 //  - A found entry needs no proof: its key is its proof. It was there at some instant during the search.
 //  - Newcomers go to the head of a chain. A replacement takes the place of the old entry by one write; at the head it
 //    would be missed by a reader who is past the head already and finds the old one gone.
-//  - The table grows by relinking its entries, head of the old chain first, into chains of a new array. A new link then
+//  - A segment grows by relinking its entries, head of the old chain first, into chains of a new array. A new link then
 //    always leads to an entry relinked before, an old one to an entry relinked later, and release order makes whoever
 //    follows a new link see only new ones from there on. So readers always come to an end, but perhaps to the end of
-//    the wrong chain: a hit is served while the table grows, a miss must be validated.
-//  - A miss is true if, after the last read, no growth is under way and then the array is still the one the search began
+//    the wrong chain: a hit is served while the segment grows, a miss must be validated.
+//  - A miss is true if, after the last read, the segment is not growing and then its array is still the one the search began
 //    with. In that order: the other way round a growth could complete in between. Otherwise the search is repeated
-//    under the stripe's lock.
+//    under the lock that growth takes.
 //  - The hash can change once, from the rules' to the runtime's, if a newcomer has to pass suspiciously many entries:
-//    the same procedure as growth, with new hashes. From then on Find's first search fails, as it has the wrong hash,
-//    and its miss is never taken for true, as the condition stays other than none: the second search knows the hash.
-//    So hits do not pay for the possibility. Writers ask for the hash again once they have the lock.
-//  - Count is one shared number, so that it is exact at every instant; it lies apart from what readers load.
+//    the same procedure as growth, of all segments and with new hashes. From then on Find's first search fails, as it has
+//    the wrong hash, and its miss is never taken for true: the second search knows the hash. So hits do not pay for the
+//    possibility.
+//  - Count is one number, so that it is exact at every instant; it lies apart from what readers load.
 //
-// Scan goes through the buckets in order, and its position keeps the size of the array at the start of the round: one
-// bucket of that size is every size-th bucket of a larger array. Nothing moves between them when the table grows.
+// Scan goes through the segments and their buckets in order, and its position keeps the size that they have at the start of
+// the round: one bucket of that size is every size-th bucket of a larger array. Nothing moves between them when a segment
+// grows, and a round comes to its end however fast the table does.
+// It holds the lock of growth; other writes disturb it no more than they disturb a search.
 //
-// Lock order: the stripes in ascending order. Nothing is called under them, and growth begins after its insertion has
-// released its own.
-//
-// Cost: expected one or two entries passed for each search; growth O(entries), during which writers and misses wait.
-// Sources: the split of readers and striped writers is Lea's (java.util.concurrent.ConcurrentHashMap, 2004); moving
+// Cost: expected one or two entries passed for each search; growth O(entries / 64), during which misses in that segment wait.
+// Sources: readers without locks beside a writer are Lea's (java.util.concurrent.ConcurrentHashMap, 2004); moving
 // shared nodes under readers follows Triplett, McKenney and Walpole, Resizable, Scalable, Concurrent Hash Tables via
 // Relativistic Programming (USENIX ATC 2011), but validates misses instead of waiting for readers to leave.
 
@@ -49,42 +47,48 @@ internal sealed class EntryTable(int expectedCount = 0) : EntryTable<TableRules>
 internal abstract class EntryTable<TRules> : IEntryTable
     where TRules : struct, ITableRules
 {
-    private const int FewestBuckets = 64;
+    internal const int Segments = 1 << SegmentBits;
+
+    private const int SegmentBits = 6;
 
     /// <summary>A cache with a huge bound may never fill: what it is given at once is half a megabyte.</summary>
     private const int MostBucketsAtOnce = 1 << 16;
 
-    /// <summary>So that a scan's position, up to twice as large, leaves room for a mark.</summary>
-    private const int MostBuckets = 1 << 29;
+    private const int MostBuckets = 1 << (30 - SegmentBits);
 
-    private const int RehashedPosition = 1 << 30;
+    private const int None = -1;
+    private const int All = Segments;
 
-    private MemoryEntry?[] _buckets;
-    private volatile Condition _condition;
-    private readonly Stripes _stripes = new(most: FewestBuckets);
+    private readonly MemoryEntry?[][] _segments = new MemoryEntry?[Segments][];
+    private readonly int[] _counts = new int[Segments];
+    private readonly Lock _growth = new();
 
-    private protected EntryTable(int expectedCount) =>
-        _buckets = new MemoryEntry?[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expectedCount, FewestBuckets, MostBucketsAtOnce))];
+    /// <summary>The segment that is growing, <see cref="All"/> while they are rehashed, else <see cref="None"/>.</summary>
+    private volatile int _moving = None;
+    private volatile bool _isRehashed;
+    private PaddedCount _count;
 
-    [Flags]
-    private enum Condition : byte
+    private protected EntryTable(int expectedCount)
     {
-        None = 0,
-        Moving = 1,
-        Rehashed = 2,
+        var buckets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expectedCount, Segments, MostBucketsAtOnce));
+        for (var segment = 0; segment < Segments; segment++)
+        {
+            _segments[segment] = new MemoryEntry?[buckets / Segments];
+        }
     }
 
-    public int Count => Volatile.Read(ref _stripes.EntryCount);
+    public int Count => Volatile.Read(ref _count.Value);
 
-    internal int BucketCount => Volatile.Read(ref _buckets).Length;
+    internal int BucketCount => _segments.Sum(static buckets => buckets.Length);
 
     /// <summary>Whether the hash of the rules was given up for the runtime's.</summary>
-    internal bool IsRehashed => (_condition & Condition.Rehashed) != 0;
+    internal bool IsRehashed => _isRehashed;
 
     public MemoryEntry? Find(string key)
     {
         var hash = TRules.Hash(key);
-        var buckets = Volatile.Read(ref _buckets);
+        ref var segment = ref SegmentOf(hash);
+        var buckets = Volatile.Read(ref segment);
         if (Search(buckets, hash, key) is { } entry)
         {
             return entry;
@@ -92,144 +96,160 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
         // The hashes were read without order; they too must be older than what proves the miss.
         Volatile.ReadBarrier();
-        return !TRules.ValidatesMisses || (_condition == Condition.None && ReferenceEquals(Volatile.Read(ref _buckets), buckets))
+        return !TRules.ValidatesMisses || (!IsMoving(hash) && !_isRehashed && ReferenceEquals(Volatile.Read(ref segment), buckets))
             ? null
             : FindAgain(key);
     }
 
-    public MemoryEntry? Put(MemoryEntry entry)
+    public MemoryEntry? Prepare(MemoryEntry entry)
     {
-        Debug.Assert(!entry.HasLeft, "An entry that has left must not come back: readers may still stand on it.");
         while (true)
         {
-            var isRehashed = IsRehashed;
-            var hash = Hash(entry.Key, isRehashed);
-            MemoryEntry?[] buckets;
-            int count;
+            var hash = entry.Hash = Hash(entry.Key, _isRehashed);
             var passed = 0;
-            lock (_stripes.Of(hash))
+            var other = BucketOf(SegmentOf(hash), hash);
+            while (other is not null && !(other.Hash == hash && AreEqual(other.Key, entry.Key)))
             {
-                if (IsRehashed != isRehashed)
-                {
-                    continue;
-                }
-
-                buckets = _buckets;
-                ref var head = ref BucketOf(buckets, hash);
-                ref var link = ref head;
-                while (link is { } other)
-                {
-                    if (other.Hash == hash && AreEqual(other.Key, entry.Key))
-                    {
-                        entry.Hash = hash;
-                        Replace(ref head, ref link, other, entry);
-                        other.HasLeft = true;
-                        return other;
-                    }
-
-                    passed++;
-                    link = ref other.Next;
-                }
-
-                entry.Hash = hash;
-                entry.Next = head;
-                Volatile.Write(ref head, entry);
-                count = Interlocked.Increment(ref _stripes.EntryCount);
+                passed++;
+                other = other.Next;
             }
 
-            if (count > buckets.Length)
+            if (other is not null || passed <= TRules.LongestWalk || _isRehashed || !TryRehash())
             {
-                Grow(buckets);
+                return other;
             }
-            else if (passed > TRules.LongestWalk && !isRehashed)
-            {
-                Rehash();
-            }
-
-            return null;
         }
+    }
+
+    public void Add(MemoryEntry entry)
+    {
+        Debug.Assert(!entry.HasLeft, "An entry that has left must not come back: readers may still stand on it.");
+        var hash = entry.Hash;
+        var buckets = SegmentOf(hash);
+        ref var head = ref BucketOf(buckets, hash);
+        entry.Next = head;
+        Volatile.Write(ref head, entry);
+        Volatile.Write(ref _count.Value, _count.Value + 1);
+
+        // By a quarter more than buckets: with as many, segments that chance has filled a little sooner would double for nothing.
+        if (++_counts[hash & (Segments - 1)] is var count && count > buckets.Length + (buckets.Length / 4))
+        {
+            Grow((int)(hash & (Segments - 1)));
+        }
+    }
+
+    public void Replace(MemoryEntry old, MemoryEntry entry)
+    {
+        Debug.Assert(!entry.HasLeft, "An entry that has left must not come back: readers may still stand on it.");
+        ref var head = ref BucketOf(SegmentOf(entry.Hash), entry.Hash);
+        ref var link = ref head;
+        while (!ReferenceEquals(link, old))
+        {
+            link = ref link!.Next; // the old entry is in this chain
+        }
+
+        if (TRules.ReplacesInPlace)
+        {
+            entry.Next = old.Next;
+            Volatile.Write(ref link, entry);
+        }
+        else
+        {
+            var isHead = ReferenceEquals(head, old);
+            entry.Next = head;
+            Volatile.Write(ref head, entry);
+            Volatile.Write(ref isHead ? ref entry.Next : ref link, old.Next);
+        }
+
+        old.HasLeft = true;
     }
 
     public bool Remove(MemoryEntry entry)
     {
-        while (true)
+        var hash = entry.Hash;
+        ref var link = ref BucketOf(SegmentOf(hash), hash);
+        while (link is { } other)
         {
-            var hash = Volatile.Read(ref entry.Hash);
-            lock (_stripes.Of(hash))
+            if (ReferenceEquals(other, entry))
             {
-                if (entry.Hash != hash)
-                {
-                    continue; // the table was rehashed meanwhile
-                }
-
-                ref var link = ref BucketOf(_buckets, hash);
-                while (link is { } other)
-                {
-                    if (ReferenceEquals(other, entry))
-                    {
-                        Volatile.Write(ref link, entry.Next);
-                        entry.HasLeft = true;
-                        Interlocked.Decrement(ref _stripes.EntryCount);
-                        return true;
-                    }
-
-                    link = ref other.Next;
-                }
-
-                return false;
+                Volatile.Write(ref link, entry.Next);
+                entry.HasLeft = true;
+                _counts[hash & (Segments - 1)]--;
+                Volatile.Write(ref _count.Value, _count.Value - 1);
+                return true;
             }
+
+            link = ref other.Next;
         }
+
+        return false;
     }
 
-    public void Scan(ref int position, int count, List<MemoryEntry> visited)
+    public void Scan(ref long position, int count, List<MemoryEntry> visited)
     {
-        // Any stripe's lock keeps the table from growing; writers to the other stripes disturb a walk no more than they
-        // disturb readers.
-        lock (_stripes.Of(0))
+        lock (_growth)
         {
-            var buckets = _buckets;
-            var mark = IsRehashed ? RehashedPosition : 0;
-            var isBegun = position != 0 && (position & RehashedPosition) == mark; // else all have moved: begin again
-            var unmarked = position & ~RehashedPosition;
-            var size = isBegun ? 1 << BitOperations.Log2((uint)unmarked) : buckets.Length;
-            var index = isBegun ? unmarked - size : 0;
+            var at = new ScanPosition(position);
+            if (at.IsRehashed != _isRehashed)
+            {
+                at = new ScanPosition { IsRehashed = _isRehashed }; // all have moved: begin again
+            }
+
+            at.Most = at.Most == 0 ? _segments[0].Length : at.Most;
 
             // Empty buckets are work too.
             var most = Math.Max(1, visited.Count + (long)count);
-            var last = Math.Min(size, index + (16L * Math.Max(1, count)));
-            for (; index < last && visited.Count < most; index++)
+            var buckets = 16L * Math.Max(1, count);
+            while (at.Segment < Segments && visited.Count < most && buckets > 0)
             {
-                for (var bucket = index; bucket < buckets.Length; bucket += size)
+                var segment = _segments[at.Segment];
+                at.Size = at.Size == 0 ? Math.Min(segment.Length, at.Most) : at.Size;
+                for (; at.Index < at.Size && visited.Count < most && buckets > 0; at.Index++, buckets--)
                 {
-                    for (var entry = Volatile.Read(ref buckets[bucket]); entry is not null; entry = Volatile.Read(ref entry.Next))
+                    for (var bucket = at.Index; bucket < segment.Length; bucket += at.Size)
                     {
-                        visited.Add(entry);
+                        for (var entry = Volatile.Read(ref segment[bucket]); entry is not null; entry = Volatile.Read(ref entry.Next))
+                        {
+                            visited.Add(entry);
+                        }
                     }
+                }
+
+                if (at.Index == at.Size)
+                {
+                    at = new ScanPosition { IsRehashed = at.IsRehashed, Most = at.Most, Segment = at.Segment + 1 };
                 }
             }
 
-            position = index == size ? 0 : mark | size | index;
+            position = at.Segment == Segments ? 0 : at.ToInt64();
         }
     }
 
     public void Verify()
     {
-        Check(_stripes.AreFree(), "A stripe's lock was never released.");
-
-        var buckets = _buckets;
-        Check((_condition & Condition.Moving) == 0, "The table still takes itself to be growing.");
-        Check(BitOperations.IsPow2(buckets.Length) && buckets.Length >= _stripes.Count, "A bucket belongs to no single stripe.");
-        Check(Count <= buckets.Length || buckets.Length == MostBuckets, "The table did not grow.");
+        Check(_growth.TryEnter(TimeSpan.FromSeconds(10)), "The lock of growth was never released.");
+        _growth.Exit();
+        Check(_moving == None, "The table still takes itself to be growing.");
         var keys = new HashSet<string>(StringComparer.Ordinal);
-        for (var index = 0; index < buckets.Length; index++)
+        for (var number = 0; number < Segments; number++)
         {
-            for (var entry = buckets[index]; entry is not null; entry = entry.Next)
+            var buckets = _segments[number];
+            Check(BitOperations.IsPow2(buckets.Length), "A segment's size is no power of two.");
+            Check(_counts[number] <= buckets.Length + (buckets.Length / 4) || buckets.Length == MostBuckets, "A segment did not grow.");
+            var before = keys.Count;
+            for (var index = 0; index < buckets.Length; index++)
             {
-                Check(keys.Add(entry.Key), "A key is there twice, or a chain is a ring.");
-                Check(entry.Hash == Hash(entry.Key, IsRehashed), "An entry's hash is not its key's.");
-                Check((int)(entry.Hash & (uint)(buckets.Length - 1)) == index, "An entry is in a bucket that is not its own.");
-                Check(!entry.HasLeft, "An entry that has left is still there.");
+                for (var entry = buckets[index]; entry is not null; entry = entry.Next)
+                {
+                    Check(keys.Add(entry.Key), "A key is there twice, or a chain is a ring.");
+                    Check(entry.Hash == Hash(entry.Key, _isRehashed), "An entry's hash is not its key's.");
+                    Check((int)(entry.Hash & (Segments - 1)) == number, "An entry is in a segment that is not its own.");
+                    Check((int)(entry.Hash >> SegmentBits & (uint)(buckets.Length - 1)) == index, "An entry is in a bucket that is not its own.");
+                    Check(!entry.HasLeft, "An entry that has left is still there.");
+                }
             }
+
+            Check(keys.Count - before == _counts[number], $"A segment holds {keys.Count - before} entries but counts {_counts[number]}.");
         }
 
         Check(keys.Count == Count, $"The table holds {keys.Count} entries but counts {Count}.");
@@ -247,10 +267,14 @@ internal abstract class EntryTable<TRules> : IEntryTable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static uint Hash(string key, bool isRehashed) => isRehashed ? (uint)key.GetHashCode() : TRules.Hash(key);
 
-    /// <summary>No check of bounds, as the index is masked; and none of the array's type, whose elements are not sealed.</summary>
+    // No check of bounds, as the index is masked; and none of the array's type.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref MemoryEntry?[] SegmentOf(uint hash) =>
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_segments), (nint)(hash & (Segments - 1)));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref MemoryEntry? BucketOf(MemoryEntry?[] buckets, uint hash) =>
-        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(buckets), (nint)(hash & (uint)(buckets.Length - 1)));
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(buckets), (nint)(hash >> SegmentBits & (uint)(buckets.Length - 1)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static MemoryEntry? Search(MemoryEntry?[] buckets, uint hash, string key)
@@ -268,120 +292,174 @@ internal abstract class EntryTable<TRules> : IEntryTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool AreEqual(string a, string b) => a.AsSpan().SequenceEqual(b);
 
-    private static void Replace(ref MemoryEntry? head, ref MemoryEntry? link, MemoryEntry old, MemoryEntry entry)
-    {
-        if (TRules.ReplacesInPlace)
-        {
-            entry.Next = old.Next;
-            Volatile.Write(ref link, entry);
-            return;
-        }
+    private bool IsMoving(uint hash) => _moving is var moving && moving != None && (moving == All || moving == (int)(hash & (Segments - 1)));
 
-        var isHead = ReferenceEquals(head, old);
-        entry.Next = head;
-        Volatile.Write(ref head, entry);
-        Volatile.Write(ref isHead ? ref entry.Next : ref link, old.Next);
-    }
-
-    /// <summary>The search for a key not found at once, while or after the table grew, or after it was rehashed.</summary>
+    /// <summary>The search for a key not found at once, while or after its segment grew, or after the table was rehashed.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private MemoryEntry? FindAgain(string key)
     {
         while (true)
         {
-            var isRehashed = IsRehashed;
+            var isRehashed = _isRehashed;
             var hash = Hash(key, isRehashed);
             if (isRehashed)
             {
-                var buckets = Volatile.Read(ref _buckets);
+                var buckets = Volatile.Read(ref SegmentOf(hash));
                 if (Search(buckets, hash, key) is { } entry)
                 {
                     return entry;
                 }
 
                 Volatile.ReadBarrier();
-                if ((_condition & Condition.Moving) == 0 && ReferenceEquals(Volatile.Read(ref _buckets), buckets))
+                if (!IsMoving(hash) && ReferenceEquals(Volatile.Read(ref SegmentOf(hash)), buckets))
                 {
                     return null;
                 }
             }
 
-            lock (_stripes.Of(hash))
+            lock (_growth)
             {
-                if (IsRehashed == isRehashed)
+                if (_isRehashed == isRehashed)
                 {
-                    return Search(_buckets, hash, key);
+                    return Search(SegmentOf(hash), hash, key);
                 }
             }
         }
     }
 
-    private void Grow(MemoryEntry?[] seen)
+    private void Grow(int number)
     {
-        _stripes.EnterAll();
+        var old = _segments[number];
+        if (old.Length == MostBuckets)
+        {
+            return;
+        }
+
+        MemoryEntry?[] buckets;
         try
         {
-            if (ReferenceEquals(_buckets, seen) && seen.Length < MostBuckets)
-            {
-                MoveTo(new MemoryEntry?[2 * seen.Length], isRehash: false);
-            }
+            buckets = new MemoryEntry?[2 * old.Length];
         }
         catch (OutOfMemoryException)
         {
-            // The entry is in; longer chains are slower but not wrong.
+            return; // the entry is in; longer chains are slower but not wrong
         }
-        finally
-        {
-            _stripes.ExitAll();
-        }
-    }
 
-    private void Rehash()
-    {
-        _stripes.EnterAll();
-        try
+        lock (_growth)
         {
-            if (!IsRehashed)
+            _moving = number;
+
+            // Every write that a reader could notice is a release, and so comes after the one above.
+            foreach (var head in old)
             {
-                MoveTo(new MemoryEntry?[_buckets.Length], isRehash: true);
-            }
-        }
-        catch (OutOfMemoryException)
-        {
-            // As above; the next long walk tries again.
-        }
-        finally
-        {
-            _stripes.ExitAll();
-        }
-    }
-
-    /// <summary>Relinks all entries into a new array. The caller holds all stripes.</summary>
-    private void MoveTo(MemoryEntry?[] buckets, bool isRehash)
-    {
-        var condition = _condition;
-        _condition = condition | Condition.Moving;
-
-        // Every write that a reader could notice is a release, and so comes after the one above.
-        foreach (var head in _buckets)
-        {
-            var entry = head;
-            while (entry is not null)
-            {
-                var next = entry.Next;
-                if (isRehash)
+                for (var entry = head; entry is not null;)
                 {
-                    Volatile.Write(ref entry.Hash, Hash(entry.Key, isRehashed: true));
+                    entry = MoveTo(buckets, entry);
                 }
+            }
 
-                ref var newHead = ref BucketOf(buckets, entry.Hash);
-                Volatile.Write(ref entry.Next, newHead);
-                newHead = entry;
-                entry = next;
+            Volatile.Write(ref _segments[number], buckets);
+            _moving = None;
+        }
+    }
+
+    /// <summary>Gives every entry the runtime's hash and the place that goes with it.</summary>
+    private bool TryRehash()
+    {
+        var segments = new MemoryEntry?[Segments][];
+        try
+        {
+            // Where the entries will come to lie, nobody knows; there is room for all as if they spread evenly.
+            var size = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(Count / Segments, BucketCount / Segments));
+            for (var number = 0; number < Segments; number++)
+            {
+                segments[number] = new MemoryEntry?[size];
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            return false; // as above; the next long walk tries again
+        }
+
+        lock (_growth)
+        {
+            _moving = All;
+            Array.Clear(_counts);
+            foreach (var old in _segments)
+            {
+                foreach (var head in old)
+                {
+                    for (var entry = head; entry is not null;)
+                    {
+                        var hash = Hash(entry.Key, isRehashed: true);
+                        Volatile.Write(ref entry.Hash, hash);
+                        _counts[hash & (Segments - 1)]++;
+                        entry = MoveTo(segments[hash & (Segments - 1)], entry);
+                    }
+                }
+            }
+
+            // Before the arrays: who finds a new one must know that its hash is another.
+            _isRehashed = true;
+            for (var number = 0; number < Segments; number++)
+            {
+                Volatile.Write(ref _segments[number], segments[number]);
+            }
+
+            _moving = None;
+        }
+
+        for (var number = 0; number < Segments; number++)
+        {
+            while (_counts[number] > _segments[number].Length + (_segments[number].Length / 4) && _segments[number].Length < MostBuckets)
+            {
+                Grow(number);
             }
         }
 
-        Volatile.Write(ref _buckets, buckets);
-        _condition = isRehash ? Condition.Rehashed : condition;
+        return true;
+    }
+
+    /// <summary>Links an entry into a bucket of a new array; gives the one that came after it in the old chain.</summary>
+    private static MemoryEntry? MoveTo(MemoryEntry?[] buckets, MemoryEntry entry)
+    {
+        var next = entry.Next;
+        ref var head = ref BucketOf(buckets, entry.Hash);
+        Volatile.Write(ref entry.Next, head);
+        head = entry;
+        return next;
+    }
+
+    /// <summary>Where a scan stands.</summary>
+    private struct ScanPosition
+    {
+        private const int SegmentShift = 32;
+        private const int MostShift = 40;
+        private const int RehashedShift = 48;
+
+        internal bool IsRehashed;
+
+        /// <summary>The size of a segment when the round began; 0 if it has not. A power of two, as is <see cref="Size"/>.</summary>
+        internal int Most;
+        internal int Segment;
+
+        /// <summary>As how large the segment is gone through; 0 if it was not begun.</summary>
+        internal int Size;
+
+        /// <summary>The next bucket.</summary>
+        internal int Index;
+
+        internal ScanPosition(long position)
+        {
+            IsRehashed = position >> RehashedShift != 0;
+            Most = position == 0 ? 0 : 1 << (int)(position >> MostShift & 0x1F);
+            Segment = (int)(position >> SegmentShift & 0xFF);
+            var low = (int)position;
+            Size = low == 0 ? 0 : 1 << BitOperations.Log2((uint)low);
+            Index = low - Size;
+        }
+
+        internal readonly long ToInt64() =>
+            (IsRehashed ? 1L << RehashedShift : 0) | (long)BitOperations.Log2((uint)Most) << MostShift | (long)Segment << SegmentShift | (uint)(Size + Index);
     }
 }

@@ -1,17 +1,22 @@
 namespace CacheKit.Memory;
 
-/// <summary>Finds entries by key. Readers take no lock; writers may be many.</summary>
+/// <summary>Finds entries by key. Readers may be many and take no lock; of all other members one is called at a time, which the caller sees to.</summary>
 internal interface IEntryTable
 {
-    /// <summary>How many entries there are.</summary>
+    /// <summary>How many entries there are. For readers.</summary>
     int Count { get; }
 
-    /// <summary>The entry under a key. A key that is there throughout is always found, also while the table grows.</summary>
+    /// <summary>The entry under a key. A key that is there throughout is always found, also while the table grows. For readers.</summary>
     MemoryEntry? Find(string key);
 
-    /// <summary>Publishes an entry, in place of the one under its key if there is one.</summary>
-    /// <returns>The entry it replaced, whose <see cref="MemoryEntry.HasLeft"/> is now set.</returns>
-    MemoryEntry? Put(MemoryEntry entry);
+    /// <summary>Gives an entry that is to be put the hash it goes by, and finds the one under its key that it would replace.</summary>
+    MemoryEntry? Prepare(MemoryEntry entry);
+
+    /// <summary>Publishes a prepared entry under a key that is not there.</summary>
+    void Add(MemoryEntry entry);
+
+    /// <summary>Publishes a prepared entry in place of the one that is there, whose <see cref="MemoryEntry.HasLeft"/> is now set.</summary>
+    void Replace(MemoryEntry old, MemoryEntry entry);
 
     /// <summary>Takes this very entry out, not another under the same key.</summary>
     /// <returns><see langword="true"/> to exactly one caller, who alone does the accounting.</returns>
@@ -19,9 +24,9 @@ internal interface IEntryTable
 
     /// <summary>
     /// Visits about <paramref name="count"/> entries from where <paramref name="position"/> stands, and moves it on;
-    /// it is 0 again after the last. Entries that are there throughout a whole round are visited at least once.
+    /// it is 0 again after the last. Entries that are there throughout a whole round are visited at least once. For readers.
     /// </summary>
-    void Scan(ref int position, int count, List<MemoryEntry> visited);
+    void Scan(ref long position, int count, List<MemoryEntry> visited);
 
     /// <summary>Throws if the table contradicts itself. For tests, while nobody writes.</summary>
     void Verify();

@@ -15,7 +15,7 @@ internal interface IEvictionPolicy
     void OnHit(MemoryEntry entry);
 
     /// <summary>Makes room for an entry and takes it in, so that <see cref="Weight"/> never exceeds the bound.</summary>
-    /// <param name="entry">The newcomer, not yet in the table.</param>
+    /// <param name="entry">The newcomer, not yet in the table, but with its hash.</param>
     /// <param name="victims">Receives the entries that have to leave for it; the policy has forgotten them already.</param>
     /// <returns><see langword="false"/> if the newcomer itself is refused: it weighs more than the whole bound, or less is gained than lost.</returns>
     bool Admit(MemoryEntry entry, List<MemoryEntry> victims);

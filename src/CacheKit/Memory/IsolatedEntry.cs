@@ -4,12 +4,14 @@ namespace CacheKit.Memory;
 internal abstract class IsolatedEntry : MemoryEntry
 {
     private protected IsolatedEntry(string key)
-        : base(key)
+        : base(key, canHaveDetails: true)
     {
     }
 
     /// <summary>The copy for a caller who asks for another type than was stored.</summary>
     internal abstract object CopyAsObject();
+
+    private protected sealed override EntryDetails? DetailsHeld { get; set; }
 }
 
 /// <summary>An isolated entry whose value was stored as <typeparamref name="T"/>. Never of <see langword="null"/>, which needs no copy.</summary>

@@ -7,7 +7,7 @@ namespace CacheKit.Memory;
 /// <para>Readers go to the table alone and take no lock. Every change holds the eviction lock, so that count and
 /// weight are within the bound at every instant, as seen from anywhere: victims leave the table before the newcomer
 /// enters it.</para>
-/// <para>Lock order: the engine's lock of a key → the eviction lock → the table's own. Nothing is called back under them;
+/// <para>Lock order: the engine's lock of a key → the eviction lock → the table's, of its growth. Nothing is called back under them;
 /// what has left is handed out in <see cref="EndedEntries"/>.</para>
 /// </remarks>
 internal sealed class MemoryTier : IDisposable
@@ -30,7 +30,7 @@ internal sealed class MemoryTier : IDisposable
     private readonly Lock _evictionLock = new();
     private readonly List<MemoryEntry> _victims = [];
     private readonly List<MemoryEntry> _visited = new(Slice);
-    private int _scanned;
+    private long _scanned;
     private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
     private bool _isShrunk;
@@ -86,22 +86,26 @@ internal sealed class MemoryTier : IDisposable
     {
         lock (_evictionLock)
         {
-            var old = _table.Find(entry.Key);
+            var old = _table.Prepare(entry);
             _victims.Clear();
             var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
             TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
-            if (isAdmitted)
+            if (old is null)
             {
-                old = _table.Put(entry);
+                if (isAdmitted)
+                {
+                    _table.Add(entry);
+                }
             }
-            else if (old is not null)
+            else if (isAdmitted)
+            {
+                _table.Replace(old, entry);
+                ended.Add(old, CacheEntryEndReason.Replaced);
+            }
+            else
             {
                 _table.Remove(old);
-            }
-
-            if (old is not null)
-            {
-                ended.Add(old, isAdmitted ? CacheEntryEndReason.Replaced : CacheEntryEndReason.Removed);
+                ended.Add(old, CacheEntryEndReason.Removed);
             }
 
             return isAdmitted;
@@ -129,7 +133,7 @@ internal sealed class MemoryTier : IDisposable
     /// <remarks>Entries that are there throughout are all visited; those that come meanwhile may be.</remarks>
     internal void Sweep(Func<MemoryEntry, CacheEntryEndReason?> reasonToEnd, ref EndedEntries ended)
     {
-        var position = 0;
+        var position = 0L;
         var visited = new List<MemoryEntry>(Slice);
         do
         {
@@ -184,7 +188,7 @@ internal sealed class MemoryTier : IDisposable
     internal void Verify()
     {
         var entries = new List<MemoryEntry>();
-        var position = 0;
+        var position = 0L;
         do
         {
             _table.Scan(ref position, int.MaxValue, entries);

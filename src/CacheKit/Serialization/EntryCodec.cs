@@ -60,13 +60,10 @@ internal sealed class EntryCodec
                 throw Failure(value, exception);
             }
 
-            var payloadAt = WriteHeader(entry, key, declared, content, format, encryption, metadata);
-            if (encryption is not null)
-            {
-                entry.GetSpan(EnvelopeCipher.PrefixLength);
-                entry.Advance(EnvelopeCipher.PrefixLength);
-            }
-
+            var payloadAt = WriteHeader(
+                entry, key, declared.NameBytes, ReferenceEquals(content, declared) ? default : content.NameBytes, format is null ? default : format.SerializerName,
+                format?.Fingerprint ?? 0, encryption, metadata);
+            LeaveRoom(entry, encryption is null ? 0 : EnvelopeCipher.PrefixLength);
             var plainAt = entry.Length;
             var form = PayloadForm.None;
             if (value is not null)
@@ -93,11 +90,57 @@ internal sealed class EntryCodec
             if (encryption is not null)
             {
                 flags |= EnvelopeFlags.Encrypted;
-                entry.GetSpan(DerivedKey.TagLength);
-                entry.Advance(DerivedKey.TagLength);
+                LeaveRoom(entry, DerivedKey.TagLength);
             }
 
             Seal(entry, payloadAt, flags, form, plainLength, encryption, metadata.Stamp);
+            return entry;
+        }
+        catch
+        {
+            entry.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the envelope of the same value with other metadata, without reading the value: its type need not be known here.</summary>
+    /// <param name="envelope">The envelope to take the value from.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="metadata">What belongs to the entry from now on.</param>
+    /// <returns>The bytes, to be disposed; <see langword="null"/> if the value cannot be decrypted.</returns>
+    internal EncodedEntry? Rewrite(in Envelope envelope, string key, in EntryMetadata metadata)
+    {
+        if (envelope.IsEncrypted != (_keys is not null))
+        {
+            return null;
+        }
+
+        var encryption = _keys?.Current;
+        var payload = envelope.Payload.Span;
+        var entry = new EncodedEntry(Layout.HeaderLength + (2 * key.Length) + 512 + payload.Length, isSecret: encryption is not null);
+        try
+        {
+            var payloadAt = WriteHeader(
+                entry, key, envelope.TypeNameBytes, envelope.ContentTypeNameBytes, envelope.SerializerName, envelope.Fingerprint, encryption, metadata);
+            if (_keys is null)
+            {
+                entry.Write(payload);
+            }
+            else
+            {
+                LeaveRoom(entry, EnvelopeCipher.PrefixLength);
+                var length = payload.Length - EnvelopeCipher.Overhead;
+                if (!EnvelopeCipher.TryDecrypt(_keys, envelope, entry.GetSpan(length)[..length]))
+                {
+                    entry.Dispose();
+                    return null;
+                }
+
+                entry.Advance(length);
+                LeaveRoom(entry, DerivedKey.TagLength);
+            }
+
+            Seal(entry, payloadAt, envelope.Flags, envelope.Form, envelope.PlainLength, encryption, metadata.Stamp);
             return entry;
         }
         catch
@@ -208,7 +251,12 @@ internal sealed class EntryCodec
         var type = value?.GetType() ?? typeof(T);
 
         // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
-        var reason = exception is InvalidOperationException or NotSupportedException ? exception.Message : $"The serializer has thrown a {exception.GetType()}; see the inner exception.";
+        var reason = exception switch
+        {
+            JsonLossException => exception.Message,
+            NotSupportedException => exception.Message.Split(" Path: ")[0],
+            _ => $"The serializer has thrown a {exception.GetType()}; see the inner exception.",
+        };
         return new(
             type,
             $"A value of type {type} cannot be written for a store. {reason} Give a serializer for the type with {nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}, "
@@ -216,10 +264,18 @@ internal sealed class EntryCodec
             exception);
     }
 
+    /// <summary>Leaves bytes to be filled in later.</summary>
+    private static void LeaveRoom(EncodedEntry entry, int length)
+    {
+        entry.GetSpan(length);
+        entry.Advance(length);
+    }
+
     /// <summary>Writes all of the header that is known before the payload.</summary>
     /// <returns>Where the payload begins.</returns>
     private static int WriteHeader(
-        EncodedEntry entry, string key, TypeCodec declared, TypeCodec content, ValueFormat? format, EncryptionKey? encryption, in EntryMetadata metadata)
+        EncodedEntry entry, string key, ReadOnlySpan<byte> typeName, ReadOnlySpan<byte> contentTypeName, ReadOnlySpan<byte> serializerName, ulong fingerprint,
+        EncryptionKey? encryption, in EntryMetadata metadata)
     {
         entry.GetSpan(Layout.HeaderLength)[..Layout.HeaderLength].Clear();
         entry.Advance(Layout.HeaderLength);
@@ -229,10 +285,8 @@ internal sealed class EntryCodec
             throw new ArgumentException($"A cache key must be at most {CacheKey.MaximumBytes:N0} bytes of UTF-8, but has {keyLength:N0}.", nameof(key));
         }
 
-        entry.Write(declared.NameBytes);
-        var contentName = ReferenceEquals(content, declared) ? default : content.NameBytes.AsSpan();
-        entry.Write(contentName);
-        var serializerName = format is null ? default : format.SerializerName;
+        entry.Write(typeName);
+        entry.Write(contentTypeName);
         entry.Write(serializerName);
         var keyId = encryption is null ? default : encryption.IdBytes.AsSpan();
         entry.Write(keyId);
@@ -253,8 +307,8 @@ internal sealed class EntryCodec
         BinaryPrimitives.WriteUInt32LittleEndian(header[Layout.Magic..], Layout.MagicAndVersion);
         header[Layout.SerializerLength] = (byte)serializerName.Length;
         BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.KeyLength..], (ushort)keyLength);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.TypeLength..], (ushort)declared.NameBytes.Length);
-        BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.ContentTypeLength..], (ushort)contentName.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.TypeLength..], (ushort)typeName.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.ContentTypeLength..], (ushort)contentTypeName.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(header[Layout.TagCount..], (ushort)tagCount);
         BinaryPrimitives.WriteInt32LittleEndian(header[Layout.TagsLength..], entry.Length - tagsAt);
         header[Layout.KeyIdLength] = (byte)keyId.Length;
@@ -262,7 +316,7 @@ internal sealed class EntryCodec
         BinaryPrimitives.WriteInt64LittleEndian(header[Layout.ExpiresAt..], metadata.ExpiresAt.UtcTicks);
         BinaryPrimitives.WriteInt64LittleEndian(header[Layout.Sliding..], metadata.Sliding.Ticks);
         BinaryPrimitives.WriteInt64LittleEndian(header[Layout.StaleFor..], metadata.StaleFor.Ticks);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[Layout.Fingerprint..], format?.Fingerprint ?? 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[Layout.Fingerprint..], fingerprint);
         return entry.Length;
     }
 

@@ -70,6 +70,8 @@ internal readonly struct Envelope
     /// <summary>The payload as it is stored: compressed, encrypted, or plain.</summary>
     internal ReadOnlyMemory<byte> Payload => _bytes[_payloadAt..];
 
+    internal EnvelopeFlags Flags => (EnvelopeFlags)BinaryPrimitives.ReadUInt16LittleEndian(Header[Layout.Flags..]);
+
     internal PayloadForm Form => (PayloadForm)Header[Layout.Form];
 
     internal ulong Fingerprint => BinaryPrimitives.ReadUInt64LittleEndian(Header[Layout.Fingerprint..]);
@@ -88,8 +90,6 @@ internal readonly struct Envelope
 
     /// <summary>What is authenticated along with the payload.</summary>
     internal ReadOnlySpan<byte> AuthenticatedHeader => _bytes.Span[Layout.Flags.._payloadAt];
-
-    private EnvelopeFlags Flags => (EnvelopeFlags)BinaryPrimitives.ReadUInt16LittleEndian(Header[Layout.Flags..]);
 
     private ReadOnlySpan<byte> Header => _bytes.Span;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -20,11 +21,14 @@ internal static class JsonContract
         var options = given is null
             ? new JsonSerializerOptions
             {
-                NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
                 PreferredObjectCreationHandling = JsonObjectCreationHandling.Populate, // for collections without a setter
             }
             : new JsonSerializerOptions(given);
 
+        options.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
+
+        // What goes to a store is not part of a web page: escaping all but ascii would only make it longer.
+        options.Encoder = new StrictJsonEncoder(options.Encoder ?? JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         options.IncludeFields = true; // the fields of tuples, too; a copy without them is no copy
         if (!options.Converters.Any(converter => converter.CanConvert(typeof(object))))
         {
@@ -68,7 +72,7 @@ internal static class JsonContract
             {
                 if (value.GetType() != declared)
                 {
-                    throw new InvalidOperationException($"It holds a {value.GetType()} where {declared} is declared, without [JsonDerivedType].");
+                    throw new JsonLossException($"It holds a {value.GetType()} where {declared} is declared, without [JsonDerivedType].");
                 }
             };
         }

@@ -60,7 +60,7 @@ internal sealed class JsonFormat<T>(JsonTypeInfo typeInfo, JsonWriters writers) 
         var copy = Read(json);
         if (copy!.GetType() != value!.GetType() && typeInfo.Type == value.GetType()) // neither is null
         {
-            throw new InvalidOperationException($"JSON makes a {copy.GetType()} of it.");
+            throw new JsonLossException($"JSON makes a {copy.GetType()} of it.");
         }
 
         // The third comparison is for what changes by itself, such as a property that tells an age.
@@ -72,7 +72,7 @@ internal sealed class JsonFormat<T>(JsonTypeInfo typeInfo, JsonWriters writers) 
             WriteTo(third, value);
             if (JsonContract.IsSame(json, third.Bytes.Span))
             {
-                throw new InvalidOperationException("Read back from JSON it differs; often because a member can be read but not set.");
+                throw new JsonLossException("Read back from JSON it differs; often because a member can be read but not set.");
             }
         }
     }

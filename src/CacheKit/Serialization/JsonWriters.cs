@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace CacheKit.Serialization;
@@ -12,8 +11,7 @@ internal sealed class JsonWriters(JsonSerializerOptions options)
 
     private readonly JsonWriterOptions _options = new()
     {
-        // What goes to a store is not part of a web page: escaping what is not ascii would only make it longer.
-        Encoder = options.Encoder ?? JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Encoder = options.Encoder,
         MaxDepth = options.MaxDepth == 0 ? 64 : options.MaxDepth,
         SkipValidation = true,
     };

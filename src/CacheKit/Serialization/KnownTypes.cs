@@ -14,23 +14,23 @@ internal sealed class KnownTypes
     private readonly ConcurrentDictionary<Type, TypeCodec> _byType = new();
     private readonly ConcurrentDictionary<string, TypeCodec> _byName = new(StringComparer.Ordinal);
     private readonly ICacheSerializer? _serializer;
+    private readonly ISerializerSource? _serializers;
     private readonly Lazy<JsonSerializerOptions> _json;
     private readonly Lazy<JsonWriters> _writers;
 
     internal KnownTypes(SerializationOptions options)
     {
         _serializer = options.Serializer;
+        _serializers = options.Serializers;
 
         // Copied at once, as everything is, but looked into only if a value ever needs it.
         var given = options.JsonSerializerOptions is { } json ? new JsonSerializerOptions(json) : null;
         _json = new(() => JsonContract.CreateOptions(given, new NamedObjectConverter(this)));
         _writers = new(() => new(_json.Value));
-        foreach (var registration in options.Types.Values)
+        foreach (var registration in options.Types.Values.OrderByDescending(registration => registration.HasFormat))
         {
             registration.AddTo(this);
         }
-
-        RawFormats.AddTo(this);
     }
 
     /// <summary>Whether the user's serializer writes whatever has none of its own.</summary>
@@ -40,49 +40,41 @@ internal sealed class KnownTypes
     internal ConcurrentDictionary<Type, string> JsonNames { get; } = new();
 
     /// <summary>Adds a type, with the format that the options give it, if any.</summary>
-    internal void Add<T>(ValueFormat<T>? format)
-    {
-        var codec = new TypeCodec<T>(this, format);
-        if (_byType.TryAdd(typeof(T), codec))
-        {
-            _byName.TryAdd(codec.Name, codec);
-        }
-    }
+    internal void Add<T>(ValueFormat<T>? format) => Add(new TypeCodec<T>(this, format));
+
+    /// <summary>Adds a type whose values are written as they are, unless the options say otherwise.</summary>
+    internal void AddRaw<T>(ValueFormat<T> format) => Add(new TypeCodec<T>(this, null, _serializer is null ? format : null));
 
     /// <summary>The codec of a type, which is known from now on.</summary>
-    internal TypeCodec<T> For<T>()
-    {
-        if (_byType.TryGetValue(typeof(T), out var codec) && codec is TypeCodec<T> typed)
-        {
-            return typed;
-        }
+    internal TypeCodec<T> For<T>() => _byType.TryGetValue(typeof(T), out var codec) && codec is TypeCodec<T> typed ? typed : AddFor<T>();
 
-        // In place of one that knew the type at run time only, if there was one.
-        typed = new(this, null);
-        codec = _byType.AddOrUpdate(typeof(T), typed, (_, there) => there as TypeCodec<T> ?? typed);
-        _byName[codec.Name] = codec;
-        return (TypeCodec<T>)codec;
-    }
+    private CustomFormat<T>? FindFormat<T>() =>
+        _serializers?.Find<T>() is { } found ? new(found.Name, found.Serialize, found.Deserialize) : null;
 
     /// <summary>The codec of a type that is only known at run time.</summary>
     internal TypeCodec OfRuntimeType(Type type)
     {
-        if (!_byType.TryGetValue(type, out var codec))
+        TypeCodec? codec;
+        while (!_byType.TryGetValue(type, out codec))
         {
-            codec = _byType.GetOrAdd(type, new RuntimeTypeCodec(this, type));
-            _byName.TryAdd(codec.Name, codec);
+            if (!PlainTypes.TryAdd(type, this))
+            {
+                Add(new RuntimeTypeCodec(this, type));
+            }
         }
 
         return codec;
     }
 
     /// <summary>A known type by its name.</summary>
-    internal TypeCodec? Find(string name) => _byName.GetValueOrDefault(name);
+    internal TypeCodec? Find(string name) =>
+        _byName.TryGetValue(name, out var codec) || (PlainTypes.TryAdd(name, this) && _byName.TryGetValue(name, out codec)) ? codec : null;
 
     /// <summary>How values of a type are written that the options do not name.</summary>
     internal ValueFormat<T> CreateFormat<T>() =>
         _serializer is { } serializer ? new CustomFormat<T>(serializer)
-        : RawFormats.For<T>() ?? (ValueFormat<T>)new JsonFormat<T>(_json.Value.GetTypeInfo(typeof(T)), _writers.Value);
+        : (Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T)) is { IsEnum: true } enumType ? new EnumFormat<T>(enumType)
+        : new JsonFormat<T>(_json.Value.GetTypeInfo(typeof(T)), _writers.Value);
 
     /// <summary>The same for a type that is only known at run time.</summary>
     internal ValueFormat<object> CreateFormat(Type type) =>
@@ -95,7 +87,7 @@ internal sealed class KnownTypes
     /// <summary>Whether values of a type can be made from what is written of them, as far as one can tell without a value.</summary>
     internal bool CanRead(TypeCodec codec)
     {
-        if (RawFormats.Has(codec.Type))
+        if (codec.Type.IsEnum || codec.IsRaw)
         {
             return true;
         }
@@ -121,6 +113,27 @@ internal sealed class KnownTypes
         {
             return false;
         }
+    }
+
+    private TypeCodec<T> AddFor<T>()
+    {
+        var found = FindFormat<T>();
+        if (found is not null || !PlainTypes.TryAdd(typeof(T), this) || _byType[typeof(T)] is not TypeCodec<T> typed)
+        {
+            // In place of one that knew the type at run time only, if there is one.
+            var added = new TypeCodec<T>(this, found);
+            typed = (TypeCodec<T>)_byType.AddOrUpdate(typeof(T), added, (_, there) => there as TypeCodec<T> ?? added);
+            _byName[typed.Name] = typed;
+        }
+
+        return typed;
+    }
+
+    private void Add(TypeCodec codec)
+    {
+        // The name in any case: who came first may not have come to it yet, and the type is known once this returns.
+        codec = _byType.GetOrAdd(codec.Type, codec);
+        _byName.TryAdd(codec.Name, codec);
     }
 
     private JsonTypeInfo? TryGetTypeInfo(Type type)

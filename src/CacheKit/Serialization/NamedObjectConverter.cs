@@ -40,7 +40,7 @@ internal sealed class NamedObjectConverter(KnownTypes types) : JsonConverter<obj
         var type = value.GetType();
         if (type == typeof(object))
         {
-            throw new InvalidOperationException("It holds a bare object, of which a copy would be another one.");
+            throw new JsonLossException("It holds a bare object, of which a copy would be another one.");
         }
 
         var typeInfo = options.GetTypeInfo(type);

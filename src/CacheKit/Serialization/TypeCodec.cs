@@ -29,6 +29,9 @@ internal abstract class TypeCodec
     /// <summary>Whether the options give the type a serializer of its own.</summary>
     internal bool IsGiven { get; private protected init; }
 
+    /// <summary>Whether values are written as they are.</summary>
+    internal bool IsRaw { get; private protected init; }
+
     private protected KnownTypes Types { get; }
 
     internal abstract PayloadForm WriteObject(EncodedEntry target, object value);
@@ -48,11 +51,13 @@ internal sealed class TypeCodec<T> : TypeCodec, IFormatSource<T>
     private ValueFormat<T>? _format;
 
     /// <param name="types">Where it is known.</param>
-    /// <param name="given">The format the options give to the type; else it is found when it is needed.</param>
-    internal TypeCodec(KnownTypes types, ValueFormat<T>? given)
+    /// <param name="given">The format the options give to the type.</param>
+    /// <param name="raw">The format in which its values are as they are. With neither the format is found when it is needed.</param>
+    internal TypeCodec(KnownTypes types, ValueFormat<T>? given, ValueFormat<T>? raw = null)
         : base(types, typeof(T))
     {
-        _format = given;
+        _format = given ?? raw;
+        IsRaw = raw is not null;
         IsGiven = given is not null;
     }
 

@@ -42,7 +42,7 @@ internal static class EvictionBenchmark
             _entries = new MemoryEntry[4 * capacity];
             for (var index = 0; index < _entries.Length; index++)
             {
-                _entries[index] = new MemoryEntry<int>(Keys.At(index), index);
+                _entries[index] = new MemoryEntry<int>(Keys.At(index), index) { Hash = KeyHash.Of(Keys.At(index)) };
             }
 
             Insert(_entries.Length);

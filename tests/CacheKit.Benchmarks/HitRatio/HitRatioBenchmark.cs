@@ -20,12 +20,14 @@ internal static class HitRatioBenchmark
 
     private static readonly (string Name, Func<int, Trace, string[], ICacheSimulator> Create)[] _subjects =
     [
-        (Ours, (capacity, _, keys) => new TierSubject(new AdaptiveClockPolicy(capacity, hash: StableHash), capacity, keys)),
+        (Ours, (capacity, _, keys) => new TierSubject(new AdaptiveClockPolicy(capacity), capacity, keys)),
         (Ours + ", one tuning", (capacity, _, keys) =>
-            new TierSubject(new AdaptiveClockPolicy(capacity, hash: StableHash, tunings: [new(0.1, Admission.ByFrequency)]), capacity, keys)),
+            new TierSubject(new AdaptiveClockPolicy(capacity, tunings: [new(0.1, Admission.ByFrequency)]), capacity, keys)),
         ("LRU", (capacity, trace, _) => new LruSimulator(capacity, trace.UniqueKeys)),
         ("SIEVE", (capacity, trace, _) => new SieveSimulator(capacity, trace.UniqueKeys)),
         ("ARC", (capacity, trace, _) => new ArcSimulator(capacity, trace.UniqueKeys)),
+        ("LIRS", (capacity, trace, _) => new LirsSimulator(capacity, trace.UniqueKeys)),
+        ("Segmented LRU", (capacity, trace, _) => new SegmentedLruSimulator(capacity, trace.UniqueKeys)),
         ("S3-FIFO", (capacity, trace, _) => new S3FifoSimulator(capacity, trace.UniqueKeys)),
         ("W-TinyLFU 1%", (capacity, trace, _) => new WTinyLfuSimulator(capacity, trace.UniqueKeys, climbs: false)),
         ("W-TinyLFU hc", (capacity, trace, _) => new WTinyLfuSimulator(capacity, trace.UniqueKeys, climbs: true)),
@@ -117,18 +119,6 @@ internal static class HitRatioBenchmark
 
         (subject as IDisposable)?.Dispose();
         return 100.0 * hits / trace.Requests.Length;
-    }
-
-    /// <summary>The same in every run and process, so that a table can be reproduced to the digit.</summary>
-    private static int StableHash(string key)
-    {
-        var hash = 0xCBF2_9CE4_8422_2325UL; // FNV-1a, then mixed
-        foreach (var character in key)
-        {
-            hash = (hash ^ character) * 0x100_0000_01B3;
-        }
-
-        return (int)(hash * 0x9E37_79B9_7F4A_7C15 >> 32);
     }
 
     private static string Points(double ratio) => ratio.ToString("F2", CultureInfo.InvariantCulture);

@@ -208,6 +208,224 @@ internal sealed class S3FifoSimulator(int capacity, int ids) : ICacheSimulator
     }
 }
 
+/// <summary>
+/// Jiang and Zhang, <i>LIRS</i>, SIGMETRICS 2002: 1 % of the cache for keys with long or unknown distances between uses; as many keys that have left
+/// are remembered as twice the cache holds.
+/// </summary>
+internal sealed class LirsSimulator : ICacheSimulator
+{
+    private readonly int _capacity;
+    private readonly int _lirCapacity;
+    private readonly int _mostGone;
+    private readonly IdList _stack;
+    private readonly IdList _queue;
+    private readonly IdList _gone;
+    private readonly bool[] _isStacked;
+    private readonly byte[] _where; // 0 out, 1 LIR, 2 HIR and here, 3 HIR and gone
+    private int _lirs;
+
+    internal LirsSimulator(int capacity, int ids)
+    {
+        _capacity = capacity;
+        _lirCapacity = Math.Max(1, capacity - Math.Max(1, capacity / 100));
+        _mostGone = 2 * capacity;
+        _stack = new(new int[ids], new int[ids]);
+        var (previous, next) = (new int[ids], new int[ids]);
+        _queue = new(previous, next);
+        _gone = new(previous, next);
+        _isStacked = new bool[ids];
+        _where = new byte[ids];
+    }
+
+    public bool Access(int id)
+    {
+        switch (_where[id])
+        {
+            case 1:
+                Stack(id);
+                Prune();
+                return true;
+            case 2 when _isStacked[id]:
+                _queue.Remove(id);
+                Promote(id);
+                return true;
+            case 2:
+                _queue.Remove(id);
+                _queue.AddLast(id);
+                Stack(id);
+                return true;
+        }
+
+        if (_lirs + _queue.Count == _capacity)
+        {
+            Evict();
+        }
+
+        if (_where[id] == 3) // the eviction may have made it forgotten
+        {
+            _gone.Remove(id);
+            Promote(id);
+        }
+        else if (_lirs < _lirCapacity)
+        {
+            _where[id] = 1;
+            _lirs++;
+            Stack(id);
+        }
+        else
+        {
+            _where[id] = 2;
+            _queue.AddLast(id);
+            Stack(id);
+        }
+
+        return false;
+    }
+
+    private void Evict()
+    {
+        if (_queue.Count == 0)
+        {
+            Demote(); // a cache of one entry
+        }
+
+        var victim = _queue.RemoveFirst();
+        _where[victim] = _isStacked[victim] ? (byte)3 : (byte)0;
+        if (_isStacked[victim])
+        {
+            _gone.AddLast(victim);
+            if (_gone.Count > _mostGone)
+            {
+                Forget(_gone.First);
+            }
+        }
+    }
+
+    private void Promote(int id)
+    {
+        _where[id] = 1;
+        _lirs++;
+        Stack(id);
+        if (_lirs > _lirCapacity)
+        {
+            Demote();
+        }
+    }
+
+    private void Demote()
+    {
+        var bottom = _stack.First; // always LIR
+        Unstack(bottom);
+        _where[bottom] = 2;
+        _lirs--;
+        _queue.AddLast(bottom);
+        Prune();
+    }
+
+    private void Prune()
+    {
+        while (_stack.Count > 0 && _where[_stack.First] != 1)
+        {
+            if (_where[_stack.First] == 3)
+            {
+                Forget(_stack.First);
+            }
+            else
+            {
+                Unstack(_stack.First);
+            }
+        }
+    }
+
+    private void Forget(int id)
+    {
+        _gone.Remove(id);
+        Unstack(id);
+        _where[id] = 0;
+    }
+
+    private void Stack(int id)
+    {
+        if (_isStacked[id])
+        {
+            _stack.Remove(id);
+        }
+
+        _isStacked[id] = true;
+        _stack.AddLast(id);
+    }
+
+    private void Unstack(int id)
+    {
+        _isStacked[id] = false;
+        _stack.Remove(id);
+    }
+}
+
+/// <summary>The segmented LRU of several concurrent caches for .NET: hot, warm and cold queues of a third each; a hit sets a mark.</summary>
+internal sealed class SegmentedLruSimulator(int capacity, int ids) : ICacheSimulator
+{
+    private readonly Queue<int> _hot = new();
+    private readonly Queue<int> _warm = new();
+    private readonly Queue<int> _cold = new();
+    private readonly int _part = Math.Max(1, capacity / 3);
+    private readonly byte[] _state = new byte[ids]; // 0 out, 1 in, 2 read
+
+    public bool Access(int id)
+    {
+        if (_state[id] != 0)
+        {
+            _state[id] = 2;
+            return true;
+        }
+
+        _state[id] = 1;
+        _hot.Enqueue(id);
+        if (_hot.Count > _part)
+        {
+            Place(_hot.Dequeue());
+        }
+
+        while (_hot.Count + _warm.Count + _cold.Count > capacity)
+        {
+            if (_warm.Count > _part || (_cold.Count == 0 && _warm.Count > 0))
+            {
+                var warm = _warm.Dequeue();
+                (_state[warm] == 2 ? _warm : _cold).Enqueue(warm);
+                _state[warm] = 1;
+            }
+            else if (_cold.Count > 0)
+            {
+                Place(_cold.Dequeue(), isLeaving: true);
+            }
+            else
+            {
+                Place(_hot.Dequeue(), isLeaving: true);
+            }
+        }
+
+        return false;
+    }
+
+    private void Place(int id, bool isLeaving = false)
+    {
+        var wasRead = _state[id] == 2;
+        _state[id] = 1;
+        if (wasRead)
+        {
+            _warm.Enqueue(id);
+        }
+        else if (isLeaving)
+        {
+            _state[id] = 0;
+        }
+        else
+        {
+            _cold.Enqueue(id);
+        }
+    }
+}
+
 /// <summary>Megiddo and Modha, <i>ARC</i>, FAST 2003.</summary>
 internal sealed class ArcSimulator : ICacheSimulator
 {

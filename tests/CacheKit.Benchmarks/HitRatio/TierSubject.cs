@@ -13,7 +13,7 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
     {
         _keys = keys;
         _tier = new MemoryTier(
-            new EntryTable(capacity), policy, capacity, pressureShare: 1, CacheClock.System, new NoListener());
+            new ReproducibleTable(capacity), policy, capacity, pressureShare: 1, CacheClock.System, new NoListener());
     }
 
     internal static string[] Keys(int count) => [.. Enumerable.Range(0, count).Select(id => id.ToString(CultureInfo.InvariantCulture))];
@@ -37,9 +37,25 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
         _tier.Dispose();
     }
 
+    private sealed class ReproducibleTable(int expectedCount) : EntryTable<ReproducibleHash>(expectedCount);
+
+    /// <summary>The same in every run and process, so that a table can be reproduced to the digit.</summary>
+    private readonly struct ReproducibleHash : ITableRules
+    {
+        public static uint Hash(string key)
+        {
+            var hash = 0xCBF2_9CE4_8422_2325UL; // FNV-1a, then mixed
+            foreach (var character in key)
+            {
+                hash = (hash ^ character) * 0x100_0000_01B3;
+            }
+
+            return (uint)(hash * 0x9E37_79B9_7F4A_7C15 >> 32);
+        }
+    }
+
     private sealed class NoListener : IMemoryListener
     {
-
         public void OnEnded(in EndedEntries ended)
         {
         }

@@ -16,6 +16,7 @@ internal static class MemoryBenchmark
             var keys = Enumerable.Range(0, count).Select(Keys.At).ToArray();
             var value = new object();
             var expiring = new CacheEntryOptions { Expiration = TimeSpan.FromHours(1) };
+            var sliding = new CacheEntryOptions { SlidingExpiration = TimeSpan.FromHours(1) };
             var tagged = new CacheEntryOptions { Expiration = TimeSpan.FromHours(1), Tags = ["products"] };
             Console.WriteLine();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"**Bytes per entry beyond key and value, {count:N0} entries**"));
@@ -37,6 +38,16 @@ internal static class MemoryBenchmark
                 var cache = Subjects.CreateCache(count);
                 return (cache, key => cache.Set(key, value, tagged));
             });
+            Report("CacheKit, sliding entries", keys, () =>
+            {
+                var cache = Subjects.CreateCache(count);
+                return (cache, key => cache.Set(key, value, sliding));
+            });
+            Report("CacheKit, expiring entries, full and after as many evictions", keys, () =>
+            {
+                var cache = Subjects.CreateCache(count / 2);
+                return (cache, key => cache.Set(key, value, expiring));
+            }, count - (count / 2));
             Report("MemoryCache with a size limit", keys, () =>
             {
                 var cache = new MemoryCache(new MemoryCacheOptions { SizeLimit = count });
@@ -47,7 +58,7 @@ internal static class MemoryBenchmark
         return 0;
     }
 
-    private static void Report(string name, string[] keys, Func<(object Cache, Action<string> Set)> create)
+    private static void Report(string name, string[] keys, Func<(object Cache, Action<string> Set)> create, int evicted = 0)
     {
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var (cache, set) = create();
@@ -57,7 +68,7 @@ internal static class MemoryBenchmark
         }
 
         var after = GC.GetTotalMemory(forceFullCollection: true);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {(after - before) / (double)keys.Length:F1} |"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {(after - before) / (double)(keys.Length - evicted):F1} |"));
         GC.KeepAlive(set);
         (cache as IDisposable)?.Dispose();
     }

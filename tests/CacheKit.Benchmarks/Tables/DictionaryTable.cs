@@ -13,24 +13,22 @@ internal sealed class DictionaryTable : IEntryTable
 
     public MemoryEntry? Find(string key) => _entries.TryGetValue(key, out var entry) ? entry : null;
 
-    public MemoryEntry? Put(MemoryEntry entry)
+    public MemoryEntry? Prepare(MemoryEntry entry)
     {
-        while (true)
-        {
-            if (_entries.TryGetValue(entry.Key, out var old))
-            {
-                if (_entries.TryUpdate(entry.Key, entry, old))
-                {
-                    old.HasLeft = true;
-                    return old;
-                }
-            }
-            else if (_entries.TryAdd(entry.Key, entry))
-            {
-                Interlocked.Increment(ref _count);
-                return null;
-            }
-        }
+        entry.Hash = KeyHash.Of(entry.Key);
+        return Find(entry.Key);
+    }
+
+    public void Add(MemoryEntry entry)
+    {
+        _entries[entry.Key] = entry;
+        Interlocked.Increment(ref _count);
+    }
+
+    public void Replace(MemoryEntry old, MemoryEntry entry)
+    {
+        _entries[entry.Key] = entry;
+        old.HasLeft = true;
     }
 
     public bool Remove(MemoryEntry entry)
@@ -46,7 +44,7 @@ internal sealed class DictionaryTable : IEntryTable
         return true;
     }
 
-    public void Scan(ref int position, int count, List<MemoryEntry> visited)
+    public void Scan(ref long position, int count, List<MemoryEntry> visited)
     {
         // A dictionary has no place to go on from, so a scan is all in one: position stays 0.
         foreach (var pair in _entries)

@@ -139,8 +139,8 @@ internal static class TableBenchmarks
         }
 
         var dictionary = new ConcurrentDictionary<string, object>(StringComparer.Ordinal);
-        var ours = new DictionaryTable();
-        var table = new EntryTable(capacity);
+        var ours = new SerialTable(new DictionaryTable());
+        var table = new SerialTable(new EntryTable(capacity));
         var dictionaryRings = rings.Select(ring => ring.Copy()).ToArray();
         var oursRings = rings.Select(ring => ring.Copy()).ToArray();
         var tableRings = rings.Select(ring => ring.Copy()).ToArray();

@@ -31,8 +31,8 @@ public sealed class FormatTests
     }
 
     [Theory]
-    [InlineData("a", 9726698790539242981UL)]
-    [InlineData("product:né", 6406888671812459685UL)]
+    [InlineData("a", 9413272369427828315UL)]
+    [InlineData("product:né", 2929036933517499957UL)]
     public void A_hash_is_the_same_in_all_versions(string text, ulong hash) => StableHash.Of(text).Should().Be(hash);
 
     [Fact]

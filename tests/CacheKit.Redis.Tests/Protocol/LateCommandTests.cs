@@ -1,3 +1,4 @@
+using CacheKit.Redis.Connection;
 using CacheKit.Redis.Protocol;
 using CacheKit.Redis.Store;
 using CacheKit.Redis.Tests.Rig;
@@ -78,8 +79,7 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var clock = new StampClock(_store.Connection, _store.Layout, _hour);
         var stamp = await clock.DrawAsync(link, ["tt"], default);
         await _other.SetAsync("k", Entry("new", "t"));
-        await Scripts.Record.RunAsync(
-            link.Database, 1, [null!, null!, _store.Layout.Tag("t"), (RedisValue)stamp, (RedisValue)"R", (RedisValue)60_000, RedisValue.EmptyString, (RedisValue)32]);
+        await Scripts.Record.RunAsync(link.Database, [_store.Layout.Tag("t")], [stamp, "R", 60_000, RedisValue.EmptyString, 32]);
         (await _other.GetAsync("k")).Should().Be("new");
     }
 
@@ -104,11 +104,9 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var entry = Entry(text);
         var tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
         var (high, low) = lifetimes.Now();
-        object[] rest = [lifetimes.MaximumAge, lifetimes.Fence, (RedisValue)new byte[] { 0xC4, 1, 0 }, (RedisValue)tail, (RedisValue)0, high, low];
-        object[] arguments = link.IsSingle
-            ? [null!, null!, _store.Layout.Entry("k"), _store.Layout.Clock, (RedisValue)mode, stamp, RedisValue.EmptyString, .. rest]
-            : [null!, null!, _store.Layout.Entry("k"), (RedisValue)mode, stamp, stamp, .. rest];
-        return async () => (long)await Scripts.Write.RunAsync(link.Database, link.IsSingle ? 2 : 1, arguments);
+        RedisValue[] arguments =
+            [mode, stamp, link.IsSingle ? RedisValue.EmptyString : stamp, lifetimes.MaximumAge, lifetimes.Fence, new byte[] { 0xC4, 1, 0 }, tail, 0, high, low];
+        return async () => (long)await Scripts.Write.RunAsync(link.Database, Keys(link), arguments);
     }
 
     private async Task<Func<Task<long>>> PrepareRemovalAsync()
@@ -118,12 +116,11 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         RedisValue stamp = link.IsSingle ? await clock.LookAsync(link, default) : await clock.DrawAsync(link, [], default);
         var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
         var (high, low) = lifetimes.Now();
-        object[] rest = [lifetimes.MaximumAge, lifetimes.Fence, high, low];
-        object[] arguments = link.IsSingle
-            ? [null!, null!, _store.Layout.Entry("k"), _store.Layout.Clock, (RedisValue)"R", stamp, RedisValue.EmptyString, .. rest]
-            : [null!, null!, _store.Layout.Entry("k"), (RedisValue)"R", stamp, stamp, .. rest];
-        return async () => (long)((RedisResult[])(await Scripts.Invalidate.RunAsync(link.Database, link.IsSingle ? 2 : 1, arguments))!)[0];
+        RedisValue[] arguments = ["R", stamp, link.IsSingle ? RedisValue.EmptyString : stamp, lifetimes.MaximumAge, lifetimes.Fence, high, low];
+        return async () => (long)((RedisResult[])(await Scripts.Invalidate.RunAsync(link.Database, Keys(link), arguments))!)[0];
     }
+
+    private RedisKey[] Keys(RedisLink link) => link.IsSingle ? [_store.Layout.Entry("k"), _store.Layout.Clock] : [_store.Layout.Entry("k")];
 
     public sealed class OnSingleServer(SharedServers servers) : LateCommandTests(servers, Topology.OneServer);
 

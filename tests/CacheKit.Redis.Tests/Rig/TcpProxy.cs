@@ -27,6 +27,9 @@ internal sealed class TcpProxy : IAsyncDisposable
     /// <summary>How long each piece of an answer is held back.</summary>
     internal TimeSpan Delay { get; set; }
 
+    /// <summary>Whether connections that are made are closed at once.</summary>
+    internal bool IsClosed { get; set; }
+
     /// <summary>Connections made from now on work; those there are swallow what they are given, and stay open.</summary>
     internal void HalfOpen()
     {
@@ -61,6 +64,12 @@ internal sealed class TcpProxy : IAsyncDisposable
             while (true)
             {
                 var client = await _listener.AcceptTcpClientAsync(_end.Token);
+                if (IsClosed)
+                {
+                    client.Dispose();
+                    continue;
+                }
+
                 _clients[client] = false;
                 _ = ServeAsync(client);
             }

@@ -105,10 +105,10 @@ public sealed class DistributedCacheTests : IAsyncDisposable
     [InlineData("case")]
     [InlineData("line\nend\0nul")]
     [InlineData("👩‍👩‍👧")]
-    [InlineData("lone \ud800 surrogate")]
-    [InlineData("lone \ud801 surrogate")]
-    public async Task Any_text_is_a_key_of_its_own(string key)
+    [InlineData("lone ^ surrogate")]
+    public async Task Any_text_is_a_key_of_its_own(string text)
     {
+        var key = text.Replace('^', '\ud800'); // attributes are stored as UTF-8, which has no lone surrogates
         Cache.Set("other", [0], _forever);
         await Cache.SetAsync(key, _value, _forever);
         Cache.Get(key).Should().Equal(_value);

@@ -9,6 +9,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -19,6 +21,8 @@ public static class DiskAlone
     public sealed class CancellationTests : CancellationContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -31,6 +35,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -41,6 +47,8 @@ public static class DiskAlone
     public sealed class CounterTests : CounterContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -53,6 +61,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -63,6 +73,8 @@ public static class DiskAlone
     public sealed class FactoryFailureTests : FactoryFailureContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -75,6 +87,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -85,6 +99,8 @@ public static class DiskAlone
     public sealed class GetOrCreateTests : GetOrCreateContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -97,6 +113,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -107,6 +125,8 @@ public static class DiskAlone
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -119,6 +139,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -129,6 +151,8 @@ public static class DiskAlone
     public sealed class ManyTests : ManyContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -141,6 +165,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -151,6 +177,8 @@ public static class DiskAlone
     public sealed class RemovalTests : RemovalContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -163,6 +191,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -173,6 +203,8 @@ public static class DiskAlone
     public sealed class TagTests : TagContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -185,6 +217,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -196,6 +230,8 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -206,6 +242,8 @@ public static class DiskAlone
     public sealed class ValueTests : ValueContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 

@@ -9,6 +9,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -17,6 +19,8 @@ public static class MemoryAndDisk
     public sealed class CancellationTests : CancellationContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -27,6 +31,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -35,6 +41,8 @@ public static class MemoryAndDisk
     public sealed class ConcurrencyTests : ConcurrencyContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -45,6 +53,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -53,6 +63,8 @@ public static class MemoryAndDisk
     public sealed class EventTests : EventContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -63,6 +75,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -71,6 +85,8 @@ public static class MemoryAndDisk
     public sealed class ExpirationTokenTests : ExpirationTokenContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -81,6 +97,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -89,6 +107,8 @@ public static class MemoryAndDisk
     public sealed class FailSafeTests : FailSafeContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -99,6 +119,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -107,6 +129,8 @@ public static class MemoryAndDisk
     public sealed class IsolationTests : IsolationContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -117,6 +141,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -125,6 +151,8 @@ public static class MemoryAndDisk
     public sealed class LifetimeTests : LifetimeContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -135,6 +163,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -143,6 +173,8 @@ public static class MemoryAndDisk
     public sealed class RefreshAheadTests : RefreshAheadContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -153,6 +185,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -161,6 +195,8 @@ public static class MemoryAndDisk
     public sealed class RemovalTests : RemovalContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -171,6 +207,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -179,6 +217,8 @@ public static class MemoryAndDisk
     public sealed class StatisticsTests : StatisticsContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -189,6 +229,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -197,6 +239,8 @@ public static class MemoryAndDisk
     public sealed class TimeToLiveTests : TimeToLiveContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -207,6 +251,8 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
+        protected override bool MayTakeOthersAlong => true;
+
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -215,6 +261,8 @@ public static class MemoryAndDisk
     public sealed class ValueTests : ValueContract
     {
         protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 

@@ -39,6 +39,8 @@ public sealed class OptionsValidationTests
             options => options.DefaultEntryOptions = new() { Tags = ["*"] }
         },
         { "CacheKitOptions.DefaultEntryOptions.Tags has a tag that cannot be one. A tag must not be null.", options => options.DefaultEntryOptions = new() { Tags = [null!] } },
+        { "CacheKitOptions.Serialization.CompressionThreshold must be zero or more, but is -1.", options => options.Serialization.CompressionThreshold = -1 },
+        { "CacheKitOptions.Serialization.MaximumDecompressedBytes must be at least 1,024, but is 1,023.", options => options.Serialization.MaximumDecompressedBytes = 1_023 },
         { "CacheKitOptions.TypeMismatch must be Throw or Miss, but is 7.", options => options.TypeMismatch = (TypeMismatch)7 },
     };
 

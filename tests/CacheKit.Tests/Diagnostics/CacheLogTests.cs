@@ -36,6 +36,9 @@ public sealed class CacheLogTests
         [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
         [42] = ("EntryTooLarge", LogLevel.Warning),
         [43] = ("EntriesSuspected", LogLevel.Information),
+        [60] = ("HybridKeyNotCached", LogLevel.Warning),
+        [61] = ("HybridTagNotCached", LogLevel.Warning),
+        [62] = ("HybridValueNotCached", LogLevel.Warning),
     });
 
     [Fact]

@@ -123,7 +123,7 @@ public sealed class DiskDamageTests : IDisposable
         await using (var store = _folder.Open())
         {
             await store.Set("key", Bytes(1, 50), "tag");
-            await store.InvalidateTagsAsync(["tag"], TagMatch.Any, Stores.InvalidationKind.Remove, default);
+            await store.InvalidateTagsAsync(["tag"], TagMatch.Any, CacheKit.Stores.InvalidationKind.Remove, default);
         }
 
         using (var file = File.OpenHandle(_folder.IndexPath, FileMode.Open, FileAccess.ReadWrite))

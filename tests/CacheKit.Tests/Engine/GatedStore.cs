@@ -31,6 +31,9 @@ internal sealed class GatedStore(ICacheStore inner) : ICacheStore
     /// <summary>The next change that has come and is held.</summary>
     internal Task<TaskCompletionSource<CallEnd>> NextCallAsync() => _calls.Reader.ReadAsync().AsTask();
 
+    /// <summary>Ends the next change, which must come.</summary>
+    internal async Task EndNextAsync(CallEnd end) => (await NextCallAsync().WaitAsync(TimeSpan.FromSeconds(30))).SetResult(end);
+
     public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
         inner.ReadAsync(key, options, cancellationToken);
 

@@ -318,6 +318,21 @@ public sealed class InvalidationFeedTests
     }
 
     [Fact]
+    public async Task Nobody_is_taken_for_dead_who_could_not_be_heard()
+    {
+        await using var two = await StartAsync();
+        await using var one = await StartAsync();
+        _clock.Advance(Interval);
+        two.Node.Interrupt();
+        two.Node.HoldsIncoming = true;
+        _clock.Advance(10 * Interval);
+        two.Node.HandOverHeld();
+        two.Node.Connect(isComplete: true);
+        _clock.Advance(2 * Interval);
+        two.Events.Should().Equal("disconnected", "reconnected");
+    }
+
+    [Fact]
     public async Task While_its_own_messages_do_not_come_back_a_node_counts_as_disconnected()
     {
         await using var one = await StartAsync();

@@ -55,6 +55,15 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
     }
 
     [Fact]
+    public void Of_an_entry_whose_tags_are_not_known_any_tag_may_be_one()
+    {
+        _queue.AddInvalidation("k", default);
+        _queue.Covers("l", tags: null, _queue.Deliveries).Should().BeFalse();
+        _queue.AddTags(["a", "b"], TagMatch.All, default);
+        _queue.Covers("l", tags: null, _queue.Deliveries).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task A_clear_covers_everything_and_stands_for_all_before_it()
     {
         _queue.AddInvalidation("k", default);
@@ -149,8 +158,8 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         await PutAsync("other", 1);
         _queue.AddWrite("k", Entry(2), await StampAsync());
         var drain = _queue.DrainAsync();
-        (await _gated.NextCallAsync()).SetResult(CallEnd.Denied);
-        (await _gated.NextCallAsync()).SetResult(CallEnd.Done);
+        await _gated.EndNextAsync(CallEnd.Denied);
+        await _gated.EndNextAsync(CallEnd.Done);
         (await drain).Should().BeTrue();
         (await GetAsync("k")).Should().BeNull();
     }
@@ -191,10 +200,10 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
     {
         _queue.AddInvalidation("k", default);
         var drain = _queue.DrainAsync();
-        var call = await _gated.NextCallAsync();
+        var call = await _gated.NextCallAsync().WaitAsync(TimeSpan.FromSeconds(30));
         _queue.AddInvalidation("k", default);
         call.SetResult(CallEnd.Done);
-        call = await _gated.NextCallAsync();
+        call = await _gated.NextCallAsync().WaitAsync(TimeSpan.FromSeconds(30));
         Covers("k").Should().BeTrue();
         call.SetResult(CallEnd.Done);
         (await drain).Should().BeTrue();
@@ -205,10 +214,10 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
     {
         _queue.AddClear();
         var drain = _queue.DrainAsync();
-        var call = await _gated.NextCallAsync();
+        var call = await _gated.NextCallAsync().WaitAsync(TimeSpan.FromSeconds(30));
         _queue.AddInvalidation("k", default);
         call.SetResult(CallEnd.Done);
-        call = await _gated.NextCallAsync();
+        call = await _gated.NextCallAsync().WaitAsync(TimeSpan.FromSeconds(30));
         Covers("k").Should().BeTrue();
         Covers("l").Should().BeFalse();
         call.SetResult(CallEnd.Done);
@@ -237,7 +246,7 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         _queue.AddInvalidation("b", default);
         var drain = _queue.DrainAsync();
         (await _queue.DrainAsync()).Should().BeFalse("one is under way");
-        (await _gated.NextCallAsync()).SetResult(CallEnd.Failed);
+        await _gated.EndNextAsync(CallEnd.Failed);
         (await drain).Should().BeFalse();
         _queue.Count.Should().Be(2);
         Covers("a").Should().BeTrue();
@@ -254,8 +263,8 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         _queue.AddInvalidation("poison", default);
         _queue.AddInvalidation("b", default);
         var drain = _queue.DrainAsync();
-        (await _gated.NextCallAsync()).SetResult(CallEnd.Denied);
-        (await _gated.NextCallAsync()).SetResult(CallEnd.Done);
+        await _gated.EndNextAsync(CallEnd.Denied);
+        await _gated.EndNextAsync(CallEnd.Done);
         (await drain).Should().BeFalse();
         Covers("poison").Should().BeTrue();
         Covers("b").Should().BeFalse();

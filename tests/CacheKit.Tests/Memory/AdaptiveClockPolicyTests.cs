@@ -4,7 +4,7 @@ namespace CacheKit.Tests.Memory;
 
 public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
 {
-    private protected override IEvictionPolicy Create(long maximumWeight) => new AdaptiveClockPolicy(maximumWeight, hash: PolicyHash.Of);
+    private protected override IEvictionPolicy Create(long maximumWeight) => new AdaptiveClockPolicy(maximumWeight);
 
     /// <summary>Policies without ageing, or whose hand cannot get past what an earlier phase left, stay near 0 % in the loop for ever.</summary>
     [Theory]
@@ -50,7 +50,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     [InlineData(5_000)]
     public void Recency_is_answered_by_a_large_window_and_a_loop_by_frequency(int bound)
     {
-        var policy = new AdaptiveClockPolicy(bound, hash: PolicyHash.Of);
+        var policy = new AdaptiveClockPolicy(bound);
         var books = new Books(policy, bound);
         var late = (bound * 2 / 9 * 3) + 2; // every third request is for a key of so many before: most of a cache ago
         for (var request = 0; request < 60 * bound; request++)
@@ -72,7 +72,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     [Fact]
     public void About_one_hit_in_64_is_played_by_the_miniatures()
     {
-        var policy = new AdaptiveClockPolicy(10_000, hash: PolicyHash.Of);
+        var policy = new AdaptiveClockPolicy(10_000);
         var books = new Books(policy, 10_000);
         var hits = 0;
         for (var request = 0; request < 300_000; request++)
@@ -86,7 +86,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     [Fact]
     public void With_reuse_a_key_that_comes_back_soon_after_its_eviction_stays()
     {
-        var books = new Books(new AdaptiveClockPolicy(100, hash: PolicyHash.Of, tunings: [new(0.1, Admission.ByReuse)]), 100);
+        var books = new Books(new AdaptiveClockPolicy(100, tunings: [new(0.1, Admission.ByReuse)]), 100);
         for (var key = 0; key < 120; key++)
         {
             books.Use(key, 1);
@@ -109,7 +109,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     public void With_reuse_any_sequence_keeps_the_bound_and_the_books(long bound)
     {
         var random = new Random(5);
-        var books = new Books(new AdaptiveClockPolicy(bound, hash: PolicyHash.Of, tunings: [new(0.15, Admission.ByReuse)]), bound);
+        var books = new Books(new AdaptiveClockPolicy(bound, tunings: [new(0.15, Admission.ByReuse)]), bound);
         for (var step = 0; step < 20_000; step++)
         {
             books.Apply(new Act(random.Next(50) == 0 ? ActKind.Remove : (ActKind)random.Next(2), random.Next(120), random.Next(1, 4)));
@@ -126,7 +126,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     public void Expired_entries_leave_for_newcomers_however_often_they_were_used(bool isExpired, int newcomersThatStay)
     {
         var time = new ManualTime();
-        var books = new Books(new AdaptiveClockPolicy(100, CacheClock.For(time), PolicyHash.Of), 100);
+        var books = new Books(new AdaptiveClockPolicy(100, CacheClock.For(time)), 100);
         for (var round = 0; round < 8; round++)
         {
             for (var key = 0; key < 100; key++)
@@ -149,7 +149,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     [Fact]
     public async Task Readers_note_hits_while_a_writer_evicts()
     {
-        var policy = new AdaptiveClockPolicy(500, hash: PolicyHash.Of);
+        var policy = new AdaptiveClockPolicy(500);
         var books = new Books(policy, 500);
         for (var key = 0; key < 500; key++)
         {

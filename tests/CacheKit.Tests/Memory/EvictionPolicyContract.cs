@@ -408,7 +408,7 @@ public abstract class EvictionPolicyContract
 
         internal bool Put(int key, long weight)
         {
-            var entry = new MemoryEntry<int>(key.ToString(CultureInfo.InvariantCulture), _serial++) { Weight = weight };
+            var entry = MakeEntry(key.ToString(CultureInfo.InvariantCulture), weight);
             var weightBefore = policy.Weight;
             var old = Entries.GetValueOrDefault(entry.Key);
             _victims.Clear();
@@ -431,6 +431,8 @@ public abstract class EvictionPolicyContract
 
             return isAdmitted;
         }
+
+        private DetailedEntry<int> MakeEntry(string key, long weight) => new(key, _serial++) { Weight = weight, Hash = (uint)PolicyHash.Of(key) };
 
         internal void Remove(MemoryEntry entry)
         {

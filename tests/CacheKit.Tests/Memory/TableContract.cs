@@ -7,7 +7,9 @@ namespace CacheKit.Tests.Memory;
 /// <summary>What every table does, however it finds its entries.</summary>
 public abstract class TableContract
 {
-    private protected abstract IEntryTable Create();
+    private protected abstract IEntryTable CreateTable();
+
+    private SerialTable Create() => new(CreateTable());
 
     private protected static MemoryEntry<string> Entry(string key) => new MemoryEntry<string>(key, key);
 
@@ -258,10 +260,10 @@ public abstract class TableContract
 
     private protected static string Key(int i) => string.Create(CultureInfo.InvariantCulture, $"tenant:42:user:{i}");
 
-    private protected static List<MemoryEntry> Round(IEntryTable table, int slice = 50)
+    private protected static List<MemoryEntry> Round(SerialTable table, int slice = 50)
     {
         var visited = new List<MemoryEntry>();
-        var position = 0;
+        var position = 0L;
         do
         {
             table.Scan(ref position, slice, visited);
@@ -286,36 +288,36 @@ public abstract class TableContract
 
 public sealed class DictionaryTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new DictionaryTable();
+    private protected override IEntryTable CreateTable() => new DictionaryTable();
 }
 
 public sealed class EntryTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new EntryTable();
+    private protected override IEntryTable CreateTable() => new EntryTable();
 }
 
 public sealed class PresetTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new EntryTable(expectedCount: 5000);
+    private protected override IEntryTable CreateTable() => new EntryTable(expectedCount: 5000);
 }
 
 public sealed class PortableHashTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new TestedTable<PortableHash>();
+    private protected override IEntryTable CreateTable() => new TestedTable<PortableHash>();
 }
 
 public sealed class ClashingTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new TestedTable<ClashingHash>();
+    private protected override IEntryTable CreateTable() => new TestedTable<ClashingHash>();
 }
 
 public sealed class OneChainTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new TestedTable<OneHash>();
+    private protected override IEntryTable CreateTable() => new TestedTable<OneHash>();
 }
 
 /// <summary>All of it must hold too if the table gives up its hash on the way.</summary>
 public sealed class RehashingTableContract : TableContract
 {
-    private protected override IEntryTable Create() => new TestedTable<BrokenHash>();
+    private protected override IEntryTable CreateTable() => new TestedTable<BrokenHash>();
 }

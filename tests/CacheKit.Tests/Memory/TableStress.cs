@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using CacheKit.Benchmarks.Tables;
 using CacheKit.Memory;
 
 namespace CacheKit.Tests.Memory;
@@ -38,7 +39,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         var start = Stopwatch.GetTimestamp();
         do
         {
-            new Round(this, create(), newKeys).Run(others);
+            new Round(this, new SerialTable(create()), newKeys).Run(others);
             Rounds++;
         }
         while (_violation is null && Stopwatch.GetElapsedTime(start) < duration);
@@ -81,7 +82,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
     private sealed class Round
     {
         private readonly TableStress _stress;
-        private readonly IEntryTable _table;
+        private readonly SerialTable _table;
         private readonly OwnKey[][] _keys = new OwnKey[Writers][];
         private readonly OwnKey[][] _newKeys = new OwnKey[Writers][];
         private readonly int[] _newCounts = new int[Writers];
@@ -90,7 +91,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
         private readonly HashSet<MemoryEntry> _staying = [];
         private int _writersLeft = Writers;
 
-        internal Round(TableStress stress, IEntryTable table, int newKeys)
+        internal Round(TableStress stress, SerialTable table, int newKeys)
         {
             _stress = stress;
             _table = table;
@@ -340,7 +341,7 @@ internal sealed class TableStress(Func<IEntryTable> create, int newKeys, int oth
             private readonly HashSet<MemoryEntry> _visited = [];
             private readonly List<MemoryEntry> _slice = [];
             private readonly int[] _newBefore = new int[Writers];
-            private int _position;
+            private long _position;
 
             internal void Continue()
             {

@@ -26,6 +26,12 @@ internal readonly struct OneHash : ITableRules
     public static int LongestWalk => int.MaxValue;
 }
 
+/// <summary>Good hashes, all of one segment.</summary>
+internal readonly struct OneSegment : ITableRules
+{
+    public static uint Hash(string key) => KeyHash.Of(key) & ~63u;
+}
+
 /// <summary>An attack: every key has the same hash.</summary>
 internal readonly struct BrokenHash : ITableRules
 {

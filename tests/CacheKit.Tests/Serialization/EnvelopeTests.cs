@@ -183,6 +183,40 @@ public sealed class EnvelopeTests
         envelope.Stamp.Should().Be(_metadata.Stamp);
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void An_entry_can_be_given_other_metadata_without_its_value_being_read(string kind)
+    {
+        var options = OptionsFor(kind);
+        Parse(Make(kind), out var before).Should().BeTrue();
+        var metadata = new EntryMetadata { Stamp = 5, CreatedAt = _metadata.CreatedAt, ExpiresAt = _metadata.ExpiresAt.AddDays(1), Tags = ["other"] };
+        using var rewritten = new EntryCodec(options).Rewrite(before, Codec.Key, metadata)!; // null only if it could not be decrypted
+        Parse(rewritten.Bytes.ToArray(), out var after).Should().BeTrue();
+        (after.Stamp, after.ExpiresAt, after.Sliding, after.StaleFor).Should().Be((5, metadata.ExpiresAt, TimeSpan.Zero, TimeSpan.Zero));
+        after.Tags.Should().Equal("other");
+        var (was, isNow) = (Value(before), Value(after));
+        isNow.Should().BeEquivalentTo(was);
+
+        object? Value(in Envelope envelope)
+        {
+            var decoded = default(DecodedValue);
+            var codec = new EntryCodec(options);
+            (kind == "json" ? codec.TryDecode<List<string>, DecodedValue>(envelope, ref decoded, out _) : codec.TryDecode<string, DecodedValue>(envelope, ref decoded, out _))
+                .Should().Be(DecodeStatus.Decoded);
+            return decoded.Value;
+        }
+    }
+
+    [Fact]
+    public void What_cannot_be_decrypted_cannot_be_given_other_metadata()
+    {
+        Parse(Make("encrypted"), out var envelope).Should().BeTrue();
+        new EntryCodec(new()).Rewrite(envelope, Codec.Key, _metadata).Should().BeNull();
+        new EntryCodec(new() { Encryption = new("k2", new byte[32]) }).Rewrite(envelope, Codec.Key, _metadata).Should().BeNull();
+        Parse(Make("text"), out envelope).Should().BeTrue();
+        new EntryCodec(new() { Encryption = new("k2", new byte[32]) }).Rewrite(envelope, Codec.Key, _metadata).Should().BeNull();
+    }
+
     [Fact]
     public void A_stamp_does_not_pass_for_that_of_another_envelope()
     {

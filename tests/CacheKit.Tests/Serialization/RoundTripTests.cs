@@ -114,6 +114,16 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public void What_a_json_document_or_a_plain_collection_within_an_object_holds_is_read_by_anybody()
+    {
+        var parsed = System.Text.Json.JsonSerializer.Deserialize<Dictionary<string, object>>("""{ "a": { "b": [1, "x"] } }""")!;
+        ((System.Text.Json.JsonElement)Codec.RoundTrip(parsed)["a"]).GetRawText().Should().Be("""{"b":[1,"x"]}""");
+        var nested = new Dictionary<string, object> { ["list"] = new List<object> { 1, "x", new Dictionary<string, object> { ["y"] = 2.5m } }, ["numbers"] = new[] { 1, 2 } };
+        Codec.RoundTrip(nested).Should().BeEquivalentTo(nested);
+        new Codec().Read<object>(new Codec().Encode(new List<string> { "a" })).Should().BeOfType<List<string>>();
+    }
+
+    [Fact]
     public void What_was_decoded_is_nobody_elses()
     {
         var codec = new Codec();

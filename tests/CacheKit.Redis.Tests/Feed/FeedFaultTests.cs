@@ -1,0 +1,144 @@
+using System.Collections.Concurrent;
+using System.Text;
+using CacheKit.Redis.Store;
+using CacheKit.Redis.Tests.Rig;
+using CacheKit.Stores;
+using static CacheKit.Redis.Tests.Rig.StoreCalls;
+
+namespace CacheKit.Redis.Tests.Feed;
+
+/// <summary>What was missed while the connection was down comes from the log, or it is told that it may be missing.</summary>
+public sealed class FeedFaultTests : IAsyncLifetime
+{
+    private RedisServer _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        RedisServer.Require();
+        _server = await RedisServer.StartAsync();
+    }
+
+    public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? default;
+
+    [Fact]
+    public async Task What_was_missed_is_read_from_the_log()
+    {
+        await using var proxy = new TcpProxy(_server.Port);
+        await using var far = TestStores.Create(proxy.Configuration);
+        await using var near = TestStores.Create(_server.Configuration);
+        var receiver = new Receiver();
+        await using var subscription = await far.SubscribeAsync(receiver, default);
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections is [true]), "it is connected");
+        await PublishAsync(near, "before");
+        await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("before")), "messages arrive");
+
+        proxy.IsClosed = true;
+        proxy.Cut();
+        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions == 1), "the interruption is told");
+        await PublishAsync(near, "meanwhile");
+        proxy.IsClosed = false;
+
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 2), "it is connected again");
+        receiver.Connections[1].Should().BeTrue();
+        receiver.Messages.Should().Contain("meanwhile");
+        await PublishAsync(near, "after");
+        await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("after")), "messages arrive");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    public async Task Where_the_log_does_not_reach_back_it_is_told(int logLength)
+    {
+        await using var proxy = new TcpProxy(_server.Port);
+        await using var far = TestStores.Create(proxy.Configuration, configure: options => options.MessageLogLength = logLength);
+        await using var near = TestStores.Create(_server.Configuration, configure: options => options.MessageLogLength = logLength);
+        var receiver = new Receiver();
+        await using var subscription = await far.SubscribeAsync(receiver, default);
+        proxy.IsClosed = true;
+        proxy.Cut();
+        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions == 1), "the interruption is told");
+        for (var i = 0; i < 500; i++)
+        {
+            await PublishAsync(near, $"{i}");
+        }
+
+        proxy.IsClosed = false;
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 2), "it is connected again");
+        receiver.Connections[1].Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_subscription_that_hears_nothing_any_more_is_made_anew()
+    {
+        await using var proxy = new TcpProxy(_server.Port);
+        await using var far = TestStores.Create(
+            proxy.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300), silenceToReplace: TimeSpan.FromSeconds(1));
+        await using var near = TestStores.Create(_server.Configuration);
+        var receiver = new Receiver();
+        await using var subscription = await far.SubscribeAsync(receiver, default);
+        proxy.HalfOpen();
+        await PublishAsync(near, "meanwhile");
+
+        // As the cache does all the time: its own messages must come back.
+        await EventuallyAsync(async () =>
+        {
+            await PublishAsync(far, "own");
+            return receiver.Connections.Count == 2;
+        }, "the connection is replaced");
+        receiver.Interruptions.Should().BePositive();
+        receiver.Connections[1].Should().BeTrue();
+        receiver.Messages.Should().Contain("meanwhile");
+    }
+
+    [Fact]
+    public async Task A_server_that_comes_later_is_subscribed_to_then()
+    {
+        await _server.KillAsync();
+        await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
+        var receiver = new Receiver();
+        await using var subscription = await store.SubscribeAsync(receiver, default);
+        receiver.Connections.Should().BeEmpty();
+        await _server.LaunchAsync();
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 1), "it is connected");
+        receiver.Connections[0].Should().BeFalse("nobody knows what was published meanwhile");
+        await PublishAsync(store, "hello");
+        await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("hello")), "messages arrive");
+    }
+
+    [Fact]
+    public async Task Messages_tell_the_time()
+    {
+        await using var one = TestStores.Create(_server.Configuration);
+        await using var other = TestStores.Create(_server.Configuration);
+        var receiver = new Receiver();
+        await using var subscription = await other.SubscribeAsync(receiver, default);
+        var loadStamp = await other.LoadStampAsync("k");
+        var stamp = await one.RemoveByTagAsync("t");
+        await PublishAsync(one, "told");
+        await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("told")), "messages arrive");
+        loadStamp.Should().BeLessThan(stamp);
+        (await other.LoadStampAsync("k")).Should().BeGreaterThanOrEqualTo(stamp);
+    }
+
+    private static Task PublishAsync(RedisStore store, string text) => store.PublishAsync(Encoding.UTF8.GetBytes(text), default).AsTask();
+
+    private sealed class Receiver : IInvalidationReceiver
+    {
+        private readonly ConcurrentQueue<string> _messages = [];
+        private readonly ConcurrentQueue<bool> _connections = [];
+        private int _interruptions;
+
+        internal IReadOnlyList<string> Messages => [.. _messages];
+
+        internal IReadOnlyList<bool> Connections => [.. _connections];
+
+        internal int Interruptions => Volatile.Read(ref _interruptions);
+
+        public void OnMessage(ReadOnlyMemory<byte> message) => _messages.Enqueue(Encoding.UTF8.GetString(message.Span));
+
+        public void OnInterrupted() => Interlocked.Increment(ref _interruptions);
+
+        public void OnConnected(bool isComplete) => _connections.Enqueue(isComplete);
+    }
+}
