@@ -19,6 +19,7 @@ internal sealed unsafe class DiskDirectory
     internal const string OpenLockFile = "open.lock";
     internal const string IndexFile = "index.ck";
     internal const string PrivatePrefix = "private-";
+    internal const string PrivateOpenLockFile = "private.lock";
     private const string NewIndexFile = "index.new";
     private const string PrivateLockFile = "lock";
 
@@ -118,6 +119,7 @@ internal sealed unsafe class DiskDirectory
             if (_indexFile is null)
             {
                 Files.Dispose();
+                using var opening = TakePrivateTurn(Path.GetDirectoryName(_folder)!); // it is in the cache's
                 _lock.Dispose();
                 Directory.Delete(_folder, recursive: true);
             }
@@ -160,9 +162,7 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory? TryOpenShared(DiskSettings settings, string folder, out string? reason)
     {
         var lockPath = Path.Combine(folder, OpenLockFile);
-        using var opening = FileLock.Take(lockPath, _patience)
-            ?? throw new IOException(string.Create(
-                CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
+        using var opening = FileLock.Take(lockPath, _patience) ?? throw HeldForLong();
         using (var second = FileLock.TryTake(lockPath))
         {
             if (second is not null)
@@ -344,7 +344,7 @@ internal sealed unsafe class DiskDirectory
 
     private static void WriteHeader(byte* start, DiskSettings settings)
     {
-        DiskIndex.Header.Write(start, settings.Geometry, RandomWord(), RandomWord());
+        DiskIndex.Header.Write(start, settings.Geometry, settings.HashSeed ?? RandomWord(), RandomWord());
         DiskIndex.Header.Boot(start) = BootOf(settings);
     }
 
@@ -377,6 +377,10 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory OpenPrivate(DiskSettings settings, string folder)
     {
         Directory.CreateDirectory(folder);
+
+        // One after the other: a folder whose lock is not taken yet looks like one that was left behind.
+        using var opening = TakePrivateTurn(folder);
+        settings.Hook?.Invoke(DiskStep.OpenLocked);
         var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
         Directory.CreateDirectory(own);
         var lockPath = Path.Combine(own, PrivateLockFile);
@@ -384,7 +388,7 @@ internal sealed unsafe class DiskDirectory
         using (var second = FileLock.TryTake(lockPath))
         {
             // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
-            if (second is null)
+            if (opening is not null && second is null)
             {
                 RemoveOrphans(folder);
             }
@@ -394,6 +398,23 @@ internal sealed unsafe class DiskDirectory
         WriteHeader((byte*)memory.DangerousGetHandle(), settings);
         return new(settings, own, new(memory, settings.Geometry), indexFile: null, ownLock);
     }
+
+    /// <summary>Waits until nobody else creates or removes private folders.</summary>
+    /// <returns><see langword="null"/> if the lock is another user's: then their folders and one's own are safe from each other.</returns>
+    private static FileLock? TakePrivateTurn(string folder)
+    {
+        try
+        {
+            return FileLock.Take(Path.Combine(folder, PrivateOpenLockFile), _patience) ?? throw HeldForLong();
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static IOException HeldForLong() => new(string.Create(
+        CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
 
     private static void RemoveOrphans(string folder)
     {
@@ -410,7 +431,7 @@ internal sealed unsafe class DiskDirectory
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // Somebody else is creating or removing it; or it is another user's.
+                // It is another user's, or in use where that keeps it from being removed.
             }
         }
     }

@@ -3,6 +3,7 @@ using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;
+using CacheKit.Tests.Disk;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Tests.Contract;
@@ -23,6 +24,7 @@ internal static class TieredCache
         Path = Path.Combine(Path.GetTempPath(), "cachekit-contract"),
         CacheName = "default",
         Geometry = DiskGeometry.For(64 << 20, 1024, null),
+        HashSeed = DiskFolder.SeedWithoutCollisions,
         TimeProvider = time,
         Logger = NullLogger.Instance,
         IsShared = false,
