@@ -21,12 +21,13 @@ internal static class RedisBenchmark
 
     internal static int Run(string[] args)
     {
-        RunAsync(args is ["quick", ..]).GetAwaiter().GetResult();
+        RunAsync(args is ["quick", ..], args.Where(argument => argument != "quick").ToArray()).GetAwaiter().GetResult();
         return 0;
     }
 
-    private static async Task RunAsync(bool isQuick)
+    private static async Task RunAsync(bool isQuick, string[] questions)
     {
+        bool Asks(string question) => questions.Length == 0 || questions.Contains(question);
         Random.Shared.NextBytes(_value);
         using var server = new LocalServer();
         using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{server.Port}");
@@ -53,6 +54,8 @@ internal static class RedisBenchmark
         var (raw, plain, tagged, value) = (Array.ConvertAll(names, i => (RedisKey)$"raw:{i}"), Array.ConvertAll(names, i => $"plain:{i}"), Array.ConvertAll(names, i => $"tagged:{i}"), Array.ConvertAll(names, i => $"value:{i}"));
         foreach (var callers in new[] { 1, 64 })
         {
+            if (Asks("get"))
+            {
             await new Contest($"Get of 1 KB, {callers} callers", callers)
                 .Add("StringGetAsync", async i => _ = await database.StringGetAsync(raw[i % Keys]))
                 .Add("StringGetAsync, again", async i => _ = await database.StringGetAsync(raw[i % Keys]))
@@ -60,6 +63,13 @@ internal static class RedisBenchmark
                 .Add("store, one tag", async i => (await store.ReadAsync(tagged[i % Keys], default, default)).Dispose())
                 .Add("cache without memory, decoded", async i => _ = await cache.GetAsync<byte[]>(value[i % Keys]))
                 .RunAsync(isQuick);
+            }
+
+            if (!Asks("write"))
+            {
+                continue;
+            }
+
             var loadStamp = 0L;
             await new Contest($"Write of 1 KB, {callers} callers", callers)
                 .Add("StringSetAsync", async i => await database.StringSetAsync($"raw:w{Next()}", _value, _life))
@@ -73,7 +83,10 @@ internal static class RedisBenchmark
             async Task Prepare() => loadStamp = (await store.ReadAsync("absent", default, default)).LoadStamp;
         }
 
-        await InvalidateAsync(store, isQuick ? 20_000 : 1_000_000);
+        if (Asks("tags"))
+        {
+            await InvalidateAsync(store, isQuick ? 20_000 : 1_000_000);
+        }
     }
 
     /// <summary>What the removal by tag of many entries costs, beside that of one.</summary>
