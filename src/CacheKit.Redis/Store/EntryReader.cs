@@ -375,9 +375,14 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
         if ((record.Flags & EntryFlags.Counter) != 0)
         {
-            if (record.Payload.Length < 8)
+            if (!judged.IsWhole && record.Payload.Length < 8)
             {
-                return judged.IsWhole ? StoreLookup.Missing(judged.LoadStamp) : null;
+                return null;
+            }
+
+            if (record.Payload.Length != 8)
+            {
+                return StoreLookup.Missing(judged.LoadStamp);
             }
 
             var number = BinaryPrimitives.ReadInt64BigEndian(record.Payload.Span);

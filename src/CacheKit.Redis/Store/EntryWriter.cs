@@ -91,8 +91,7 @@ internal sealed class EntryWriter(
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var instants = new byte[16];
-        BinaryPrimitives.WriteInt64BigEndian(instants, expiresAt.UtcTicks);
-        BinaryPrimitives.WriteInt64BigEndian(instants.AsSpan(8), retainUntil.UtcTicks);
+        EntryRecord.WriteInstants(instants, expiresAt, retainUntil);
         var (high, low) = lifetimes.Now();
         var setting = Scripts.SetExpiration.RunAsync(
             link.Database, [layout.Entry(key)], [stamp, instants, lifetimes.Until(retainUntil), lifetimes.Fence, high, low]);
