@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.Diagnostics;
@@ -29,6 +28,9 @@ internal sealed class EntryWriter(
 
     private static readonly RedisValue _plain = new byte[] { EntryRecord.Magic, EntryRecord.Version, (byte)EntryFlags.None };
     private static readonly RedisValue _drawThere = RedisValue.EmptyString;
+
+    // The network's clock, not the cache's.
+    private readonly TimeProvider _time = TimeProvider.System;
 
     private int _hasWarnedOfSlowLoads;
 
@@ -270,7 +272,7 @@ internal sealed class EntryWriter(
     private async ValueTask<bool> TryFillAsync(
         RedisLink link, string key, RedisKey name, RedisValue value, RedisValue deadline, RedisValue life, CancellationToken cancellationToken)
     {
-        var began = Stopwatch.GetTimestamp();
+        var began = _time.GetTimestamp();
         try
         {
             var setting = link.Database.ExecuteAsync("SET", [name, value, "NX", "PXAT", deadline], Flags.Master);
@@ -288,7 +290,7 @@ internal sealed class EntryWriter(
             return false;
         }
 
-        if (Stopwatch.GetElapsedTime(began) > maximumLoadTime / 4)
+        if (_time.GetElapsedTime(began) > maximumLoadTime / 4)
         {
             return false;
         }

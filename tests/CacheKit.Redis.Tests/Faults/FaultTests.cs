@@ -291,6 +291,20 @@ public sealed class FaultTests : IAsyncLifetime
         (await store.GetAsync("k")).Should().BeNull();
     }
 
+    [Theory]
+    [InlineData(10, 8_000, 12_000)]
+    [InlineData(3600, 3_590_000, 3_600_000)]
+    public async Task What_a_factory_has_made_is_kept_as_long_as_it_lives(int seconds, long atLeast, long atMost)
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        await store.PopulateAsync("k", Entry("1", TimeSpan.FromSeconds(seconds)), await store.LoadStampAsync("k"));
+
+        // Where that is for longer than a command may be late, the rest is given it afterwards.
+        var name = store.Layout.Entry("k").ToString();
+        await EventuallyAsync(async () => (long)(await _server.SendAsync("PTTL", name))! >= atLeast, "it is kept long enough");
+        ((long)(await _server.SendAsync("PTTL", name))!).Should().BeInRange(atLeast, atMost);
+    }
+
     [Fact]
     public async Task What_a_clear_has_made_dead_gives_its_space_back()
     {
