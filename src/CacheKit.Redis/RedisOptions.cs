@@ -6,6 +6,8 @@ namespace CacheKit.Redis;
 /// <remarks>
 /// No member mentions a type of the Redis client, so that an application may use whichever version of <c>StackExchange.Redis</c> it likes,
 /// from 1.2.6 on.
+/// <para>They are checked when the host starts, or when the cache is first resolved. In configuration they are set under <c>Redis</c> in the cache's section, see
+/// <see cref="CacheKitBuilder.Bind"/>, but for <see cref="Store"/> and the connection.</para>
 /// </remarks>
 public sealed class RedisOptions
 {
@@ -71,49 +73,29 @@ public sealed class RedisOptions
         Source = new CustomConnection(connect);
     }
 
-    /// <summary>Says what is wrong with the options.</summary>
-    /// <exception cref="ArgumentException">Something is.</exception>
-    internal void Validate()
+    /// <summary>Says what is wrong with the options: each mistake begins with the name of one.</summary>
+    internal IEnumerable<string> FindMistakes()
     {
         if (string.IsNullOrWhiteSpace(KeyPrefix) || KeyPrefix.Contains('/', StringComparison.Ordinal))
         {
-            throw new ArgumentException($"{nameof(KeyPrefix)} must not be empty nor contain '/', but was '{KeyPrefix}'.");
+            yield return $"{nameof(KeyPrefix)} must not be empty nor contain '/', but is '{KeyPrefix}'.";
         }
 
-        Check(OperationTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1), nameof(OperationTimeout));
-        Check(MaximumLoadTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(MaximumLoadTime));
+        if (OperationTimeout < TimeSpan.FromMilliseconds(10) || OperationTimeout > TimeSpan.FromHours(1))
+        {
+            yield return $"{nameof(OperationTimeout)} must be from 10 milliseconds to 1 hour, but is {OperationTimeout}.";
+        }
+
+        if (MaximumLoadTime < TimeSpan.FromSeconds(1) || MaximumLoadTime > TimeSpan.FromDays(1))
+        {
+            yield return $"{nameof(MaximumLoadTime)} must be from 1 second to 1 day, but is {MaximumLoadTime}.";
+        }
+
         if (MessageLogLength is < 0 or > 10_000_000)
         {
-            throw new ArgumentException($"{nameof(MessageLogLength)} must be from 0 to 10,000,000, but was {MessageLogLength}.");
+            yield return $"{nameof(MessageLogLength)} must be from 0 to 10,000,000, but is {MessageLogLength}.";
         }
     }
 
-    internal void UseConfiguration(string configuration) => Source = new ConfiguredConnection(configuration);
-
-    /// <summary>Sets the options of the store in the cache's own object.</summary>
-    internal void CopyStoreOptions(CacheStoreOptions target)
-    {
-        target.MaximumExpiration = Store.MaximumExpiration;
-        target.MinimumEntryBytes = Store.MinimumEntryBytes;
-        target.MaximumEntryBytes = Store.MaximumEntryBytes;
-        target.ReadTimeout = Store.ReadTimeout;
-        target.WriteTimeout = Store.WriteTimeout;
-        target.FailuresToOpen = Store.FailuresToOpen;
-        target.FailureShareToOpen = Store.FailureShareToOpen;
-        target.OpenFor = Store.OpenFor;
-        target.MaximumOpenFor = Store.MaximumOpenFor;
-        target.RecoveryQueueSize = Store.RecoveryQueueSize;
-        target.MaximumStalenessWhenDisconnected = Store.MaximumStalenessWhenDisconnected;
-        target.HeartbeatInterval = Store.HeartbeatInterval;
-        target.UseDistributedLock = Store.UseDistributedLock;
-        target.LockLease = Store.LockLease;
-    }
-
-    private static void Check(TimeSpan value, TimeSpan minimum, TimeSpan maximum, string name)
-    {
-        if (value < minimum || value > maximum)
-        {
-            throw new ArgumentException($"{name} must be from {minimum} to {maximum}, but was {value}.");
-        }
-    }
+    internal void Use(ConnectionSource source) => Source = source;
 }

@@ -65,6 +65,31 @@ public sealed class CacheKitBuilder
         return this;
     }
 
+    /// <summary>Adds a store that has options of its own, for a package that provides one.</summary>
+    /// <typeparam name="TOptions">
+    /// The options. Those of the cache's name are used, or the unnamed ones for the unnamed cache; what is registered to configure and to validate them applies.
+    /// </typeparam>
+    /// <param name="sectionName">The name of the section within those given to <see cref="Bind"/>, by whichever call, that sets the options.</param>
+    /// <param name="read">Sets options from that section, which exists. Throws an <see cref="OptionsValidationException"/> where it cannot.</param>
+    /// <param name="create">Creates the store, as in the other overload.</param>
+    /// <param name="storeOptions">Says which of the options tell how the cache uses the store.</param>
+    /// <returns>This builder.</returns>
+    public CacheKitBuilder UseStore<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
+        string sectionName, Action<IConfigurationSection, TOptions> read, Func<StoreContext, TOptions, ICacheStore> create, Func<TOptions, CacheStoreOptions> storeOptions)
+        where TOptions : class
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(sectionName);
+        ArgumentNullException.ThrowIfNull(read);
+        ArgumentNullException.ThrowIfNull(create);
+        ArgumentNullException.ThrowIfNull(storeOptions);
+        var name = OptionsName;
+        Services.Configure<BoundSections>(name, sections => sections.Claim(sectionName));
+        Services.AddOptions<TOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => sections.Get(name).Read(sectionName, section => read(section, options))).ValidateOnStart();
+        Services.AddOptions<StoreRegistrations>(name).Configure<IOptionsMonitor<TOptions>>(
+            (stores, options) => stores.Add(context => create(context, options.Get(name)), storeOptions(options.Get(name))));
+        return this;
+    }
+
     /// <summary>Keeps entries in a directory: they survive the process, and all processes that name the same directory share them.</summary>
     /// <param name="path">
     /// The directory, which is created if it is missing. A relative one begins at the current directory of the process. Caches of
@@ -117,7 +142,8 @@ public sealed class CacheKitBuilder
     /// <summary>Reads options from a section of the configuration, such as one of <c>appsettings.json</c>.</summary>
     /// <param name="section">
     /// The section. It has the properties of <see cref="CacheKitOptions"/> and, under <c>Memory</c> and <c>Disk</c>, those of
-    /// <see cref="MemoryOptions"/> and <see cref="DiskOptions"/>, except those that hold code and the path. It may be missing, which sets nothing.
+    /// <see cref="MemoryOptions"/> and <see cref="DiskOptions"/>, except those that hold code and the path; and the sections of stores that other packages
+    /// provide, such as <c>Redis</c>. It may be missing, which sets nothing.
     /// </param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">It is the root of a configuration, which holds much else.</exception>
@@ -142,7 +168,8 @@ public sealed class CacheKitBuilder
         }
 
         var name = OptionsName;
-        Services.Configure<CacheKitOptions>(name, options => ConfigurationReader.Read(section, name, options));
+        Services.Configure<BoundSections>(name, sections => sections.Add(section));
+        Services.AddOptions<CacheKitOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => ConfigurationReader.Read(section, name, options, sections.Get(name).Claimed));
         Services.Configure<MemoryOptions>(name, options => ConfigurationReader.Read(section, name, options));
         Services.Configure<DiskOptions>(name, options => ConfigurationReader.Read(section, name, options));
         return this;

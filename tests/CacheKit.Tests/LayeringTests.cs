@@ -38,9 +38,12 @@ public sealed class LayeringTests
         ["CacheKit.Redis"] =
         [
             "CacheKit",
+            "Microsoft.Extensions.Configuration.Abstractions",
             "Microsoft.Extensions.DependencyInjection.Abstractions",
             "Microsoft.Extensions.Hosting.Abstractions",
             "Microsoft.Extensions.Logging.Abstractions",
+            "Microsoft.Extensions.Options",
+            "Microsoft.Extensions.Primitives",
             "StackExchange.Redis",
         ],
         ["CacheKit.AspNetCore"] =

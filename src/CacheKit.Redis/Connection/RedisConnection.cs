@@ -1,4 +1,5 @@
 using CacheKit.Redis.Diagnostics;
+using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
@@ -100,6 +101,15 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <returns>What it returns.</returns>
     internal ValueTask<T> RunAsync<T>(RedisLink link, Task<T> command, CancellationToken cancellationToken, string? key = null) =>
         WatchedCommand<T>.TryBegin(this, _watch, link, command, key, cancellationToken) ?? RunTimedAsync(link, command, key, cancellationToken);
+
+    /// <summary>Runs a script and waits for it, but not for ever.</summary>
+    internal ValueTask<RedisResult> RunAsync(
+        RedisLink link, RedisScript script, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken, string? key = null)
+    {
+        var running = script.SendAsync(link.Database, keys, arguments);
+        return WatchedScript.TryBegin(this, _watch, link, running, key, script, keys, arguments, cancellationToken)
+            ?? RunTimedAsync(link, script.OrInFullAsync(running, link.Database, keys, arguments), key, cancellationToken);
+    }
 
     /// <summary>Closes the connection, if it is the cache's.</summary>
     public async ValueTask DisposeAsync()

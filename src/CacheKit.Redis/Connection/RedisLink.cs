@@ -11,7 +11,10 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
 
     private readonly byte[]? _channelPrefix = ChannelPrefix(multiplexer);
 
+    private static readonly Version _firstWithGuardedSet = new(7, 0);
+
     private volatile bool _isSingle;
+    private volatile bool _hasGuardedSet;
 
     internal IConnectionMultiplexer Multiplexer { get; } = multiplexer;
 
@@ -22,6 +25,13 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
     /// certain it is denied: what suits a cluster suits a single server, too.
     /// </summary>
     internal bool IsSingle => _isSingle;
+
+    /// <summary>Whether the servers know <c>SET … PXAT</c> and <c>PEXPIRE … GT</c>. Until that is certain it is denied.</summary>
+    internal bool HasGuardedSet
+    {
+        get => _hasGuardedSet;
+        set => _hasGuardedSet = value;
+    }
 
     /// <summary>The servers that are connected.</summary>
     internal IEnumerable<IServer> Servers
@@ -52,6 +62,14 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
     internal void Inspect()
     {
         var isSingle = false;
+        var (servers, guarding) = (0, 0);
+        foreach (var server in Servers)
+        {
+            servers++;
+            guarding += server.Version >= _firstWithGuardedSet ? 1 : 0;
+        }
+
+        _hasGuardedSet = servers > 0 && guarding == servers;
         foreach (var server in Servers)
         {
             if (server.ServerType is ServerType.Cluster or ServerType.Twemproxy)

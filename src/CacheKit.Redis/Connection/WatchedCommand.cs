@@ -4,20 +4,21 @@ namespace CacheKit.Redis.Connection;
 
 /// <summary>The wait for one command: it ends with the command, with its limit, or with the caller's patience, whichever is first.</summary>
 /// <typeparam name="T">What the command returns.</typeparam>
-internal sealed class WatchedCommand<T> : IValueTaskSource<T>, IWatched
+internal class WatchedCommand<T> : IValueTaskSource<T>, IWatched
 {
     private readonly RedisConnection _connection;
     private readonly CommandWatch _watch;
     private readonly RedisLink _link;
-    private readonly Task<T> _command;
     private readonly string? _key;
+
+    private volatile Task<T> _command;
 
     private ManualResetValueTaskSourceCore<T> _core;
     private CancellationTokenRegistration _cancellation;
     private int _slot;
     private int _isOver;
 
-    private WatchedCommand(RedisConnection connection, CommandWatch watch, RedisLink link, Task<T> command, string? key)
+    protected WatchedCommand(RedisConnection connection, CommandWatch watch, RedisLink link, Task<T> command, string? key)
     {
         _connection = connection;
         _watch = watch;
@@ -32,23 +33,28 @@ internal sealed class WatchedCommand<T> : IValueTaskSource<T>, IWatched
     /// <summary>Waits for a command.</summary>
     /// <returns>The wait; <see langword="null"/> if the watch has no place for it.</returns>
     internal static ValueTask<T>? TryBegin(
-        RedisConnection connection, CommandWatch watch, RedisLink link, Task<T> command, string? key, CancellationToken cancellationToken)
+        RedisConnection connection, CommandWatch watch, RedisLink link, Task<T> command, string? key, CancellationToken cancellationToken) =>
+        new WatchedCommand<T>(connection, watch, link, command, key).TryBegin(cancellationToken);
+
+    private protected ValueTask<T>? TryBegin(CancellationToken cancellationToken)
     {
-        var watched = new WatchedCommand<T>(connection, watch, link, command, key);
-        watched._slot = watch.TryEnter(watched);
-        if (watched._slot < 0)
+        _slot = _watch.TryEnter(this);
+        if (_slot < 0)
         {
             return null;
         }
 
         if (cancellationToken.CanBeCanceled)
         {
-            watched._cancellation = cancellationToken.UnsafeRegister(static (state, token) => ((WatchedCommand<T>)state!).Cancel(token), watched); // the state is the wait
+            _cancellation = cancellationToken.UnsafeRegister(static (state, token) => ((WatchedCommand<T>)state!).Cancel(token), this); // the state is the wait
         }
 
-        command.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(watched.OnCompleted);
-        return new(watched, watched._core.Version);
+        _command.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(OnCompleted);
+        return new(this, _core.Version);
     }
+
+    /// <summary>What to send in place of a command that has failed; <see langword="null"/>: nothing, that was the answer.</summary>
+    private protected virtual Task<T>? Again(Task<T> failed) => null;
 
     public void GiveUp()
     {
@@ -79,21 +85,31 @@ internal sealed class WatchedCommand<T> : IValueTaskSource<T>, IWatched
 
     private void OnCompleted()
     {
+        var command = _command;
+        if (!command.IsCompletedSuccessfully && Volatile.Read(ref _isOver) == 0 && Again(command) is { } again)
+        {
+            _command = again;
+            again.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(OnCompleted);
+            return;
+        }
+
         if (!TryEnd())
         {
+            // Given up. Its failure is nobody's.
+            _ = command.Exception;
             return;
         }
 
         // Not waited for: if the cancellation is running just now, it finds that this is over.
         _cancellation.Unregister();
-        if (_command.IsCompletedSuccessfully)
+        if (command.IsCompletedSuccessfully)
         {
             _connection.OnSuccess();
-            _core.SetResult(_command.Result);
+            _core.SetResult(command.Result);
         }
         else
         {
-            var exception = _command.Exception?.InnerException ?? new TaskCanceledException(_command);
+            var exception = command.Exception?.InnerException ?? new TaskCanceledException(command);
             _core.SetException(_connection.OnFailure(_link, exception, _key));
         }
     }

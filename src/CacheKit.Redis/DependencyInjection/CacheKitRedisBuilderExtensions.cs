@@ -1,8 +1,11 @@
 using CacheKit;
 using CacheKit.Redis;
+using CacheKit.Redis.Connection;
 using CacheKit.Redis.DependencyInjection;
 using CacheKit.Redis.Store;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -17,7 +20,7 @@ public static class CacheKitRedisBuilderExtensions
     /// </param>
     /// <param name="configure">Changes the options of the store. <see langword="null"/>: the defaults of <see cref="RedisOptions"/>.</param>
     /// <returns>The builder.</returns>
-    /// <exception cref="ArgumentException">The configuration cannot be read, or an option is wrong.</exception>
+    /// <exception cref="ArgumentException">The configuration cannot be read.</exception>
     /// <exception cref="InvalidOperationException">The cache uses Redis already.</exception>
     /// <remarks>
     /// The connection is made in the background when the cache is created. Until it is there, and whenever it is not, the cache goes on without Redis.
@@ -26,10 +29,7 @@ public static class CacheKitRedisBuilderExtensions
         this CacheKitBuilder builder, string configuration, Action<RedisOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var options = new RedisOptions();
-        options.UseConfiguration(configuration);
-        configure?.Invoke(options);
-        return Add(builder, options);
+        return Add(builder, new ConfiguredConnection(configuration), configure);
     }
 
     /// <summary>Adds a Redis store that uses the application's own connection.</summary>
@@ -39,32 +39,41 @@ public static class CacheKitRedisBuilderExtensions
     /// <c>IConnectionMultiplexer</c> that is registered as a service.
     /// </param>
     /// <returns>The builder.</returns>
-    /// <exception cref="ArgumentException">An option is wrong.</exception>
     /// <exception cref="InvalidOperationException">The cache uses Redis already.</exception>
     public static CacheKitBuilder UseRedis(
         this CacheKitBuilder builder, Action<RedisOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var options = new RedisOptions();
-        configure?.Invoke(options);
-        return Add(builder, options);
+        return Add(builder, new RegisteredConnection(), configure);
     }
 
-    private static CacheKitBuilder Add(CacheKitBuilder builder, RedisOptions options)
+    private static CacheKitBuilder Add(CacheKitBuilder builder, ConnectionSource source, Action<RedisOptions>? configure)
     {
-        options.Validate();
-        if (builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ConnectionCheck) && Equals(service.ServiceKey, builder.Name)))
+        var (services, cache) = (builder.Services, builder.Name);
+        if (services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ConnectionCheck) && Equals(service.ServiceKey, cache)))
         {
-            throw new InvalidOperationException($"The cache '{builder.Name}' uses Redis already. Call UseRedis once.");
+            throw new InvalidOperationException($"The cache '{cache}' uses Redis already. Call UseRedis once, and Configure<RedisOptions> to change options.");
         }
 
-        var check = new ConnectionCheck(builder.Name);
-        builder.Services.AddKeyedSingleton(builder.Name, check);
-        if (options.RequireConnectionAtStart)
+        // The options of the unnamed cache are the unnamed ones.
+        var name = cache == ConnectionCheck.DefaultName ? Options.Options.DefaultName : cache;
+        var check = new ConnectionCheck(cache, name);
+        services.AddKeyedSingleton(cache, check);
+        services.AddSingleton<IHostedService>(check.With);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RedisOptions>, RedisOptionsValidator>());
+
+        // First what is in the configuration, then what is said in code.
+        builder.UseStore<RedisOptions>(
+            RedisSection.Name,
+            (section, options) => RedisSection.Read(section, name, options),
+            (context, options) => check.Remember(new RedisStore(options, context)),
+            static options => options.Store);
+        services.Configure<RedisOptions>(name, options => options.Use(source));
+        if (configure is not null)
         {
-            builder.Services.AddSingleton<IHostedService>(check.With);
+            services.Configure(name, configure);
         }
 
-        return builder.UseStore(context => check.Remember(new RedisStore(options, context)), options.CopyStoreOptions);
+        return builder;
     }
 }

@@ -1,14 +1,15 @@
 using CacheKit.Redis.Store;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace CacheKit.Redis.DependencyInjection;
 
-/// <summary>Has the start of the host wait for Redis, and fail without it.</summary>
-internal sealed class ConnectionCheck(string cacheName)
+/// <summary>Has the start of the host wait for Redis, and fail without it, if the options say so.</summary>
+internal sealed class ConnectionCheck(string cacheName, string optionsName)
 {
-    // As CacheKitBuilder.Name says.
-    private const string DefaultName = "default";
+    /// <summary>As <see cref="CacheKitBuilder.Name"/> says.</summary>
+    internal const string DefaultName = "default";
 
     private RedisStore? _store;
 
@@ -22,6 +23,11 @@ internal sealed class ConnectionCheck(string cacheName)
     {
         public async Task StartAsync(CancellationToken cancellationToken)
         {
+            if (!services.GetRequiredService<IOptionsMonitor<RedisOptions>>().Get(check.OptionsName).RequireConnectionAtStart)
+            {
+                return;
+            }
+
             // Creates the store.
             _ = check.Find(services);
             if (check._store is { } store)
@@ -42,6 +48,8 @@ internal sealed class ConnectionCheck(string cacheName)
     }
 
     private string CacheName => cacheName;
+
+    private string OptionsName => optionsName;
 
     private object Find(IServiceProvider services) =>
         cacheName == DefaultName ? services.GetRequiredService<ICache>() : services.GetRequiredKeyedService<ICache>(cacheName);

@@ -14,4 +14,7 @@ internal enum EntryFlags : byte
 
     /// <summary>There is no entry; the record refuses values made before.</summary>
     Tombstone = 0x80,
+
+    /// <summary>All there are.</summary>
+    All = Counter | Expired | Tombstone,
 }

@@ -14,6 +14,9 @@ namespace CacheKit.Redis.Protocol;
 /// <para>Integers are big-endian. The <em>stamp</em> tells this entry from all others ever under its key. The <em>cover</em> is what invalidations are
 /// compared with: those with a later stamp cover the entry. They differ where one value was made from another, as a counter's is. What does
 /// not parse is no entry: a miss for who reads, nothing for who writes.</para>
+/// <para>There is no checksum, which every script that changes a header would have to compute. Instead the parts bear each other out: the cover is not later than the stamp and
+/// the fence, the end of the life not later than that of the keeping, and the tags end with a sum of their own. So a part that is damaged gives itself away, or makes
+/// the entry a miss. The payload is the cache's, and has its checksum.</para>
 /// </remarks>
 internal readonly struct EntryRecord
 {
@@ -69,13 +72,9 @@ internal readonly struct EntryRecord
         }
 
         var tagLength = BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(43));
-        if (tagLength < 0)
-        {
-            return false;
-        }
-
         record = new(bytes, (EntryFlags)bytes[2], tagLength);
-        return true;
+        return tagLength >= 0 && (record.Flags & ~EntryFlags.All) == 0
+            && record.Cover > 0 && record.Cover <= record.Stamp && record.Cover <= record.Fence && record.ExpiresAtTicks <= record.RetainUntilTicks;
     }
 
     /// <summary>Writes an entry under a stamp that is known.</summary>
@@ -100,11 +99,17 @@ internal readonly struct EntryRecord
         return bytes;
     }
 
+    /// <summary>Writes the instants of an entry.</summary>
+    internal static void WriteInstants(Span<byte> bytes, DateTimeOffset expiresAt, DateTimeOffset retainUntil)
+    {
+        BinaryPrimitives.WriteInt64BigEndian(bytes, expiresAt.UtcTicks);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[8..], Math.Max(expiresAt.UtcTicks, retainUntil.UtcTicks));
+    }
+
     private static void WriteTail(
         Span<byte> bytes, DateTimeOffset expiresAt, DateTimeOffset retainUntil, EntryTags tags, ReadOnlySpan<byte> payload)
     {
-        BinaryPrimitives.WriteInt64BigEndian(bytes, expiresAt.UtcTicks);
-        BinaryPrimitives.WriteInt64BigEndian(bytes[8..], retainUntil.UtcTicks);
+        WriteInstants(bytes, expiresAt, retainUntil);
         BinaryPrimitives.WriteInt32BigEndian(bytes[16..], tags.Block.Length);
         tags.Block.CopyTo(bytes[20..]);
         payload.CopyTo(bytes[(20 + tags.Block.Length)..]);

@@ -7,6 +7,8 @@ namespace CacheKit.Redis.Protocol;
 /// <summary>The tags of an entry: as text, as the bytes in its record, and as the names of what is known of them.</summary>
 internal sealed class EntryTags
 {
+    private const int SumLength = 4;
+
     private ulong[]? _hashes;
 
     private EntryTags(string[] tags, byte[] block, RedisKey[] keys)
@@ -20,7 +22,7 @@ internal sealed class EntryTags
 
     internal string[] Tags { get; }
 
-    /// <summary>As they lie in an entry: for each tag its length in two bytes, and its UTF-8 bytes.</summary>
+    /// <summary>As they lie in an entry: for each tag its length in two bytes, and its UTF-8 bytes; then a sum of all that, in four. Empty if there are none.</summary>
     internal byte[] Block { get; }
 
     /// <summary>The names of their records.</summary>
@@ -36,7 +38,7 @@ internal sealed class EntryTags
         }
 
         var names = new string[tags.Count];
-        var length = 0;
+        var length = SumLength;
         for (var i = 0; i < names.Length; i++)
         {
             names[i] = tags[i];
@@ -52,6 +54,7 @@ internal sealed class EntryTags
             rest = rest[(2 + written)..];
         }
 
+        BinaryPrimitives.WriteUInt32BigEndian(rest, Sum(block.AsSpan(0, length - SumLength)));
         return new(names, block, Array.ConvertAll(names, layout.Tag));
     }
 
@@ -64,8 +67,13 @@ internal sealed class EntryTags
             return None;
         }
 
+        if (block.Length <= SumLength || BinaryPrimitives.ReadUInt32BigEndian(block[^SumLength..]) != Sum(block[..^SumLength]))
+        {
+            return null;
+        }
+
         var names = new List<string>();
-        for (var rest = block; !rest.IsEmpty;)
+        for (var rest = block[..^SumLength]; !rest.IsEmpty;)
         {
             if (rest.Length < 2 || BinaryPrimitives.ReadUInt16BigEndian(rest) is var length && rest.Length < 2 + length)
             {
@@ -78,5 +86,17 @@ internal sealed class EntryTags
 
         string[] tags = [.. names];
         return new(tags, block.ToArray(), Array.ConvertAll(tags, layout.Tag));
+    }
+
+    // FNV-1a: a few bytes, against a bit that has flipped.
+    private static uint Sum(ReadOnlySpan<byte> bytes)
+    {
+        var sum = 2166136261u;
+        foreach (var value in bytes)
+        {
+            sum = (sum ^ value) * 16777619;
+        }
+
+        return sum;
     }
 }

@@ -22,6 +22,10 @@ internal sealed class RedisScript
 #pragma warning restore CA5350
     }
 
+    /// <summary>Whether the server has answered that it does not know the script.</summary>
+    internal static bool IsUnknown(Exception? exception) =>
+        exception is RedisServerException { Message: var message } && message.StartsWith("NOSCRIPT", StringComparison.Ordinal);
+
     /// <summary>Runs the script.</summary>
     /// <param name="database">Where.</param>
     /// <param name="keys">Its keys.</param>
@@ -29,20 +33,31 @@ internal sealed class RedisScript
     /// <returns>What it returns.</returns>
     internal Task<RedisResult> RunAsync(IDatabase database, RedisKey[] keys, params RedisValue[] arguments)
     {
-        var running = database.ScriptEvaluateAsync(_digest, keys, arguments, Flags.Master);
+        var running = SendAsync(database, keys, arguments);
         return running.IsCompletedSuccessfully ? running : OrInFullAsync(running, database, keys, arguments);
     }
 
-    private async Task<RedisResult> OrInFullAsync(Task<RedisResult> running, IDatabase database, RedisKey[] keys, RedisValue[] arguments)
+    /// <summary>Sends the digest. Fails if the server does not know the script.</summary>
+    internal Task<RedisResult> SendAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments) =>
+        database.ScriptEvaluateAsync(_digest, keys, arguments, Flags.Master);
+
+    /// <summary>Sends the text, which makes the server know it.</summary>
+    internal Task<RedisResult> SendInFullAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments)
+    {
+        object[] command = [_text, keys.Length, .. keys, .. arguments];
+        return database.ExecuteAsync("EVAL", command, Flags.Master);
+    }
+
+    /// <summary>Waits for a script whose digest was sent, and sends the text if need be.</summary>
+    internal async Task<RedisResult> OrInFullAsync(Task<RedisResult> running, IDatabase database, RedisKey[] keys, RedisValue[] arguments)
     {
         try
         {
             return await running.ConfigureAwait(false);
         }
-        catch (RedisServerException exception) when (exception.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+        catch (RedisServerException exception) when (IsUnknown(exception))
         {
-            object[] command = [_text, keys.Length, .. keys, .. arguments];
-            return await database.ExecuteAsync("EVAL", command, Flags.Master).ConfigureAwait(false);
+            return await SendInFullAsync(database, keys, arguments).ConfigureAwait(false);
         }
     }
 }

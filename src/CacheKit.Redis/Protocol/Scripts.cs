@@ -58,45 +58,66 @@ internal static class Scripts
 
         """;
 
-    /// <summary>Stores an entry that does not come from a factory. KEYS entry [clock]; ARGV mode, known, stamp, age, px, flags, tail, meant, now, now.</summary>
-    /// <remarks>Draws as the others do, but without their functions.</remarks>
-    internal static readonly RedisScript Write = new("""
-        local mode, known = ARGV[1], tonumber(ARGV[2])
-        local time = redis.call('TIME')
-        local t = time[1] * 1000000 + time[2]
+    /// <summary>Stores what somebody has set. KEYS entry [clock]; ARGV known, age, px, tail, stamp where there is no clock.</summary>
+    /// <remarks>
+    /// The most frequent of the scripts that draw, so it makes as few calls as it can. It does without the time where a fence is there and lets it pass: then none
+    /// later has been there and gone. And it only counts the clock on: what keeps that up with the time are those who look at it.
+    /// </remarks>
+    internal static readonly RedisScript Set = new("""
+        local known = tonumber(ARGV[1])
         local h = redis.call('GETRANGE', KEYS[1], 0, 46)
-        local own, cover, fence, kind
-        if #h == 47 then
-          local magic, version
-          magic, version, kind, own, cover, fence = struct.unpack('>BBBI8I8I8', h)
-          if magic ~= 196 or version ~= 1 or fence - t >= 3600000000 then own = nil elseif fence > known then return -fence end
+        local fence
+        if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then fence = struct.unpack('>I8', h, 20) end
+        local t
+        if not fence or fence > known then
+          local time = redis.call('TIME')
+          t = time[1] * 1000000 + time[2]
+          if fence and fence - t < 3600000000 then return -fence end
+          if t - known > tonumber(ARGV[2]) then return 0 end
         end
-        if t - known > tonumber(ARGV[4]) then return 0 end
-        local flags, tail = ARGV[6], ARGV[7]
-        if mode == 'S' then
-          cover = nil
+        local stamp
+        if KEYS[2] then
+          stamp = tonumber(redis.call('ZINCRBY', KEYS[2], 1, 'z'))
+          if stamp <= known then
+            if not t then
+              local time = redis.call('TIME')
+              t = time[1] * 1000000 + time[2]
+            end
+            stamp = math.max(known + 1, t)
+            local s = string.format('%.0f', stamp)
+            redis.call('ZADD', KEYS[2], s, 'z')
+            redis.call('ZADD', KEYS[2], 'NX', s, 'a')
+          end
         else
-          local hi, lo = tonumber(ARGV[9]), tonumber(ARGV[10])
-          local function past(i)
-            local a, b = struct.unpack('>I4I4', h, i)
-            return a < hi or (a == hi and b <= lo)
-          end
-          if mode == 'A' then
-            if own and kind < 64 and not past(28) and not past(36) and own ~= tonumber(ARGV[8]) then return -1 end
-            cover = nil
-          else
-            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) or past(36) then return -2 end
-            if kind >= 64 then flags = '\196\1\64'; tail = string.sub(h, 28, 35) .. string.sub(tail, 9) end
-          end
+          stamp = tonumber(ARGV[5])
+        end
+        local value = '\196\1\0' .. struct.pack('>I8I8I8', stamp, stamp, stamp) .. ARGV[4]
+        if ARGV[3] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[3]) end
+        return stamp
+        """);
+
+    /// <summary>
+    /// Stores an entry if there is none (mode A), or in place of a certain one (U). KEYS entry [clock]; ARGV mode, known, stamp, age, px, flags, tail, meant, now,
+    /// now.
+    /// </summary>
+    internal static readonly RedisScript Write = new(Reading + Drawing + """
+        local known = tonumber(ARGV[2])
+        local t = micros()
+        local h = header(KEYS[1], t)
+        local fence = h and u64(h, 20) or 0
+        if fence > known then return -fence end
+        if t - known > tonumber(ARGV[4]) then return 0 end
+        local flags, tail, hi, lo = ARGV[6], ARGV[7], tonumber(ARGV[9]), tonumber(ARGV[10])
+        local cover
+        if ARGV[1] == 'A' then
+          if h and not has(h, 192) and not past(h, 28, hi, lo) and not past(h, 36, hi, lo) and u64(h, 4) ~= tonumber(ARGV[8]) then return -1 end
+        else
+          if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[8]) or past(h, 36, hi, lo) then return -2 end
+          cover = u64(h, 12)
+          if has(h, 64) then flags = '\196\1\64'; tail = string.sub(h, 28, 35) .. string.sub(tail, 9) end
         end
         local stamp = tonumber(ARGV[3])
-        if not stamp then
-          local g = tonumber(redis.call('ZSCORE', KEYS[2], 'z'))
-          stamp = (g and g > known and g or known) + 1
-          if t > stamp then stamp = t end
-          local s = string.format('%.0f', stamp)
-          if g then redis.call('ZADD', KEYS[2], s, 'z') else redis.call('ZADD', KEYS[2], s, 'z', s, 'a') end
-        end
+        if not stamp then stamp = draw(KEYS[2], known, t) end
         local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. tail
         if ARGV[5] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[5]) end
         return stamp

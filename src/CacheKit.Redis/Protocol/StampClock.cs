@@ -69,6 +69,9 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <summary>Whether what was seen is recent enough to be compared with the server's time.</summary>
     internal bool IsUsable => Latest > 0 && _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _usableFor;
 
+    /// <summary>About what time it is at the server, in microseconds since 1970.</summary>
+    internal long ServerMicroseconds => Latest + (long)_time.GetElapsedTime(Volatile.Read(ref _shownAt)).TotalMicroseconds;
+
     /// <summary>Begins a look at the clock, unless there was one lately or there is one under way.</summary>
     internal Task<long>? BeginLook(RedisLink link)
     {

@@ -13,7 +13,7 @@ namespace CacheKit.Redis.Store;
 /// to load under may be as late as the latest of the records. Where they are read one after the other, somebody may have set the key in between, and a value
 /// loaded under a later record's stamp would replace what he set. So in that case the entry is read once more.</para>
 /// </remarks>
-internal sealed class EntryReader(RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyLayout layout, Lifetimes lifetimes)
+internal sealed class EntryReader(RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, KeyLayout layout, Lifetimes lifetimes)
 {
     // Enough for the header and usual tags.
     private const int BeginningLength = 512;
@@ -44,6 +44,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         CancellationToken cancellationToken)
     {
         var values = await reading.ConfigureAwait(false);
+        presence.Note(key, !values[0].IsNull);
         loadStamp = WithLook(link, look, loadStamp);
         if (TryJudge(link, clearCopy, tags, values[0], isWhole: true, values.AsSpan(1), link.IsSingle, loadStamp, out var judged)
             && !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup)
@@ -94,6 +95,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
                 loadStamp = WithLook(link, look, loadStamp);
             }
 
+            presence.Note(key, bytes is not null);
             var isWhole = !isWithoutPayload || bytes is null or { Length: < BeginningLength };
             if (!TryJudge(link, KeyLayout.ClearCopy(key), tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
             {
@@ -226,6 +228,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             var key = keys[start + i];
             var bytes = (byte[]?)(entries is null ? values[entryPlaces[i]] : entries[i]);
             RedisValue[] records = [.. recordPlaces[i].Select(place => values[place])];
+            presence.Note(key, bytes is not null);
             var isWhole = entries is null || bytes is null or { Length: < BeginningLength };
             var judged = await JudgeAsync(
                 link, key, tags[i], bytes, isWhole, records, link.IsSingle && entries is null, loadStamp, cancellationToken).ConfigureAwait(false);
@@ -372,9 +375,14 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
         if ((record.Flags & EntryFlags.Counter) != 0)
         {
-            if (record.Payload.Length < 8)
+            if (!judged.IsWhole && record.Payload.Length < 8)
             {
-                return judged.IsWhole ? StoreLookup.Missing(judged.LoadStamp) : null;
+                return null;
+            }
+
+            if (record.Payload.Length != 8)
+            {
+                return StoreLookup.Missing(judged.LoadStamp);
             }
 
             var number = BinaryPrimitives.ReadInt64BigEndian(record.Payload.Span);

@@ -14,7 +14,7 @@ namespace CacheKit.Redis.Store;
 /// On a single server a script draws its stamp itself. In a cluster the clock is in another slot, so the stamp is drawn before, which is a round trip more.
 /// </remarks>
 internal sealed class EntryWriter(
-    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, EntryReader reader, KeyLayout layout, Lifetimes lifetimes,
+    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, EntryReader reader, KeyLayout layout, Lifetimes lifetimes,
     StoreContext context, TimeSpan maximumLoadTime, ILogger logger)
 {
     // What Redis takes as one string, less some space for the header.
@@ -23,8 +23,14 @@ internal sealed class EntryWriter(
     // Each attempt but the first follows a write of somebody else's, so somebody gets on.
     private const int MaximumAttempts = 100;
 
+    // By as much an entry may be kept too long: what is known of the server's time lags behind it.
+    private const long SlackMilliseconds = 1000;
+
     private static readonly RedisValue _plain = new byte[] { EntryRecord.Magic, EntryRecord.Version, (byte)EntryFlags.None };
     private static readonly RedisValue _drawThere = RedisValue.EmptyString;
+
+    // The network's clock, not the cache's.
+    private readonly TimeProvider _time = TimeProvider.System;
 
     private int _hasWarnedOfSlowLoads;
 
@@ -87,8 +93,7 @@ internal sealed class EntryWriter(
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var instants = new byte[16];
-        BinaryPrimitives.WriteInt64BigEndian(instants, expiresAt.UtcTicks);
-        BinaryPrimitives.WriteInt64BigEndian(instants.AsSpan(8), retainUntil.UtcTicks);
+        EntryRecord.WriteInstants(instants, expiresAt, retainUntil);
         var (high, low) = lifetimes.Now();
         var setting = Scripts.SetExpiration.RunAsync(
             link.Database, [layout.Entry(key)], [stamp, instants, lifetimes.Until(retainUntil), lifetimes.Fence, high, low]);
@@ -222,11 +227,18 @@ internal sealed class EntryWriter(
         string key, StoreEntry entry, EntryTags tags, long stamp, CancellationToken cancellationToken)
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var value = EntryRecord.Write(EntryFlags.None, stamp, entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        var name = layout.Entry(key);
+        RedisValue value = EntryRecord.Write(EntryFlags.None, stamp, entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        if (link.HasGuardedSet && !presence.IsProbable(key) && TryGuard(stamp, entry.RetainUntil, out var deadline, out var life)
+            && await TryFillAsync(link, key, name, value, deadline, life, cancellationToken).ConfigureAwait(false))
+        {
+            return new(StoreWriteOutcome.Stored, stamp);
+        }
+
         var (high, low) = lifetimes.Now();
-        var running = Scripts.Populate.RunAsync(
-            link.Database, [layout.Entry(key)], [stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), value, high, low]);
-        var result = (long)await connection.RunAsync(link, running, cancellationToken, key).ConfigureAwait(false);
+        var running = connection.RunAsync(
+            link, Scripts.Populate, [name], [stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), value, high, low], cancellationToken, key);
+        var result = (long)await running.ConfigureAwait(false);
         if (result > 0)
         {
             return new(StoreWriteOutcome.Stored, result);
@@ -252,19 +264,120 @@ internal sealed class EntryWriter(
         return new(StoreWriteOutcome.Overtaken, -result);
     }
 
+    /// <summary>
+    /// Stores a value where there is nothing, without a script, which would cost the server several times as much. Where nothing is there is no fence either, so
+    /// only the stamp's age is to be told: the deadline is the instant of the server from which the stamp is too old, and what comes later has expired on arrival.
+    /// </summary>
+    /// <returns>Whether it is stored. If not, something is there, or it may have been too late.</returns>
+    private async ValueTask<bool> TryFillAsync(
+        RedisLink link, string key, RedisKey name, RedisValue value, RedisValue deadline, RedisValue life, CancellationToken cancellationToken)
+    {
+        var began = _time.GetTimestamp();
+        try
+        {
+            var setting = link.Database.ExecuteAsync("SET", [name, value, "NX", "PXAT", deadline], Flags.Master);
+            var answer = await connection.RunAsync(link, setting, cancellationToken, key).ConfigureAwait(false);
+            if (answer.IsNull)
+            {
+                presence.Note(key, isThere: true);
+                return false;
+            }
+        }
+        catch (CacheStoreException exception) when (exception.InnerException is RedisServerException { Message: var message } && message.Contains("syntax", StringComparison.Ordinal))
+        {
+            // It calls itself by a version whose commands it does not have.
+            link.HasGuardedSet = false;
+            return false;
+        }
+
+        if (_time.GetElapsedTime(began) > maximumLoadTime / 4)
+        {
+            return false;
+        }
+
+        if (!life.IsNull)
+        {
+            // Only ever for longer: if another entry, or a fence, has come in between, it stays a while longer than it has to, and does no harm.
+            _ = link.Database.ExecuteAsync("PEXPIRE", [name, life, "GT"], Flags.Master | CommandFlags.FireAndForget);
+        }
+
+        return true;
+    }
+
+    /// <summary>Until when, by the server's time, a value may be stored, and for how long it is to be kept if that is longer.</summary>
+    /// <returns>Whether the stamp is recent enough for that.</returns>
+    private bool TryGuard(long stamp, DateTimeOffset retainUntil, out RedisValue deadline, out RedisValue life)
+    {
+        deadline = life = RedisValue.Null;
+        var now = clock.ServerMicroseconds;
+        var limit = stamp + (long)maximumLoadTime.TotalMicroseconds;
+        if (stamp <= 0 || retainUntil == DateTimeOffset.MaxValue || !clock.IsUsable || limit - now < (limit - stamp) / 2)
+        {
+            return false;
+        }
+
+        var milliseconds = lifetimes.MillisecondsUntil(retainUntil);
+        var end = (now / 1000) + (long)Math.Min(milliseconds, 1e15) + SlackMilliseconds;
+        if (end <= limit / 1000)
+        {
+            deadline = end;
+        }
+        else
+        {
+            deadline = limit / 1000;
+            life = lifetimes.Until(retainUntil);
+        }
+
+        return true;
+    }
+
+    private ValueTask<StoreWriteResult> SetAsync(
+        string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken) =>
+        condition.Kind == StoreConditionKind.Always
+            ? SetAlwaysAsync(key, entry, tags, cancellationToken)
+            : SetConditionallyAsync(key, entry, tags, condition, cancellationToken);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<StoreWriteResult> SetAsync(
+    private async ValueTask<StoreWriteResult> SetAlwaysAsync(string key, StoreEntry entry, EntryTags tags, CancellationToken cancellationToken)
+    {
+        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
+        var name = layout.Entry(key);
+        RedisValue tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
+        for (var attempt = 1; ; attempt++)
+        {
+            var isSingle = link.IsSingle;
+            var known = await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
+            var life = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
+            RedisValue[] arguments = isSingle ? [known, lifetimes.MaximumAge, life, tail] : [known, lifetimes.MaximumAge, life, tail, known];
+            long result;
+            try
+            {
+                result = (long)await connection.RunAsync(link, Scripts.Set, Keys(isSingle, name), arguments, cancellationToken, key).ConfigureAwait(false);
+            }
+            catch (CacheStoreException exception) when (exception.InnerException is { } inner && RedisErrors.IsOutOfMemory(inner))
+            {
+                // Nothing older may be left. That there is no fence either is what the exception tells: it has to be tried again.
+                await connection.RunAsync(link, Scripts.Drop, [name], [known], cancellationToken, key).ConfigureAwait(false);
+                throw;
+            }
+
+            if (result > 0)
+            {
+                clock.Advance(result);
+                return new(StoreWriteOutcome.Stored, result);
+            }
+
+            await CatchUpAsync(link, result, attempt, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<StoreWriteResult> SetConditionallyAsync(
         string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var entryName = layout.Entry(key);
         RedisValue tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, tags, entry.Payload.Span);
-        var (mode, meant) = condition.Kind switch
-        {
-            StoreConditionKind.IfAbsent => ("A", 0L),
-            StoreConditionKind.IfUnchanged => ("U", condition.Stamp),
-            _ => ("S", 0L),
-        };
+        var (mode, meant) = ("A", 0L);
         if (condition.Kind == StoreConditionKind.IfUnchanged)
         {
             // Whether it is live, which a script cannot tell.
@@ -273,6 +386,8 @@ internal sealed class EntryWriter(
             {
                 return new(StoreWriteOutcome.Overtaken, lookup.Stamp);
             }
+
+            (mode, meant) = ("U", condition.Stamp);
         }
 
         for (var attempt = 1; ; attempt++)
@@ -280,23 +395,9 @@ internal sealed class EntryWriter(
             var isSingle = link.IsSingle;
             var known = await GetStampAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
             var (high, low) = lifetimes.Now();
-            var px = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
-            RedisValue[] arguments = [mode, known, isSingle ? _drawThere : known, lifetimes.MaximumAge, px, _plain, tail, meant, high, low];
-            long result;
-            try
-            {
-                result = (long)await connection.RunAsync(
-                    link, Scripts.Write.RunAsync(link.Database, Keys(isSingle, entryName), arguments), cancellationToken, key).ConfigureAwait(false);
-            }
-            catch (CacheStoreException exception) when (
-                condition.Kind == StoreConditionKind.Always && exception.InnerException is { } inner && RedisErrors.IsOutOfMemory(inner))
-            {
-                // Nothing older may be left. That there is no fence either is what the exception tells: it has to be tried again.
-                await connection.RunAsync(
-                    link, Scripts.Drop.RunAsync(link.Database, [entryName], [known]), cancellationToken, key).ConfigureAwait(false);
-                throw;
-            }
-
+            var life = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
+            RedisValue[] arguments = [mode, known, isSingle ? _drawThere : known, lifetimes.MaximumAge, life, _plain, tail, meant, high, low];
+            var result = (long)await connection.RunAsync(link, Scripts.Write, Keys(isSingle, entryName), arguments, cancellationToken, key).ConfigureAwait(false);
             if (result > 0)
             {
                 clock.Advance(result);

@@ -38,14 +38,10 @@ internal sealed class Lifetimes(TimeProvider timeProvider, TimeSpan maximumLoadT
         return (ticks >> 32, ticks & 0xFFFF_FFFF);
     }
 
-    private RedisValue Until(DateTimeOffset retainUntil, double minimum)
-    {
-        if (retainUntil == DateTimeOffset.MaxValue)
-        {
-            return _forEver;
-        }
+    /// <summary>How long Redis keeps an entry that need not outlive its life, at least.</summary>
+    internal double MillisecondsUntil(DateTimeOffset retainUntil) =>
+        Math.Max(Math.Ceiling((retainUntil - timeProvider.GetUtcNow()).TotalMilliseconds) + _slack, 1);
 
-        var milliseconds = Math.Ceiling((retainUntil - timeProvider.GetUtcNow()).TotalMilliseconds) + _slack;
-        return (long)Math.Max(milliseconds, minimum);
-    }
+    private RedisValue Until(DateTimeOffset retainUntil, double minimum) =>
+        retainUntil == DateTimeOffset.MaxValue ? _forEver : (long)Math.Max(MillisecondsUntil(retainUntil), minimum);
 }

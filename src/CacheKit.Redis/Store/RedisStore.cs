@@ -35,9 +35,10 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         _clock = new(_connection, _layout, options.MaximumLoadTime);
         _ledger = new(_connection, _clock, _layout);
         var memory = new TagMemory();
+        var presence = new KeyPresence();
         var lifetimes = new Lifetimes(context.TimeProvider, options.MaximumLoadTime);
-        _reader = new(_connection, _clock, _ledger, memory, _layout, lifetimes);
-        _writer = new(_connection, _clock, _ledger, memory, _reader, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
+        _reader = new(_connection, _clock, _ledger, memory, presence, _layout, lifetimes);
+        _writer = new(_connection, _clock, _ledger, memory, presence, _reader, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
     }
 

@@ -13,7 +13,7 @@ internal static class ConfigurationReader
     private const string Memory = "Memory";
     private const string Disk = "Disk";
 
-    internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options)
+    internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null)
     {
         var errors = new List<string>();
         var section = SectionReader.Open(configuration, errors);
@@ -37,6 +37,11 @@ internal static class ConfigurationReader
 
         section.Section(Memory); // these are read by the other methods
         section.Section(Disk);
+        foreach (var store in sectionsOfStores ?? [])
+        {
+            section.Section(store);
+        }
+
         section.End();
         ThrowIfAny(errors, optionsName, typeof(CacheKitOptions));
     }

@@ -39,6 +39,22 @@ internal sealed class SectionReader
         return reader;
     }
 
+    /// <summary>Reads a text, of whatever form.</summary>
+    internal string? Text(string name)
+    {
+        if (Take(name) is not { } section)
+        {
+            return null;
+        }
+
+        if (section.Value is null && section.GetChildren().Any())
+        {
+            Error(section, "but must be a text.");
+        }
+
+        return section.Value;
+    }
+
     internal bool? Flag(string name) => Value<bool>(name, "true or false", bool.TryParse);
 
     internal long? Number(string name, string? range = null, Func<long, bool>? isInRange = null) => Value<long>(

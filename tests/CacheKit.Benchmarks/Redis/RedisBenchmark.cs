@@ -21,15 +21,16 @@ internal static class RedisBenchmark
 
     internal static int Run(string[] args)
     {
-        RunAsync(args is ["quick", ..]).GetAwaiter().GetResult();
+        RunAsync(args is ["quick", ..], args.Where(argument => argument != "quick").ToArray()).GetAwaiter().GetResult();
         return 0;
     }
 
-    private static async Task RunAsync(bool isQuick)
+    private static async Task RunAsync(bool isQuick, string[] questions)
     {
+        bool Asks(string question) => questions.Length == 0 || questions.Contains(question);
         Random.Shared.NextBytes(_value);
         using var server = new LocalServer();
-        using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{server.Port}");
+        using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{server.Port},allowAdmin=true");
 #pragma warning disable CS0618 // Only the oldest client needs it.
         connection.PreserveAsyncOrder = false;
 #pragma warning restore CS0618
@@ -41,39 +42,76 @@ internal static class RedisBenchmark
         var provider = new ServiceCollection().AddCacheKit(builder => builder.WithoutMemory().UseRedis(redis => redis.UseConnection(connection))).BuildServiceProvider();
         await using var disposing = provider;
         var cache = provider.GetRequiredService<ICache>();
-        for (var i = 0; i < Keys; i++)
+        var admin = connection.GetServer("127.0.0.1", server.Port);
+        var (idle, setting) = (await admin.ScriptLoadAsync("return 1"), await admin.ScriptLoadAsync("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1"));
+        await SeedAsync();
+
+        async Task SeedAsync()
         {
-            await database.StringSetAsync($"raw:{i}", _value, _life);
-            await store.WriteAsync($"plain:{i}", Entry(), StoreCondition.Always, default);
-            await store.WriteAsync($"tagged:{i}", Entry("tag"), StoreCondition.Always, default);
-            await cache.SetAsync($"value:{i}", _value);
+            for (var i = 0; i < Keys; i++)
+            {
+                await database.StringSetAsync($"raw:{i}", _value, _life);
+                await store.WriteAsync($"plain:{i}", Entry(), StoreCondition.Always, default);
+                await store.WriteAsync($"tagged:{i}", Entry("tag"), StoreCondition.Always, default);
+                await cache.SetAsync($"value:{i}", _value);
+            }
         }
 
         var names = Enumerable.Range(0, Keys).ToArray();
         var (raw, plain, tagged, value) = (Array.ConvertAll(names, i => (RedisKey)$"raw:{i}"), Array.ConvertAll(names, i => $"plain:{i}"), Array.ConvertAll(names, i => $"tagged:{i}"), Array.ConvertAll(names, i => $"value:{i}"));
         foreach (var callers in new[] { 1, 64 })
         {
-            await new Contest($"Get of 1 KB, {callers} callers", callers)
-                .Add("StringGetAsync", async i => _ = await database.StringGetAsync(raw[i % Keys]))
-                .Add("StringGetAsync, again", async i => _ = await database.StringGetAsync(raw[i % Keys]))
-                .Add("store, no tags", async i => (await store.ReadAsync(plain[i % Keys], default, default)).Dispose())
-                .Add("store, one tag", async i => (await store.ReadAsync(tagged[i % Keys], default, default)).Dispose())
-                .Add("cache without memory, decoded", async i => _ = await cache.GetAsync<byte[]>(value[i % Keys]))
-                .RunAsync(isQuick);
-            var loadStamp = 0L;
-            await new Contest($"Write of 1 KB, {callers} callers", callers)
-                .Add("StringSetAsync", async i => await database.StringSetAsync($"raw:w{Next()}", _value, _life))
-                .Add("StringSetAsync, again", async i => await database.StringSetAsync($"raw:w{Next()}", _value, _life))
-                .Add("store, populate", async i => Check(await store.WriteAsync($"w{Next()}", Entry(), StoreCondition.IfCurrent(loadStamp), default)), Prepare)
-                .Add("store, populate, one tag", async i => Check(await store.WriteAsync($"w{Next()}", Entry("tag"), StoreCondition.IfCurrent(loadStamp), default)), Prepare)
-                .Add("store, set", async i => Check(await store.WriteAsync($"w{Next()}", Entry(), StoreCondition.Always, default)))
-                .Add("cache without memory, set", async i => await cache.SetAsync($"w{Next()}", _value))
-                .RunAsync(isQuick);
+            if (Asks("get"))
+            {
+                await new Contest($"Get of 1 KB, callers: {callers}", callers)
+                    .Add("StringGetAsync", async i => _ = await database.StringGetAsync(raw[i % Keys]))
+                    .Add("StringGetAsync, again", async i => _ = await database.StringGetAsync(raw[i % Keys]))
+                    .Add("store, no tags", async i => (await store.ReadAsync(plain[i % Keys], default, default)).Dispose())
+                    .Add("store, one tag", async i => (await store.ReadAsync(tagged[i % Keys], default, default)).Dispose())
+                    .Add("cache without memory, decoded", async i => _ = await cache.GetAsync<byte[]>(value[i % Keys]))
+                    .RunAsync(isQuick);
+            }
 
-            async Task Prepare() => loadStamp = (await store.ReadAsync("absent", default, default)).LoadStamp;
+            if (Asks("populate"))
+            {
+                // After a miss: under a name that is not there.
+                var loadStamp = 0L;
+                await new Contest($"Populate, 1 KB, callers: {callers}", callers)
+                    .Add("StringSetAsync", async i => await database.StringSetAsync($"new:{Next()}", _value, _life), Empty)
+                    .Add("StringSetAsync, again", async i => await database.StringSetAsync($"new:{Next()}", _value, _life), Empty)
+                    .Add("EVALSHA of a script that does nothing", async i => await database.ScriptEvaluateAsync(idle, [$"new:{Next()}"], [_value, 1]), Empty)
+                    .Add("store, populate", async i => await store.WriteAsync($"new:{Next()}", Entry(), StoreCondition.IfCurrent(loadStamp), default), Empty)
+                    .Add("store, populate, one tag", async i => await store.WriteAsync($"new:{Next()}", Entry("tag"), StoreCondition.IfCurrent(loadStamp), default), Empty)
+                    .Add("store, populate, for a minute", async i => await store.WriteAsync($"new:{Next()}", Entry(_value, TimeSpan.FromMinutes(1)), StoreCondition.IfCurrent(loadStamp), default), Empty)
+                    .RunAsync(isQuick);
+
+                async Task Empty()
+                {
+                    await connection.GetServer("127.0.0.1", server.Port).FlushDatabaseAsync();
+                    await store.WriteAsync("seed", Entry("tag"), StoreCondition.Always, default);
+                    (await store.ReadAsync("seed", default, default)).Dispose();
+                    loadStamp = (await store.ReadAsync("absent", default, default)).LoadStamp;
+                }
+            }
+
+            if (Asks("set"))
+            {
+                await SeedAsync();
+                await new Contest($"Set in place of another value, 1 KB, callers: {callers}", callers)
+                    .Add("StringSetAsync", async i => await database.StringSetAsync(raw[i % Keys], _value, _life))
+                    .Add("StringSetAsync, again", async i => await database.StringSetAsync(raw[i % Keys], _value, _life))
+                    .Add("EVALSHA of a script that does nothing", async i => await database.ScriptEvaluateAsync(idle, [raw[i % Keys]], [_value, 1]))
+                    .Add("EVALSHA of a script that does nothing but SET", async i => await database.ScriptEvaluateAsync(setting, [raw[i % Keys]], [_value, 1_800_000]))
+                    .Add("store, set", async i => await store.WriteAsync(plain[i % Keys], Entry(), StoreCondition.Always, default))
+                    .Add("cache without memory, set", async i => await cache.SetAsync(value[i % Keys], _value))
+                    .RunAsync(isQuick);
+            }
         }
 
-        await InvalidateAsync(store, isQuick ? 20_000 : 1_000_000);
+        if (Asks("tags"))
+        {
+            await InvalidateAsync(store, isQuick ? 20_000 : 1_000_000);
+        }
     }
 
     /// <summary>What the removal by tag of many entries costs, beside that of one.</summary>
@@ -98,18 +136,14 @@ internal static class RedisBenchmark
         }
     }
 
-    private static long Next() => Interlocked.Increment(ref _last) % 50_000;
-
-    private static void Check(StoreWriteResult result)
-    {
-        // Another one was here under the same stamp: not what is measured, but no mistake either.
-        _ = result;
-    }
+    private static long Next() => Interlocked.Increment(ref _last);
 
     private static StoreEntry Entry(params IReadOnlyList<string> tags) => Entry(_value, tags);
 
-    private static StoreEntry Entry(byte[] payload, params IReadOnlyList<string> tags) =>
-        new() { Payload = payload, ExpiresAt = DateTimeOffset.UtcNow + _life, RetainUntil = DateTimeOffset.UtcNow + _life, Tags = tags };
+    private static StoreEntry Entry(byte[] payload, params IReadOnlyList<string> tags) => Entry(payload, _life, tags);
+
+    private static StoreEntry Entry(byte[] payload, TimeSpan life, params IReadOnlyList<string> tags) =>
+        new() { Payload = payload, ExpiresAt = DateTimeOffset.UtcNow + life, RetainUntil = DateTimeOffset.UtcNow + life, Tags = tags };
 
     /// <summary>Subjects that take turns, each with a number of callers who do one thing after the other.</summary>
     private sealed class Contest(string title, int callers)

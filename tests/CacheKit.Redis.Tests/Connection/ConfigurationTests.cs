@@ -1,8 +1,10 @@
 using CacheKit.Redis.DependencyInjection;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
@@ -11,6 +13,9 @@ namespace CacheKit.Redis.Tests.Connection;
 /// <summary>Mistakes are told at once, by name; a server that is not there is none.</summary>
 public sealed class ConfigurationTests
 {
+    private static IConfigurationSection Section(params IEnumerable<(string Key, string Value)> values) => new ConfigurationBuilder()
+        .AddInMemoryCollection(values.ToDictionary(value => value.Key, value => (string?)value.Value)).Build().GetSection("Cache");
+
     [Theory]
     [InlineData("", "*empty*")]
     [InlineData("password=secret", "*names no server*")]
@@ -35,17 +40,61 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
-    public void Options_out_of_range_are_named()
+    public void Options_out_of_range_are_named_all_at_once()
     {
-        var services = new ServiceCollection();
-        var prefix = () => services.AddCacheKit(cache => cache.UseRedis("localhost", options => options.KeyPrefix = "a/b"));
-        prefix.Should().Throw<ArgumentException>().WithMessage("*KeyPrefix*'a/b'*");
-        var timeout = () => services.AddCacheKit(cache => cache.UseRedis("localhost", options => options.OperationTimeout = TimeSpan.Zero));
-        timeout.Should().Throw<ArgumentException>().WithMessage("*OperationTimeout*00:00:00*");
-        var load = () => services.AddCacheKit(cache => cache.UseRedis("localhost", options => options.MaximumLoadTime = TimeSpan.FromDays(2)));
-        load.Should().Throw<ArgumentException>().WithMessage("*MaximumLoadTime*");
-        var log = () => services.AddCacheKit(cache => cache.UseRedis("localhost", options => options.MessageLogLength = -1));
-        log.Should().Throw<ArgumentException>().WithMessage("*MessageLogLength*-1*");
+        using var provider = new ServiceCollection().AddCacheKit("shop", cache => cache.UseRedis("localhost", options =>
+        {
+            options.KeyPrefix = "a/b";
+            options.OperationTimeout = TimeSpan.Zero;
+            options.MaximumLoadTime = TimeSpan.FromDays(2);
+            options.MessageLogLength = -1;
+        })).BuildServiceProvider();
+        var resolve = () => provider.GetRequiredKeyedService<ICache>("shop");
+        resolve.Should().Throw<OptionsValidationException>().Which.Failures.Should().SatisfyRespectively(
+            prefix => prefix.Should().Be("Cache 'shop': RedisOptions.KeyPrefix must not be empty nor contain '/', but is 'a/b'."),
+            timeout => timeout.Should().Match("*OperationTimeout*00:00:00*"),
+            load => load.Should().Match("*MaximumLoadTime*2.00:00:00*"),
+            log => log.Should().Match("*MessageLogLength*-1*"));
+    }
+
+    [Fact]
+    public async Task Options_come_from_the_configuration_and_from_code_in_the_order_of_the_calls()
+    {
+        var section = Section(
+            ("Cache:Redis:KeyPrefix", "shop"), ("Cache:Redis:OperationTimeout", "00:00:03"), ("Cache:Redis:MaximumLoadTime", "00:01:00"),
+            ("Cache:redis:messageLogLength", "5"), ("Cache:Redis:RequireConnectionAtStart", "true"));
+        await using var provider = new ServiceCollection()
+            .AddCacheKit(section, cache => cache.UseRedis("localhost", options => options.MaximumLoadTime = TimeSpan.FromMinutes(5)))
+            .Configure<RedisOptions>(options => options.OperationTimeout = TimeSpan.FromSeconds(4))
+            .BuildServiceProvider();
+        var options = provider.GetRequiredService<IOptions<RedisOptions>>().Value;
+        options.KeyPrefix.Should().Be("shop");
+        options.MessageLogLength.Should().Be(5);
+        options.RequireConnectionAtStart.Should().BeTrue();
+        options.OperationTimeout.Should().Be(TimeSpan.FromSeconds(4));
+        options.MaximumLoadTime.Should().Be(TimeSpan.FromMinutes(5));
+        provider.GetRequiredService<ICache>().Should().NotBeNull();
+    }
+
+    [Theory]
+    [InlineData("KeyPrefx", "shop", "*'Cache:Redis:KeyPrefx'*Did you mean 'KeyPrefix'*")]
+    [InlineData("OperationTimeout", "3", "*'Cache:Redis:OperationTimeout' is '3'*hh:mm:ss*")]
+    [InlineData("MessageLogLength", "-1", "*'Cache:Redis:MessageLogLength' is '-1'*from 0*")]
+    [InlineData("Store", "x", "*'Cache:Redis:Store'*only be set in code*")]
+    public void A_mistake_in_the_configuration_is_told_with_its_path(string name, string value, string message)
+    {
+        using var provider = new ServiceCollection()
+            .AddCacheKit(Section(($"Cache:Redis:{name}", value)), cache => cache.UseRedis("localhost")).BuildServiceProvider();
+        var resolve = () => provider.GetRequiredService<ICache>();
+        resolve.Should().Throw<OptionsValidationException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void A_section_that_nobody_reads_is_a_mistake()
+    {
+        using var provider = new ServiceCollection().AddCacheKit(Section(("Cache:Redis:KeyPrefix", "shop"))).BuildServiceProvider();
+        var resolve = () => provider.GetRequiredService<ICache>();
+        resolve.Should().Throw<OptionsValidationException>().WithMessage("*'Cache:Redis'*no option of this name*");
     }
 
     [Fact]
@@ -64,32 +113,6 @@ public sealed class ConfigurationTests
         services.AddCacheKit("other", cache => cache.UseRedis("localhost"));
         var again = () => services.AddCacheKit(cache => cache.UseRedis("localhost"));
         again.Should().Throw<InvalidOperationException>().WithMessage("*'default'*already*");
-    }
-
-    [Fact]
-    public void Every_option_of_a_store_reaches_the_cache()
-    {
-        var redis = new RedisOptions();
-        var properties = typeof(CacheStoreOptions).GetProperties().Where(property => property.CanWrite).ToList();
-        foreach (var property in properties)
-        {
-            property.SetValue(redis.Store, Another(property.GetValue(redis.Store), property.PropertyType));
-        }
-
-        var target = new CacheStoreOptions();
-        redis.CopyStoreOptions(target);
-        foreach (var property in properties)
-        {
-            property.GetValue(target).Should().Be(property.GetValue(redis.Store), property.Name);
-        }
-
-        static object Another(object? value, Type type) => (Nullable.GetUnderlyingType(type) ?? type).Name switch
-        {
-            nameof(Boolean) => !(bool)value!,
-            nameof(Int32) => (int)value! + 1,
-            nameof(Double) => (double)value! / 2,
-            _ => TimeSpan.FromSeconds(77),
-        };
     }
 
     [Fact]

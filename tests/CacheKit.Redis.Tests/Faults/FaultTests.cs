@@ -208,6 +208,39 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_bit_that_has_flipped_in_a_header_costs_the_entry_at_most_and_revives_none()
+    {
+        var life = TimeSpan.FromHours(1);
+        await using var store = TestStores.Create(_server.Configuration);
+        await store.SetAsync("live", Entry("a value of some length", "tag"));
+        await store.SetAsync("removed", Entry("a value of some length", "gone"));
+        await store.RemoveByTagAsync("gone");
+        await store.SetAsync("expired", Entry("a value of some length", TimeSpan.FromMilliseconds(1)));
+        var database = store.Connection.Link!.Database; // it was just used
+        foreach (var key in new[] { "live", "removed", "expired" })
+        {
+            var name = store.Layout.Entry(key);
+            byte[] bytes = (await database.StringGetAsync(name))!; // it was just set
+            var lengthOfHeader = bytes.Length - "a value of some length".Length;
+            for (var bit = 0; bit < 8 * lengthOfHeader; bit++)
+            {
+                byte[] damaged = [.. bytes];
+                damaged[bit / 8] ^= (byte)(1 << (bit % 8));
+                await database.StringSetAsync(name, damaged);
+                using var lookup = await store.ReadAsync(key, default, default);
+                var isServed = lookup.IsFound && lookup.ExpiresAt > DateTimeOffset.UtcNow;
+                isServed.Should().Be(isServed && key == "live", $"bit {bit} of '{key}' has flipped");
+                if (isServed)
+                {
+                    lookup.Number.Should().BeNull();
+                    System.Text.Encoding.UTF8.GetString(lookup.Payload.Span).Should().Be("a value of some length", $"bit {bit} has flipped");
+                    lookup.ExpiresAt.Should().BeBefore(DateTimeOffset.UtcNow + life);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_stamp_far_in_the_future_is_damage_and_does_not_put_the_clock_out_of_order()
     {
         await using var store = TestStores.Create(_server.Configuration);
@@ -256,6 +289,20 @@ public sealed class FaultTests : IAsyncLifetime
         await EventuallyAsync(async () => await store.GetAsync("k") is null, "it expires");
         (await store.PopulateAsync("k", Entry("old"), loadStamp)).Should().BeFalse();
         (await store.GetAsync("k")).Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData(10, 8_000, 12_000)]
+    [InlineData(3600, 3_590_000, 3_600_000)]
+    public async Task What_a_factory_has_made_is_kept_as_long_as_it_lives(int seconds, long atLeast, long atMost)
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        await store.PopulateAsync("k", Entry("1", TimeSpan.FromSeconds(seconds)), await store.LoadStampAsync("k"));
+
+        // Where that is for longer than a command may be late, the rest is given it afterwards.
+        var name = store.Layout.Entry("k").ToString();
+        await EventuallyAsync(async () => (long)(await _server.SendAsync("PTTL", name))! >= atLeast, "it is kept long enough");
+        ((long)(await _server.SendAsync("PTTL", name))!).Should().BeInRange(atLeast, atMost);
     }
 
     [Fact]

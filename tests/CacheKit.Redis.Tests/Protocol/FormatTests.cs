@@ -16,8 +16,8 @@ public sealed class FormatTests
         var bytes = EntryRecord.Write(
             EntryFlags.None, 0x0102030405060708, new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero), DateTimeOffset.MaxValue, EntryTags.Of(["a", "né"], _layout), "value"u8);
         Convert.ToHexString(bytes).Should().Be(
-            "C40100" + "0102030405060708" + "0102030405060708" + "0102030405060708" + "08E2C5BAA43BC080" + "2BCA2875F4373FFF" + "00000008"
-            + "0001" + "61" + "0003" + "6EC3A9" + "76616C7565");
+            "C40100" + "0102030405060708" + "0102030405060708" + "0102030405060708" + "08E2C5BAA43BC080" + "2BCA2875F4373FFF" + "0000000C"
+            + "0001" + "61" + "0003" + "6EC3A9" + "88965496" + "76616C7565");
         EntryRecord.TryParse(bytes, out var record).Should().BeTrue();
         record.Stamp.Should().Be(0x0102030405060708);
         EntryTags.Parse(record.TagBlock, _layout)!.Tags.Should().Equal("a", "né");

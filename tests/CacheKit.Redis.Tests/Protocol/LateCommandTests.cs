@@ -94,6 +94,18 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         (await _store.GetAsync("k")).Should().BeNull();
     }
 
+    [Fact]
+    public async Task A_value_that_is_late_by_more_than_fences_live_is_not_stored_without_a_script_either()
+    {
+        // What a store sends where it believes that there is nothing; the fence that would have refused it is gone.
+        var link = await _store.Connection.GetAsync(default);
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var old = await clock.LookAsync(link, default) - (long)TimeSpan.FromMinutes(3).TotalMicroseconds;
+        var name = _store.Layout.Entry("k");
+        await link.Database.ExecuteAsync("SET", name, "late", "NX", "PXAT", (old + (long)TimeSpan.FromMinutes(2).TotalMicroseconds) / 1000);
+        (await link.Database.KeyExistsAsync(name)).Should().BeFalse();
+    }
+
     // As the store sends it: with what it knows, or has drawn, before.
     private async Task<Func<Task<long>>> PrepareWriteAsync(string mode, string text, long? known = null)
     {
@@ -104,6 +116,12 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var entry = Entry(text);
         var tail = EntryRecord.WriteTail(entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
         var (high, low) = lifetimes.Now();
+        if (mode == "S")
+        {
+            RedisValue[] setting = link.IsSingle ? [stamp, lifetimes.MaximumAge, lifetimes.Fence, tail] : [stamp, lifetimes.MaximumAge, lifetimes.Fence, tail, stamp];
+            return async () => (long)await Scripts.Set.RunAsync(link.Database, Keys(link), setting);
+        }
+
         RedisValue[] arguments =
             [mode, stamp, link.IsSingle ? RedisValue.EmptyString : stamp, lifetimes.MaximumAge, lifetimes.Fence, new byte[] { 0xC4, 1, 0 }, tail, 0, high, low];
         return async () => (long)await Scripts.Write.RunAsync(link.Database, Keys(link), arguments);

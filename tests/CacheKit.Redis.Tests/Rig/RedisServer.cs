@@ -13,6 +13,7 @@ internal sealed class RedisServer : IAsyncDisposable
     private readonly string[] _arguments;
     private readonly ServerCertificate? _certificate;
     private Process? _process;
+    private bool _isSentinel;
 
     private RedisServer(int port, string[] arguments, ServerCertificate? certificate, string? password)
     {
@@ -60,6 +61,25 @@ internal sealed class RedisServer : IAsyncDisposable
                 await server.DisposeAsync();
             }
         }
+    }
+
+    /// <summary>Starts a sentinel that watches a master, and needs nobody's consent to let a replica take its place.</summary>
+    internal static async Task<RedisServer> StartSentinelAsync(RedisServer master)
+    {
+        var sentinel = new RedisServer(FreePort(), [], null, null) { _isSentinel = true };
+        await File.WriteAllTextAsync(
+            Path.Combine(sentinel._folder.FullName, "sentinel.conf"),
+            $"""
+            port {sentinel.Port}
+            bind 127.0.0.1
+            dir {sentinel._folder.FullName}
+            sentinel monitor mymaster 127.0.0.1 {master.Port} 1
+            sentinel down-after-milliseconds mymaster 500
+            sentinel failover-timeout mymaster 5000
+
+            """);
+        await sentinel.LaunchAsync();
+        return sentinel;
     }
 
     /// <summary>A port that nobody uses now, and whose cluster bus has one, too.</summary>
@@ -137,7 +157,7 @@ internal sealed class RedisServer : IAsyncDisposable
             : ["--port", $"{Port}"];
         string[] secret = Password is null ? [] : ["--requirepass", Password];
         string[] fixedOnes = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _folder.FullName, "--enable-debug-command", "yes", "--loglevel", "warning"];
-        foreach (var argument in (string[])[.. port, .. fixedOnes, .. secret, .. _arguments])
+        foreach (var argument in _isSentinel ? ["sentinel.conf", "--sentinel"] : (string[])[.. port, .. fixedOnes, .. secret, .. _arguments])
         {
             start.ArgumentList.Add(argument);
         }

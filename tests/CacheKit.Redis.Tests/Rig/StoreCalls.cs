@@ -46,7 +46,7 @@ internal static class StoreCalls
         store.InvalidateTagsAsync(tags, TagMatch.Any, InvalidationKind.Remove, default).AsTask();
 
     /// <summary>Tries again until something holds: for what happens by itself, in time that nobody can tell.</summary>
-    internal static async Task EventuallyAsync(Func<Task<bool>> holds, string what, int seconds = 20)
+    internal static async Task EventuallyAsync(Func<Task<bool>> holds, string what, int seconds = 60)
     {
         var began = Stopwatch.GetTimestamp();
         while (true)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using CacheKit.Redis.Connection;
 using CacheKit.Redis.Store;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
@@ -31,9 +32,9 @@ internal static class TestStores
         string configuration, StoreContext? context = null, Action<RedisOptions>? configure = null, TimeSpan? silenceToReplace = null)
     {
         var options = new RedisOptions();
-        options.UseConfiguration(configuration);
+        options.Use(new ConfiguredConnection(configuration));
         configure?.Invoke(options);
-        options.Validate();
+        options.FindMistakes().Should().BeEmpty();
         return new RedisStore(options, context ?? Context(), silenceToReplace);
     }
 

@@ -1,0 +1,26 @@
+using CacheKit.Redis.Protocol;
+using StackExchange.Redis;
+
+namespace CacheKit.Redis.Connection;
+
+/// <summary>The wait for a script, which is sent in full if the server proves not to know it.</summary>
+internal sealed class WatchedScript : WatchedCommand<RedisResult>
+{
+    private readonly IDatabase _database;
+    private readonly RedisScript _script;
+    private readonly RedisKey[] _keys;
+    private readonly RedisValue[] _arguments;
+
+    private WatchedScript(
+        RedisConnection connection, CommandWatch watch, RedisLink link, Task<RedisResult> running, string? key, RedisScript script, RedisKey[] keys, RedisValue[] arguments)
+        : base(connection, watch, link, running, key) =>
+        (_database, _script, _keys, _arguments) = (link.Database, script, keys, arguments);
+
+    internal static ValueTask<RedisResult>? TryBegin(
+        RedisConnection connection, CommandWatch watch, RedisLink link, Task<RedisResult> running, string? key, RedisScript script, RedisKey[] keys,
+        RedisValue[] arguments, CancellationToken cancellationToken) =>
+        new WatchedScript(connection, watch, link, running, key, script, keys, arguments).TryBegin(cancellationToken);
+
+    private protected override Task<RedisResult>? Again(Task<RedisResult> failed) =>
+        RedisScript.IsUnknown(failed.Exception?.InnerException) ? _script.SendInFullAsync(_database, _keys, _arguments) : null;
+}
