@@ -114,7 +114,7 @@ internal static class Scripts
           if magic == 196 and version == 1 and fence - t < 3600000000 then
             if fence > stamp then return -fence end
             if flags < 128 and own == stamp then
-              local a, b = struct.unpack('>I4I4', h, 36)
+              local a, b = struct.unpack('>I4I4', h, 28)
               local hi = tonumber(ARGV[5])
               if a > hi or (a == hi and b > tonumber(ARGV[6])) then return -stamp end
             end
