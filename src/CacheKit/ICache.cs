@@ -142,6 +142,25 @@ public interface ICache
     /// <returns>How many of the distinct keys had an unexpired entry.</returns>
     ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default);
 
+    /// <summary>Lists the keys of unexpired entries that begin with a prefix, each once, in no order.</summary>
+    /// <param name="prefix">The literal beginning, compared ordinally; empty for all.</param>
+    /// <param name="cancellationToken">Ends the listing.</param>
+    /// <returns>The keys. What is there throughout is listed; what comes or goes meanwhile may be. A store that cannot be reached lists nothing.</returns>
+    /// <exception cref="NotSupportedException">The cache's last store cannot list its keys.</exception>
+    /// <remarks>Goes through all that every tier holds: for diagnostics and upkeep. To find entries again that belong together, give them a tag.</remarks>
+    IAsyncEnumerable<string> GetKeysAsync(string prefix = "", CancellationToken cancellationToken = default);
+
+    /// <summary>Removes every entry whose key begins with a prefix.</summary>
+    /// <param name="prefix">The literal beginning, compared ordinally; empty for all.</param>
+    /// <param name="cancellationToken">Ends the call; what it has not come to is left.</param>
+    /// <returns>How many unexpired entries were removed.</returns>
+    /// <exception cref="NotSupportedException">The cache's last store cannot list its keys.</exception>
+    /// <remarks>
+    /// Covers what every tier holds and what is being created in this process when it is called. Not what another node is creating at that moment, nor what a store
+    /// holds that cannot be reached; and it costs a walk through everything: removing by a tag has neither limit, and is O(1).
+    /// </remarks>
+    ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default);
+
     /// <summary>Reads how long an entry still has to live.</summary>
     /// <returns>
     /// The time left; <see cref="TimeSpan.MaxValue"/> if it never expires; <see langword="null"/> if there is no

@@ -23,6 +23,9 @@ public sealed class IsolationOptions
     /// <summary>Whose serializers copy values before JSON does.</summary>
     internal ISerializerSource? Serializers { get; set; }
 
+    /// <summary>Whether <c>[ImmutableObject(true)]</c> counts on sealed classes only.</summary>
+    internal bool TrustsOnlySealedMarks { get; set; }
+
     /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
     public bool IsolateAll { get; set; }
 

@@ -1,210 +1,48 @@
-using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Http.Headers;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace CacheKit.AspNetCore.Tests;
 
-/// <summary>The platform's middleware and policies, with responses kept in a cache.</summary>
-public sealed class OutputCacheMiddlewareTests : IAsyncLifetime
+/// <summary>Responses in memory.</summary>
+public sealed class OutputCacheInMemoryTests : OutputCacheMiddlewareContract
 {
-    private readonly ConcurrentDictionary<string, int> _runs = new();
-    private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TestApplication _application = null!; // started before each test
-
-    public async ValueTask InitializeAsync() => _application = await TestApplication.StartAsync(
-        services => services.AddCacheKitOutputCache("pages", options =>
-        {
-            options.MaximumBodySize = 1000;
-            options.DefaultExpirationTimeSpan = TimeSpan.FromMinutes(10);
-            options.AddPolicy("brief", policy => policy.Expire(TimeSpan.FromSeconds(5)));
-            options.AddPolicy("query", policy => policy.SetVaryByQuery("page"));
-            options.AddPolicy("header", policy => policy.SetVaryByHeader("Accept-Language"));
-        }),
-        application =>
-        {
-            application.UseRouting();
-            application.UseOutputCache();
-            application.UseEndpoints(endpoints =>
-            {
-                endpoints.MapMethods("/plain", ["GET", "HEAD", "POST"], Answer).CacheOutput();
-                endpoints.MapGet("/uncached", Answer);
-                endpoints.MapGet("/brief", Answer).CacheOutput("brief");
-                endpoints.MapGet("/query", Answer).CacheOutput("query");
-                endpoints.MapGet("/header", Answer).CacheOutput("header");
-                endpoints.MapGet("/tagged", Answer).CacheOutput(policy => policy.Tag("products", "all"));
-                endpoints.MapGet("/cookie", context =>
-                {
-                    context.Response.Cookies.Append("a", "b");
-                    return Answer(context);
-                }).CacheOutput();
-                endpoints.MapGet("/error", context =>
-                {
-                    context.Response.StatusCode = 500;
-                    return Answer(context);
-                }).CacheOutput();
-                endpoints.MapGet("/etag", context =>
-                {
-                    context.Response.Headers.ETag = "\"v1\"";
-                    return Answer(context);
-                }).CacheOutput();
-                endpoints.MapGet("/large", context => context.Response.WriteAsync(Run(context) + new string('x', 2000))).CacheOutput();
-                endpoints.MapGet("/slow", async context =>
-                {
-                    _entered.TrySetResult();
-                    await _gate.Task;
-                    await Answer(context);
-                }).CacheOutput();
-            });
-        });
-
-    public ValueTask DisposeAsync() => _application.DisposeAsync();
-
-    [Fact]
-    public async Task A_second_get_is_answered_from_the_cache()
+    protected override void Configure(CacheKitBuilder cache)
     {
-        var first = await GetAsync("/plain");
-        (await GetAsync("/plain")).Should().Be(first);
-        (await GetAsync("/uncached")).Should().NotBe(await GetAsync("/uncached"));
-        _application.Services.GetRequiredKeyedService<ICache>("pages").GetStatistics().Entries.Should().Be(1);
-
-        var response = await _application.Client.GetAsync(new Uri("/plain", UriKind.Relative));
-        response.Headers.Age.Should().NotBeNull();
-        response.Content.Headers.ContentType!.MediaType.Should().Be("text/plain");
-    }
-
-    [Fact]
-    public async Task Get_and_head_are_kept_apart()
-    {
-        await GetAsync("/plain");
-        var head = await SendAsync(HttpMethod.Head, "/plain");
-        head.StatusCode.Should().Be(HttpStatusCode.OK);
-        _runs["HEAD /plain"].Should().Be(1);
-        await SendAsync(HttpMethod.Head, "/plain");
-        _runs["HEAD /plain"].Should().Be(1);
-        (await GetAsync("/plain")).Should().Be("GET /plain 1");
-    }
-
-    [Theory]
-    [InlineData("POST", "/plain")]
-    [InlineData("GET", "/cookie")]
-    [InlineData("GET", "/error")]
-    [InlineData("GET", "/large")]
-    public async Task What_must_not_be_kept_is_not(string method, string path)
-    {
-        await SendAsync(new(method), path);
-        await SendAsync(new(method), path);
-        _runs[$"{method} {path}"].Should().Be(2);
-        _application.Services.GetRequiredKeyedService<ICache>("pages").GetStatistics().Entries.Should().Be(0);
-    }
-
-    [Fact]
-    public async Task A_request_with_credentials_is_neither_answered_from_the_cache_nor_kept()
-    {
-        await GetAsync("/plain");
-        foreach (var run in new[] { 2, 3 })
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, "/plain");
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", "token");
-            (await (await _application.Client.SendAsync(request)).Content.ReadAsStringAsync()).Should().Be($"GET /plain {run}");
-        }
-
-        (await GetAsync("/plain")).Should().Be("GET /plain 1");
-    }
-
-    [Fact]
-    public async Task Responses_vary_by_what_the_policy_names()
-    {
-        (await GetAsync("/query?page=1&other=1")).Should().Be("GET /query 1");
-        (await GetAsync("/query?page=2&other=1")).Should().Be("GET /query 2");
-        (await GetAsync("/query?page=1&other=2")).Should().Be("GET /query 1");
-        (await GetAsync("/header", "de")).Should().Be("GET /header 1");
-        (await GetAsync("/header", "en")).Should().Be("GET /header 2");
-        (await GetAsync("/header", "de")).Should().Be("GET /header 1");
-        (await GetAsync("/plain?a=1")).Should().NotBe(await GetAsync("/plain?a=2"), "by default all of the query counts");
-    }
-
-    [Fact]
-    public async Task A_response_the_client_has_is_not_sent_again()
-    {
-        await GetAsync("/etag");
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/etag");
-        request.Headers.IfNoneMatch.Add(new("\"v1\""));
-        (await _application.Client.SendAsync(request)).StatusCode.Should().Be(HttpStatusCode.NotModified);
-        _runs["GET /etag"].Should().Be(1);
-    }
-
-    [Fact]
-    public async Task A_client_that_takes_only_cached_responses_is_told_that_there_is_none()
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/plain");
-        request.Headers.CacheControl = new() { OnlyIfCached = true };
-        var response = await _application.Client.SendAsync(request);
-        response.StatusCode.Should().Be(HttpStatusCode.GatewayTimeout);
-        _runs.Should().BeEmpty();
-    }
-
-    [Fact]
-    public async Task The_lifetime_is_that_of_the_policy()
-    {
-        await GetAsync("/brief");
-        _application.Time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
-        (await GetAsync("/brief")).Should().Be("GET /brief 1");
-        _application.Time.Advance(TimeSpan.FromTicks(1));
-        (await GetAsync("/brief")).Should().Be("GET /brief 2");
-    }
-
-    [Fact]
-    public async Task A_tag_evicts_the_responses_that_carry_it()
-    {
-        await GetAsync("/tagged");
-        await GetAsync("/plain");
-        await _application.Services.GetRequiredService<IOutputCacheStore>().EvictByTagAsync("products", default);
-        (await GetAsync("/tagged")).Should().Be("GET /tagged 2");
-        (await GetAsync("/plain")).Should().Be("GET /plain 1");
-        await _application.Services.GetRequiredKeyedService<ICache>("pages").RemoveByTagAsync("all");
-        (await GetAsync("/tagged")).Should().Be("GET /tagged 3");
-    }
-
-    [Fact(Timeout = 30_000)]
-    public async Task Requests_for_one_missing_response_run_the_endpoint_once()
-    {
-        var first = GetAsync("/slow");
-        await _entered.Task;
-        var others = Enumerable.Range(0, 9).Select(_ => GetAsync("/slow")).ToList();
-        _gate.SetResult();
-        (await Task.WhenAll([first, .. others])).Should().AllBe("GET /slow 1");
-    }
-
-    private int Count(HttpContext context) =>
-        _runs.AddOrUpdate($"{context.Request.Method} {context.Request.Path}", 1, static (_, runs) => runs + 1);
-
-    private string Run(HttpContext context) => $"{context.Request.Method} {context.Request.Path} {Count(context)}";
-
-    private Task Answer(HttpContext context)
-    {
-        context.Response.ContentType = "text/plain";
-        return context.Response.WriteAsync(Run(context));
-    }
-
-    private async Task<string> GetAsync(string path, string? language = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
-        if (language is not null)
-        {
-            request.Headers.AcceptLanguage.Add(new(language));
-        }
-
-        return await (await _application.Client.SendAsync(request)).Content.ReadAsStringAsync();
-    }
-
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path)
-    {
-        using var request = new HttpRequestMessage(method, path);
-        return await _application.Client.SendAsync(request);
     }
 }
+
+/// <summary>Responses on disk alone, or behind memory.</summary>
+public abstract class OutputCacheOnDiskContract(bool hasMemory) : OutputCacheMiddlewareContract
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("cachekit-pages").FullName;
+
+    [Fact]
+    public async Task Responses_outlive_the_application()
+    {
+        await GetPlainAsync(Application);
+        await base.DisposeAsync();
+        await using var next = await StartAsync();
+        (await GetPlainAsync(next)).Should().Be("GET /plain 1");
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await base.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    protected override void Configure(CacheKitBuilder cache)
+    {
+        cache.UseDisk(_folder, disk => disk.MaximumBytes = 64 << 20);
+        if (!hasMemory)
+        {
+            cache.WithoutMemory();
+        }
+    }
+}
+
+/// <summary>Responses on disk.</summary>
+public sealed class OutputCacheOnDiskTests() : OutputCacheOnDiskContract(hasMemory: false);
+
+/// <summary>Responses in memory, and on disk behind it.</summary>
+public sealed class OutputCacheInMemoryAndOnDiskTests() : OutputCacheOnDiskContract(hasMemory: true);

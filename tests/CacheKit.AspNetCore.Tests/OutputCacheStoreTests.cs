@@ -89,6 +89,44 @@ public sealed class OutputCacheStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_call_that_is_cancelled_already_changes_nothing()
+    {
+        var cancelled = new CancellationToken(canceled: true);
+        await Store.SetAsync("k", _value, ["t"], _minute, default);
+        foreach (var call in new Func<Task>[]
+        {
+            () => Store.SetAsync("k", [9], ["t"], _minute, cancelled).AsTask(), () => Buffers.SetAsync("k", default, default, _minute, cancelled).AsTask(),
+            () => Store.EvictByTagAsync("t", cancelled).AsTask(), () => Store.GetAsync("k", cancelled).AsTask(),
+            () => Buffers.TryGetAsync("k", new Pipe().Writer, cancelled).AsTask(),
+        })
+        {
+            await call.Should().ThrowAsync<OperationCanceledException>();
+        }
+
+        (await Store.GetAsync("k", default)).Should().Equal(_value);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public async Task A_response_that_is_valid_for_no_time_is_not_kept_and_neither_is_the_one_before(int seconds)
+    {
+        await Store.SetAsync("k", _value, null, _minute, default);
+        await Store.SetAsync("k", [9], null, TimeSpan.FromSeconds(seconds), default);
+        (await Store.GetAsync("k", default)).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task Null_among_the_tags_is_no_tag()
+    {
+        await Store.SetAsync("array", _value, [null!, "t"], _minute, default);
+        await Buffers.SetAsync("buffer", new(_value), new[] { null!, "t" }, _minute, default);
+        await Store.EvictByTagAsync("t", default);
+        (await Store.GetAsync("array", default)).Should().BeNull();
+        (await Store.GetAsync("buffer", default)).Should().BeNull();
+    }
+
+    [Fact]
     public async Task A_response_is_kept_as_long_as_it_is_valid_and_no_longer()
     {
         await Store.SetAsync("k", _value, null, TimeSpan.FromMilliseconds(250), default);

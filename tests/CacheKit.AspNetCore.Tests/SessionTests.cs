@@ -7,12 +7,22 @@ namespace CacheKit.AspNetCore.Tests;
 /// <summary>Session state, which the platform keeps in whatever is registered as <c>IDistributedCache</c>.</summary>
 public sealed class SessionTests
 {
-    [Fact]
-    public async Task A_session_lives_in_the_cache_as_long_as_it_is_used()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_session_lives_in_the_cache_as_long_as_it_is_used(bool onDisk)
     {
+        var folder = Directory.CreateTempSubdirectory("cachekit-sessions");
         await using var application = await TestApplication.StartAsync(
             services => services
-                .AddCacheKit(cache => cache.AsDistributedCache().WithDefaults(new() { Expiration = TimeSpan.FromMinutes(1) }))
+                .AddCacheKit(cache =>
+                {
+                    cache.AsDistributedCache().WithDefaults(new() { Expiration = TimeSpan.FromMinutes(1) });
+                    if (onDisk)
+                    {
+                        cache.UseDisk(folder.FullName).WithoutMemory();
+                    }
+                })
                 .AddSession(options => options.IdleTimeout = TimeSpan.FromMinutes(20)),
             application =>
             {
@@ -52,5 +62,7 @@ public sealed class SessionTests
         application.Time.Advance(TimeSpan.FromMinutes(21));
         (await VisitAsync()).Should().Be("1");
         application.Services.GetRequiredService<ICache>().GetStatistics().Sets.Should().BeGreaterThan(0);
+        await application.DisposeAsync();
+        folder.Delete(recursive: true);
     }
 }

@@ -67,6 +67,9 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>Something of the connection was made again, or all of it was replaced.</summary>
     internal event Action? Restored;
 
+    /// <summary>The connection, if there is one.</summary>
+    internal RedisLink? Link => _link;
+
     internal bool IsDisposed => _disposal.IsCancellationRequested;
 
     /// <summary>Gets the connection, and waits for the first one.</summary>

@@ -72,7 +72,7 @@ internal static class Scripts
           if magic ~= 196 or version ~= 1 or fence - t >= 3600000000 then own = nil elseif fence > known then return -fence end
         end
         if t - known > tonumber(ARGV[4]) then return 0 end
-        local flags = ARGV[6]
+        local flags, tail = ARGV[6], ARGV[7]
         if mode == 'S' then
           cover = nil
         else
@@ -86,7 +86,7 @@ internal static class Scripts
             cover = nil
           else
             if not own or kind >= 128 or own ~= tonumber(ARGV[8]) or past(36) then return -2 end
-            if kind >= 64 then flags = '\196\1\64' end
+            if kind >= 64 then flags = '\196\1\64'; tail = string.sub(h, 28, 35) .. string.sub(tail, 9) end
           end
         end
         local stamp = tonumber(ARGV[3])
@@ -97,7 +97,7 @@ internal static class Scripts
           local s = string.format('%.0f', stamp)
           if g then redis.call('ZADD', KEYS[2], s, 'z') else redis.call('ZADD', KEYS[2], s, 'z', s, 'a') end
         end
-        local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. ARGV[7]
+        local value = flags .. struct.pack('>I8I8I8', stamp, cover or stamp, stamp) .. tail
         if ARGV[5] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[5]) end
         return stamp
         """);
@@ -138,7 +138,8 @@ internal static class Scripts
         local there = h and not has(h, 128) and not past(h, 36, tonumber(ARGV[6]), tonumber(ARGV[7]))
         local was = there and redis.call('GETRANGE', KEYS[1], 0, 46 + struct.unpack('>I4', h, 44)) or ''
         if there and ARGV[1] == 'E' then
-          redis.call('SETRANGE', KEYS[1], 2, string.char(bit.bor(string.byte(h, 3), 64)) .. string.sub(h, 4, 19) .. struct.pack('>I8', stamp))
+          local expired = has(h, 64) and string.sub(h, 28, 35) or struct.pack('>I4I4', tonumber(ARGV[6]), tonumber(ARGV[7]))
+          redis.call('SETRANGE', KEYS[1], 2, string.char(bit.bor(string.byte(h, 3), 64)) .. string.sub(h, 4, 19) .. struct.pack('>I8', stamp) .. expired)
           local left = redis.call('PTTL', KEYS[1])
           if left >= 0 and left < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
         else

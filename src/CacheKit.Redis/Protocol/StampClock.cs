@@ -64,9 +64,10 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
 
     /// <summary>Gets a stamp that is recent enough to be compared with the server's time. Asks only if it must.</summary>
     internal ValueTask<long> GetUsableAsync(RedisLink link, CancellationToken cancellationToken) =>
-        Latest is > 0 and var latest && _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _usableFor
-            ? new(latest)
-            : LookAsync(link, cancellationToken);
+        IsUsable ? new(Latest) : LookAsync(link, cancellationToken);
+
+    /// <summary>Whether what was seen is recent enough to be compared with the server's time.</summary>
+    internal bool IsUsable => Latest > 0 && _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _usableFor;
 
     /// <summary>Begins a look at the clock, unless there was one lately or there is one under way.</summary>
     internal Task<long>? BeginLook(RedisLink link)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
@@ -20,42 +21,81 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
     private const int MaximumAttempts = 3;
     private const int KeysAtOnce = 250;
 
-    internal async ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
+    internal ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
+    {
+        if (options.WithoutPayload || options.KnownStamp is not null || connection.Link is not { } link || !clock.IsUsable)
+        {
+            return ReadInStepsAsync(key, options, null, cancellationToken);
+        }
+
+        // The usual case: one command, and all that is needed is at hand.
+        var clearCopy = KeyLayout.ClearCopy(key);
+        var loadStamp = clock.Latest;
+        var look = clock.BeginLook(link);
+        var tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+        RedisKey[] names = [layout.Entry(key), layout.Clears[clearCopy], .. tags.Keys];
+        var reading = connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key);
+        return ReadAtOnceAsync(link, key, options, clearCopy, tags, loadStamp, look, reading, cancellationToken);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<StoreLookup> ReadAtOnceAsync(
+        RedisLink link, string key, StoreReadOptions options, int clearCopy, EntryTags tags, long loadStamp, Task<long>? look, ValueTask<RedisValue[]> reading,
+        CancellationToken cancellationToken)
+    {
+        var values = await reading.ConfigureAwait(false);
+        loadStamp = WithLook(link, look, loadStamp);
+        if (TryJudge(link, clearCopy, tags, values[0], isWhole: true, values.AsSpan(1), link.IsSingle, loadStamp, out var judged)
+            && !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup)
+        {
+            return lookup;
+        }
+
+        // As a task, whose awaiter is small: most reads do not come here, but all would carry it.
+        return await ReadInStepsAsync(key, options, new(tags, values, loadStamp), cancellationToken).AsTask().ConfigureAwait(false);
+    }
+
+    private async ValueTask<StoreLookup> ReadInStepsAsync(string key, StoreReadOptions options, FirstRead? first, CancellationToken cancellationToken)
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var isWithoutPayload = options.WithoutPayload || options.KnownStamp is not null;
-        var clearCopy = KeyLayout.ClearCopy(key);
+        var isWithoutPayload = first is null && (options.WithoutPayload || options.KnownStamp is not null);
         for (var attempt = 1; ; attempt++)
         {
-            var loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
-            var look = clock.BeginLook(link);
-            var tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+            long loadStamp;
+            EntryTags tags;
             Memory<RedisValue> records;
             byte[]? bytes;
-            if (isWithoutPayload)
+            if (first is not null)
             {
-                // In this order, so that on a single server the records are not younger than the entry.
-                var reading = TagLedger.FetchAsync(link, ledger.Names(key, tags));
-                var beginning = link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master);
-                records = await connection.RunAsync(link, reading, cancellationToken, key).ConfigureAwait(false);
-                bytes = await connection.RunAsync(link, beginning, cancellationToken, key).ConfigureAwait(false);
+                (tags, loadStamp, bytes, records) = (first.Tags, first.LoadStamp, first.Values[0], first.Values.AsMemory(1));
+                first = null;
             }
             else
             {
-                RedisKey[] names = [layout.Entry(key), layout.Clears[clearCopy], .. tags.Keys];
-                var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
-                bytes = values[0];
-                records = values.AsMemory(1);
-            }
+                loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
+                var look = clock.BeginLook(link);
+                tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+                if (isWithoutPayload)
+                {
+                    // In this order, so that on a single server the records are not younger than the entry.
+                    var reading = TagLedger.FetchAsync(link, ledger.Names(key, tags));
+                    var beginning = link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master);
+                    Abandoned.Observe(beginning);
+                    records = await connection.RunAsync(link, reading, cancellationToken, key).ConfigureAwait(false);
+                    bytes = await connection.RunAsync(link, beginning, cancellationToken, key).ConfigureAwait(false);
+                }
+                else
+                {
+                    RedisKey[] names = [layout.Entry(key), .. ledger.Names(key, tags)];
+                    var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
+                    (bytes, records) = (values[0], values.AsMemory(1));
+                }
 
-            if (look is { IsCompletedSuccessfully: true } && link.IsSingle)
-            {
-                // It was sent before the read was.
-                loadStamp = Math.Max(loadStamp, await look.ConfigureAwait(false));
+                loadStamp = WithLook(link, look, loadStamp);
             }
 
             var isWhole = !isWithoutPayload || bytes is null or { Length: < BeginningLength };
-            if (!TryJudge(link, clearCopy, tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
+            if (!TryJudge(link, KeyLayout.ClearCopy(key), tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
             {
                 judged = await JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
             }
@@ -65,8 +105,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
                 continue;
             }
 
-            var lookup = ToLookup(judged, options);
-            if (lookup is { } complete)
+            if (ToLookup(judged, options) is { } complete)
             {
                 return complete;
             }
@@ -76,6 +115,10 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             attempt = 0;
         }
     }
+
+    // On a single server a look that was begun before the read was also taken before it.
+    private static long WithLook(RedisLink link, Task<long>? look, long loadStamp) =>
+        look is { IsCompletedSuccessfully: true } && link.IsSingle ? Math.Max(loadStamp, look.Result) : loadStamp;
 
     internal async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken)
     {
@@ -220,9 +263,17 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         RedisLink link, int clearCopy, EntryTags tags, byte[]? bytes, bool isWhole, ReadOnlySpan<RedisValue> records, bool isAtOnce, long loadStamp, out Judged judged)
     {
         judged = default;
-        if (!EntryRecord.TryParse(bytes, out var record) || !clock.IsPlausible(record.Fence) || record.IsTombstone || !record.HasTags
-            || record.RetainUntilTicks <= lifetimes.NowTicks || !record.TagBlock.SequenceEqual(tags.Block)
-            || !TagLedger.TryJudge(record.Cover, tags, records, out var verdict, out var latest))
+        long latest;
+        if (!EntryRecord.TryParse(bytes, out var record) || !clock.IsPlausible(record.Fence))
+        {
+            latest = TagLedger.Latest(records);
+            clock.Advance(latest);
+            judged = Judged.Missing(latest, loadStamp, isAtOnce);
+            return true;
+        }
+
+        if (record.IsTombstone || !record.HasTags || record.RetainUntilTicks <= lifetimes.NowTicks || !record.TagBlock.SequenceEqual(tags.Block)
+            || !TagLedger.TryJudge(record.Cover, tags, records, out var verdict, out latest))
         {
             return false;
         }
@@ -310,13 +361,13 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
 
         var record = judged.Record;
-        var expiresAt = judged.Verdict == Verdict.Expired || (record.Flags & EntryFlags.Expired) != 0
-            ? DateTimeOffset.MinValue
-            : Instant(record.ExpiresAtTicks);
         var retainUntil = Instant(record.RetainUntilTicks);
+        var isExpired = (record.Flags & EntryFlags.Expired) != 0;
+        var expiresAt = isExpired || judged.Verdict == Verdict.Expired ? DateTimeOffset.MinValue : Instant(record.ExpiresAtTicks);
+        DateTimeOffset? expiredAt = isExpired ? Instant(record.ExpiresAtTicks) : null;
         if (options.KnownStamp == record.Stamp)
         {
-            return StoreLookup.NotModified(judged.LoadStamp, record.Stamp, expiresAt, retainUntil);
+            return StoreLookup.NotModified(judged.LoadStamp, record.Stamp, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
         }
 
         if ((record.Flags & EntryFlags.Counter) != 0)
@@ -327,17 +378,22 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             }
 
             var number = BinaryPrimitives.ReadInt64BigEndian(record.Payload.Span);
-            return StoreLookup.Counter(judged.LoadStamp, record.Stamp, number, expiresAt, retainUntil);
+            return StoreLookup.Counter(judged.LoadStamp, record.Stamp, number, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
         }
 
         if (options.WithoutPayload)
         {
-            return StoreLookup.Found(judged.LoadStamp, record.Stamp, default, expiresAt, retainUntil);
+            return StoreLookup.Found(judged.LoadStamp, record.Stamp, default, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
         }
 
-        return judged.IsWhole ? StoreLookup.Found(judged.LoadStamp, record.Stamp, record.Payload, expiresAt, retainUntil) : null;
+        return judged.IsWhole
+            ? StoreLookup.Found(judged.LoadStamp, record.Stamp, record.Payload, expiresAt, retainUntil) with { ExpiredAt = expiredAt }
+            : null;
     }
 
     private static DateTimeOffset Instant(long ticks) =>
         ticks >= DateTimeOffset.MaxValue.UtcTicks ? DateTimeOffset.MaxValue : new(Math.Max(ticks, 0), TimeSpan.Zero);
+
+    /// <summary>What was read in one go, but is not enough.</summary>
+    private sealed record FirstRead(EntryTags Tags, RedisValue[] Values, long LoadStamp);
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.Diagnostics;
 using CacheKit.Redis.Protocol;
@@ -216,6 +217,7 @@ internal sealed class EntryWriter(
             : result;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreWriteResult> PopulateAsync(
         string key, StoreEntry entry, EntryTags tags, long stamp, CancellationToken cancellationToken)
     {
@@ -250,6 +252,7 @@ internal sealed class EntryWriter(
         return new(StoreWriteOutcome.Overtaken, -result);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreWriteResult> SetAsync(
         string key, StoreEntry entry, EntryTags tags, StoreCondition condition, CancellationToken cancellationToken)
     {

@@ -32,6 +32,12 @@ public abstract class CacheContract : IAsyncLifetime
     /// <summary>Whether a removal may take a few entries along whose key or tags share a hash with what was removed, as a store's documentation then says.</summary>
     protected virtual bool MayTakeOthersAlong => false;
 
+    /// <summary>Whether a removal by all of several tags may also take what has one of them from a store, as <see cref="CacheKit.Stores.ICacheStore.InvalidateTagsAsync"/> allows.</summary>
+    protected virtual bool RemovesMoreThanAsked => false;
+
+    /// <summary>Whether expiring on request removes, as a store may have it that holds what memory does not.</summary>
+    protected virtual bool ExpireRemoves => false;
+
     /// <summary>Whether values are kept in memory at all.</summary>
     protected virtual bool HasMemory => true;
 

@@ -117,7 +117,10 @@ public abstract class RemovalRaceContract : CacheContract
         await Soon(cache.RemoveByTagsAsync([has, lacks], TagMatch.All));
         older.Return(1);
         (await Soon(load)).Should().Be(1);
-        await ExpectAsync(cache, "k", 1);
+        if (!RemovesMoreThanAsked)
+        {
+            await ExpectAsync(cache, "k", 1);
+        }
     }
 
     [Fact]

@@ -205,7 +205,7 @@ public abstract class TagContract : CacheContract
         var cache = await CreateAsync();
         await StoreCombinationsAsync(cache);
         await Soon(cache.RemoveByTagsAsync(["b", "a", "b"], TagMatch.All));
-        await ExpectLeftAsync(cache, "", "a", "b", "c", "ac", "bc");
+        await ExpectLeftOfAllAsync(cache, "ab", "", "a", "b", "c", "ac", "bc");
     }
 
     [Fact]
@@ -225,10 +225,10 @@ public abstract class TagContract : CacheContract
         await Soon(cache.RemoveByTagsAsync(["a", "b"], TagMatch.All));
         await Soon(cache.RemoveByTagsAsync(["b", "c"], TagMatch.All));
         await Soon(cache.RemoveByTagsAsync(["a", "b", "c"], TagMatch.All));
-        await ExpectLeftAsync(cache, "", "a", "b", "c", "ac");
+        await ExpectLeftOfAllAsync(cache, "abc", "", "a", "b", "c", "ac");
         await StoreCombinationsAsync(cache);
         await Soon(cache.RemoveByTagsAsync(["c", "b"], TagMatch.All));
-        await ExpectLeftAsync(cache, "", "a", "b", "c", "ab", "ac");
+        await ExpectLeftOfAllAsync(cache, "bc", "", "a", "b", "c", "ab", "ac");
     }
 
     [Fact]
@@ -239,7 +239,10 @@ public abstract class TagContract : CacheContract
         await cache.SetAsync("k", 1, Tagged("a", "b"));
         await ExpectAsync(cache, "k", 1);
         await Soon(cache.RemoveByTagsAsync(["a", "c"], TagMatch.All));
-        await ExpectAsync(cache, "k", 1);
+        if (!RemovesMoreThanAsked)
+        {
+            await ExpectAsync(cache, "k", 1);
+        }
     }
 
     [Fact]
@@ -346,9 +349,15 @@ public abstract class TagContract : CacheContract
         }
     }
 
-    private static async Task ExpectLeftAsync(ICache cache, params string[] left)
+    private static Task ExpectLeftAsync(ICache cache, params string[] left) => ExpectLeftAsync(cache, Combinations, left);
+
+    /// <summary>Asserts what a removal by all of several tags has left.</summary>
+    private Task ExpectLeftOfAllAsync(ICache cache, string tags, params string[] left) =>
+        ExpectLeftAsync(cache, RemovesMoreThanAsked ? Combinations.Where(key => !left.Contains(key) || !key.Any(tags.Contains)) : Combinations, left);
+
+    private static async Task ExpectLeftAsync(ICache cache, IEnumerable<string> keys, string[] left)
     {
-        foreach (var key in Combinations)
+        foreach (var key in keys)
         {
             (await Soon(cache.ExistsAsync($"[{key}]"))).Should().Be(left.Contains(key), "the entry has the tags '{0}'", key);
         }

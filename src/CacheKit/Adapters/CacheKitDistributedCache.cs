@@ -159,7 +159,7 @@ internal sealed class CacheKitDistributedCache(ICache cache, CacheEntryOptions d
         if (left <= TimeSpan.Zero)
         {
 #pragma warning disable CA2208 // Named as callers know it: what is wrong is that property, not the argument as a whole.
-            throw new ArgumentOutOfRangeException(nameof(options.AbsoluteExpiration), instant, "The absolute expiration must be in the future.");
+            throw new ArgumentOutOfRangeException(nameof(options.AbsoluteExpiration), instant, "The absolute expiration value must be in the future.");
 #pragma warning restore CA2208
         }
 

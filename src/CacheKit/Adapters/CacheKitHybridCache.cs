@@ -105,17 +105,17 @@ internal sealed class CacheKitHybridCache : HybridCache
 
     public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
     {
-        if (key is not null)
-        {
-            await _cache.RemoveAsync(KeyFor(key), cancellationToken).ConfigureAwait(false);
-        }
+        ArgumentNullException.ThrowIfNull(key);
+        await _cache.RemoveAsync(KeyFor(key), cancellationToken).ConfigureAwait(false);
     }
 
     public override async ValueTask RemoveAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default)
     {
-        if (keys is not null)
+        // No keys at all are none, as this interface has it; one that is null among others is a mistake.
+        if (keys?.ToList() is { } all)
         {
-            await _cache.RemoveManyAsync(keys.Where(static key => key is not null).Select(KeyFor), cancellationToken).ConfigureAwait(false);
+            var own = all.ConvertAll(key => KeyFor(key ?? throw new ArgumentNullException(nameof(keys), "One of the keys is null.")));
+            await _cache.RemoveManyAsync(own, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using CacheKit.Serialization;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,7 +13,7 @@ namespace CacheKit.Adapters;
 /// <summary>The serializers that an application has registered for <see cref="HybridCache"/>.</summary>
 /// <remarks>
 /// Those registered under the cache's name win over those without a key, a serializer for the type over the factories, and of these the one
-/// registered last that has one.
+/// registered last that has one. Where none has, JSON is written with the options registered for the type, or for all types, if there are any.
 /// </remarks>
 internal sealed class HybridSerializers(IServiceProvider services, string cacheName) : ISerializerSource
 {
@@ -47,8 +49,38 @@ internal sealed class HybridSerializers(IServiceProvider services, string cacheN
         }
 
         return serializer is null
-            ? null
+            ? CreateJson<T>()
             : new(NameOf(serializer.GetType()), serializer.Serialize, bytes => serializer.Deserialize(new ReadOnlySequence<byte>(bytes)));
+    }
+
+    /// <summary>As applications set JSON for this interface: options whose key is the type of the serializers that they are for.</summary>
+    private FoundSerializer<T>? CreateJson<T>()
+    {
+        var given = services.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<T>));
+        if (given is null && !HasFormOfItsOwn(typeof(T)))
+        {
+            given = services.GetKeyedService<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>));
+        }
+
+        if (given is null)
+        {
+            return null;
+        }
+
+        var options = new JsonSerializerOptions(given) { IncludeFields = true }; // as always here: a tuple without them is lost
+        options.TypeInfoResolver ??= JsonContract.DefaultResolver();
+        return options.TryGetTypeInfo(typeof(T), out var info) && info is JsonTypeInfo<T> typed
+            ? new($"hybrid:json:{SchemaFingerprint.OfJson(typed):x16}", (value, target) => WriteJson(value, target, typed), bytes => JsonSerializer.Deserialize(bytes.Span, typed)!) // null, if that was written
+            : null;
+
+        static void WriteJson(T value, IBufferWriter<byte> target, JsonTypeInfo<T> typed)
+        {
+            using var writer = new Utf8JsonWriter(target);
+            JsonSerializer.Serialize(writer, value, typed);
+        }
+
+        // Options for all types are about the shape of objects.
+        static bool HasFormOfItsOwn(Type type) => type == typeof(string) || type == typeof(byte[]);
     }
 
     /// <summary>The format is known by the serializer's type: bytes that another one wrote are a miss.</summary>

@@ -46,10 +46,12 @@ public static class CacheKitAdapterExtensions
     /// <param name="configure">Sets defaults and limits. <see langword="null"/>: those of the cache.</param>
     /// <returns>The same builder.</returns>
     /// <remarks>
-    /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller; a value that
-    /// cannot be copied goes to its caller, is logged, and is not cached. A key that holds a value of another type is a miss.</para>
+    /// <para>Memory is what this interface calls local, and all stores what it calls distributed. Mutable values are copied for every caller, and values of classes
+    /// marked as immutable shared only if the class is sealed; a value that cannot be copied goes to its caller, is logged, and is not cached. A key that
+    /// holds a value of another type is a miss.</para>
     /// <para>Serializers registered for this interface, <see cref="IHybridCacheSerializer{T}"/> and <see cref="IHybridCacheSerializerFactory"/>, with the
-    /// cache's name as the key or without one, write and copy the values of their types.</para>
+    /// cache's name as the key or without one, write and copy the values of their types; <c>JsonSerializerOptions</c> whose key is the type of such a serializer,
+    /// closed or open, hold where there is none.</para>
     /// </remarks>
     public static CacheKitBuilder AsHybridCache(this CacheKitBuilder builder, Action<CacheKitHybridCacheOptions>? configure = null)
     {
@@ -64,7 +66,10 @@ public static class CacheKitAdapterExtensions
 
         services.TryAddKeyedSingleton(name, static (provider, key) => new HybridSerializers(provider, (string)key!)); // registered under the name
         services.AddOptions<CacheKitOptions>(optionsName).PostConfigure<IServiceProvider>((cache, provider) =>
-            cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name));
+        {
+            cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name);
+            cache.Isolation.TrustsOnlySealedMarks = true; // as this interface has it
+        });
         services.AddOptions<StoreRegistrations>(optionsName).PostConfigure<IOptionsMonitor<CacheKitHybridCacheOptions>>((stores, hybrid) =>
         {
             if (hybrid.Get(optionsName).MaximumPayloadBytes is { } maximum)
@@ -84,6 +89,42 @@ public static class CacheKitAdapterExtensions
             provider.GetRequiredService<TimeProvider>()));
         Register<HybridCache, CacheKitHybridCache>(builder);
         return builder;
+    }
+
+    /// <summary>The other way round: has any <see cref="IDistributedCache"/> serve as a store behind the tiers added so far.</summary>
+    /// <param name="builder">The cache.</param>
+    /// <param name="configure">Says which one. <see langword="null"/>: the one that is registered without a key.</param>
+    /// <param name="configureStore">Sets how the cache uses it. <see langword="null"/>: the defaults of <see cref="CacheStoreOptions"/>.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// <para>For a cache server that has no store of its own here. Within one process all promises hold, tags and late values included. Among processes
+    /// removals are seen by whoever reads the distributed cache afterwards, but nothing is atomic: of two writes, or a write and a removal, of one key at
+    /// the same moment either may win. The memory of other processes is not told, and asks again every
+    /// <see cref="CacheStoreOptions.MaximumStalenessWhenDisconnected"/>. Their clocks must agree: values of the time by which one is ahead may
+    /// survive another's removal by tag. Removing by all of several tags may take more than asked, and expiring on request removes.</para>
+    /// <para>Every read takes two calls of the distributed cache at once, and then one for each tag of the entry, at once as well. The distributed cache is
+    /// not disposed with the cache.</para>
+    /// </remarks>
+    public static CacheKitBuilder UseDistributedCache(
+        this CacheKitBuilder builder, Action<DistributedCacheStoreOptions>? configure = null, Action<CacheStoreOptions>? configureStore = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var options = new DistributedCacheStoreOptions();
+        configure?.Invoke(options);
+        return builder.UseStore(
+            context =>
+            {
+                var cache = options.Create is { } create ? create(context.Services)
+                    : options.ServiceKey is { } key ? context.Services.GetKeyedService<IDistributedCache>(key)
+                    : context.Services.GetService<IDistributedCache>();
+                return new DistributedCacheStore(
+                    cache ?? throw new InvalidOperationException(
+                        $"The cache '{context.CacheName}' is to use a distributed cache, but there is none{(options.ServiceKey is { } missing ? $" under the key '{missing}'" : null)}. "
+                        + $"Register an {nameof(IDistributedCache)}, or give one with {nameof(DistributedCacheStoreOptions)}.{nameof(DistributedCacheStoreOptions.Create)}."),
+                    options.KeyPrefix ?? $"cachekit:{Uri.EscapeDataString(context.CacheName)}:",
+                    context.TimeProvider);
+            },
+            configureStore);
     }
 
     private static ICache CacheOf(IServiceProvider provider, string name) =>

@@ -22,6 +22,9 @@ internal sealed unsafe class DiskDirectory
     private const string NewIndexFile = "index.new";
     private const string PrivateLockFile = "lock";
 
+    /// <summary>How often a private folder is made anew when another process has taken it for an orphan.</summary>
+    private const int MaximumAttempts = 20;
+
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
 
     private readonly DiskSettings _settings;
@@ -377,11 +380,8 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory OpenPrivate(DiskSettings settings, string folder)
     {
         Directory.CreateDirectory(folder);
-        var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
-        Directory.CreateDirectory(own);
-        var lockPath = Path.Combine(own, PrivateLockFile);
-        var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
-        using (var second = FileLock.TryTake(lockPath))
+        var (own, ownLock) = CreatePrivateFolder(folder);
+        using (var second = FileLock.TryTake(Path.Combine(own, PrivateLockFile)))
         {
             // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
             if (second is null)
@@ -395,18 +395,56 @@ internal sealed unsafe class DiskDirectory
         return new(settings, own, new(memory, settings.Geometry), indexFile: null, ownLock);
     }
 
+    private static (string Folder, FileLock Lock) CreatePrivateFolder(string folder)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
+            var path = Path.Combine(own, PrivateLockFile);
+            Directory.CreateDirectory(own);
+            try
+            {
+                if (FileLock.TryTake(path) is { } taken)
+                {
+                    if (File.Exists(path))
+                    {
+                        return (own, taken);
+                    }
+
+                    taken.Dispose();
+                }
+            }
+            catch (DirectoryNotFoundException) when (attempt < MaximumAttempts)
+            {
+                continue; // as below
+            }
+
+            // Between its making and its lock a folder looks like an orphan to others who open here at this moment.
+            if (attempt == MaximumAttempts)
+            {
+                throw new IOException($"'{path}' cannot be locked.");
+            }
+        }
+    }
+
     private static void RemoveOrphans(string folder)
     {
         foreach (var orphan in Directory.GetDirectories(folder, PrivatePrefix + "*"))
         {
             try
             {
-                var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
-                if (taken is not null)
+                using var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
+                if (taken is null)
                 {
-                    taken.Dispose();
-                    Directory.Delete(orphan, recursive: true);
+                    continue;
                 }
+
+                if (OperatingSystem.IsWindows())
+                {
+                    taken.Dispose(); // what is open cannot be deleted there
+                }
+
+                Directory.Delete(orphan, recursive: true);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {

@@ -71,7 +71,7 @@ internal sealed class BatchCalls(
                 if (waiter.TryUse(outcomes[i], boardings[i].Boarding, out var value))
                 {
                     values[key] = value;
-                    if (boardings[i].Flight!.IsDue && boardings[i].Boarding.IsLeader) // as above
+                    if (boardings[i].Boarding.IsLeader && loader.IsToBeRefreshed(boardings[i].Flight!)) // as above
                     {
                         due.Add((key, new(EntryState.Due, reader.Find(key), value)));
                     }

@@ -38,6 +38,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly Loader _loader;
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
+    private readonly KeyListing _listing;
     private readonly CacheEntryOptions _defaults;
 
     // Null for a cache that has only memory, most of whose calls never wait.
@@ -83,6 +84,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
         _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
+        _listing = new KeyListing(name, _flights, _memory, _life, _writer, _stores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
 
@@ -141,7 +143,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return _stores is null ? new(_reader.Get<T>(key, AllowsStale(options))) : GetThroughStoresAsync<T>(key, options, cancellationToken);
+        return _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
+            : (TiersOf(options) & CacheTiers.ReadMemory) != 0 ? new(_reader.Get<T>(key, AllowsStale(options)))
+            : new(MissOrStale(key, Look<T>(key, CacheTiers.None), options));
     }
 
     private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
@@ -290,7 +294,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
                 {
                     _reporter.StaleServed(key);
                 }
-                else if (flight.IsDue && boarding.IsLeader)
+                else if (boarding.IsLeader && _loader.IsToBeRefreshed(flight))
                 {
                     Refresh(key, _memory.Find(key), state, factory, options, tags);
                 }
@@ -524,9 +528,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     private async ValueTask<int> SetManyInStoresAsync<T>(Dictionary<string, T> values, CacheEntryOptions? options)
     {
-        var stored = await Task.WhenAll(values.Select(pair => _stores!.Edits.SetAsync(pair.Key, pair.Value, new EntrySettings(options, _defaults)).AsTask())) // asked for only with stores
-            .ConfigureAwait(false);
-        var count = stored.Count(static isStored => isStored);
+        var count = await _stores!.Edits.SetManyAsync(values, options).ConfigureAwait(false); // asked for only with stores
         for (var i = 0; i < count; i++)
         {
             _counters.Set();
@@ -545,7 +547,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
         if (_stores is not null)
         {
-            return RemoveManyInStoresAsync(distinct);
+            foreach (var _ in distinct)
+            {
+                _counters.Removal();
+            }
+
+            return _stores.Edits.RemoveManyAsync(distinct);
         }
 
         var removed = 0;
@@ -558,10 +565,22 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return new(removed);
     }
 
-    private async ValueTask<int> RemoveManyInStoresAsync(string[] keys)
+    public IAsyncEnumerable<string> GetKeysAsync(string prefix = "", CancellationToken cancellationToken = default)
     {
-        var removed = await Task.WhenAll(keys.Select(key => RemoveAsync(key).AsTask())).ConfigureAwait(false);
-        return removed.Count(static wasThere => wasThere);
+        ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
+        _listing.ThrowIfImpossible();
+        return _listing.ListAsync(prefix, cancellationToken);
+    }
+
+    public async ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
+        _listing.ThrowIfImpossible();
+        cancellationToken.ThrowIfCancellationRequested();
+        var keys = await _listing.FindAllAsync(prefix, cancellationToken).ConfigureAwait(false);
+        return await RemoveManyAsync(keys, cancellationToken).ConfigureAwait(false);
     }
 
     public ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default)

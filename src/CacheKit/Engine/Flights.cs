@@ -130,6 +130,21 @@ internal sealed class Flights
         }
     }
 
+    /// <summary>The keys with a beginning whose values are being created, or written to stores.</summary>
+    internal List<string> KeysWith(string prefix)
+    {
+        var keys = new List<string>();
+        foreach (var stripe in _stripes)
+        {
+            lock (stripe.Lock)
+            {
+                stripe.CollectKeys(prefix, keys);
+            }
+        }
+
+        return keys;
+    }
+
     /// <summary>One caller less waits; the last one abandons the flight.</summary>
     internal void Leave(Flight flight)
     {
@@ -210,6 +225,17 @@ internal sealed class Flights
                 for (var flight = first; flight is not null; flight = flight.NextOfKey)
                 {
                     yield return flight;
+                }
+            }
+        }
+
+        internal void CollectKeys(string prefix, List<string> keys)
+        {
+            foreach (var key in _flights.Keys.Concat(_writes?.Keys ?? Enumerable.Empty<string>()))
+            {
+                if (key.StartsWith(prefix, StringComparison.Ordinal))
+                {
+                    keys.Add(key);
                 }
             }
         }

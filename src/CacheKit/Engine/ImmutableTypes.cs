@@ -51,8 +51,15 @@ internal sealed class ImmutableTypes
     private readonly ConcurrentDictionary<(Type Type, Holder Holder), bool> _answers = new();
     private readonly FrozenSet<Type> _declared;
 
+    private readonly bool _mustBeSealed;
+
     /// <param name="declared">Types the user vouches for.</param>
-    internal ImmutableTypes(IEnumerable<Type> declared) => _declared = declared.ToFrozenSet();
+    /// <param name="mustBeSealed">Whether the mark of a class counts only if the class is sealed.</param>
+    internal ImmutableTypes(IEnumerable<Type> declared, bool mustBeSealed = false)
+    {
+        _declared = declared.ToFrozenSet();
+        _mustBeSealed = mustBeSealed;
+    }
 
     /// <summary>Where a value is found, which decides what its type must rule out.</summary>
     private enum Holder
@@ -115,7 +122,7 @@ internal sealed class ImmutableTypes
         }
 
         // Not inherited: the author of a class can speak for it, not for what others derive from it.
-        var isKnownExactly = type.IsSealed || holder != Holder.Variable;
+        var isKnownExactly = type.IsSealed || (holder != Holder.Variable && !_mustBeSealed);
         if (isKnownExactly && type.GetCustomAttribute<ImmutableObjectAttribute>(inherit: false) is { } mark)
         {
             return mark.Immutable;

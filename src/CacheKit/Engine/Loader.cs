@@ -20,6 +20,7 @@ internal sealed class Loader
     private readonly TimeProvider _time;
     private readonly Faults _faults;
     private readonly StoreLoader? _stores;
+    private readonly RefreshPauses _pauses;
 
     internal Loader(
         Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter writer, CacheReporter reporter,
@@ -35,10 +36,14 @@ internal sealed class Loader
         _time = time;
         _faults = faults;
         _stores = stores;
+        _pauses = new(life);
     }
 
     /// <summary>Whether values are kept in stores alone.</summary>
     internal bool KeepsNothing => _stores is { HasMemory: false };
+
+    /// <summary>Whether a value that a store has given is to be refreshed: unless that has just failed.</summary>
+    internal bool IsToBeRefreshed(Flight flight) => flight.IsDue && !_pauses.Covers(flight.Key);
 
     /// <summary>Runs the factory of one flight. Returns once it is running; the flight has the outcome.</summary>
     internal void Start<TState, T>(
@@ -409,6 +414,11 @@ internal sealed class Loader
         var standIn = FindStandIn(flight, options, isBackground);
         if (isBackground)
         {
+            if (kept is null)
+            {
+                _pauses.Begin(flight.Key, retryAt);
+            }
+
             _reporter.BackgroundRefreshFailed(exception);
         }
         else if (standIn is not null && isAwaited)

@@ -95,6 +95,25 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         return FlushAsync(_feed);
     }
 
+    /// <summary>Tells the others of many keys, as above.</summary>
+    internal ValueTask TellKeysAsync(KeyChange change, IReadOnlyList<(string Key, long Stamp)> changes)
+    {
+        if (_feed is null)
+        {
+            return default;
+        }
+
+        foreach (var (key, stamp) in changes)
+        {
+            if (stamp != 0)
+            {
+                _feed.TellKey(change, key, stamp);
+            }
+        }
+
+        return FlushAsync(_feed);
+    }
+
     /// <summary>Tells the others of tags, as above.</summary>
     internal ValueTask TellTagsAsync(string[] tags, TagMatch match, InvalidationKind kind, long stamp)
     {
@@ -198,7 +217,12 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     void IStoreGuardListener.OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone)
     {
         // A store lets no write that was given up take effect after a newer one. Should one do so all the same, what it wrote is removed again.
-        if (operation == StoreOperation.Write && subject is string key && TierOf(guard) is { } tier)
+        if (operation != StoreOperation.Write || TierOf(guard) is not { } tier)
+        {
+            return;
+        }
+
+        foreach (var key in subject is string single ? [single] : subject as IReadOnlyList<string> ?? [])
         {
             tier.Recovery.AddInvalidation(key, InvalidationKind.Remove);
         }

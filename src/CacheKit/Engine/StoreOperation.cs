@@ -8,6 +8,9 @@ internal enum StoreOperation
     /// <summary>Looks whether the store answers. Not counted as a read.</summary>
     Probe,
 
+    /// <summary>Lists keys. Not counted as a read.</summary>
+    Enumerate,
+
     Write,
     Increment,
     SetExpiration,
@@ -21,7 +24,7 @@ internal enum StoreOperation
 internal static class StoreOperations
 {
     /// <summary>Whether it only asks: it may take the time of a read, and nothing is lost if it fails.</summary>
-    internal static bool IsRead(this StoreOperation operation) => operation <= StoreOperation.Probe;
+    internal static bool IsRead(this StoreOperation operation) => operation <= StoreOperation.Enumerate;
 
     /// <summary>Whether a call that was given up may still change what the store holds.</summary>
     internal static bool IsChange(this StoreOperation operation) => operation is >= StoreOperation.Write and <= StoreOperation.Clear;
@@ -31,6 +34,7 @@ internal static class StoreOperations
     {
         StoreOperation.Read => "read",
         StoreOperation.Probe => "probe",
+        StoreOperation.Enumerate => "enumerate",
         StoreOperation.Write => "write",
         StoreOperation.Increment => "increment",
         StoreOperation.SetExpiration => "set_expiration",

@@ -186,7 +186,9 @@ internal sealed class StoreReader(
         return missing;
     }
 
-    private static string[] TagsOf(string key, in StoreLookup lookup) => EntryCodec.TryParse(lookup.Payload, key, out var envelope) ? envelope.Tags : [];
+    /// <summary>The tags of an entry; null if the store alone knows them, as it does of its own counters.</summary>
+    private static string[]? TagsOf(string key, in StoreLookup lookup) =>
+        lookup.Number is not null ? null : EntryCodec.TryParse(lookup.Payload, key, out var envelope) ? envelope.Tags : [];
 
     private StoreFinding Confirmed(in StoreLookup lookup) => new(
         StoreFindingKind.Confirmed, null, time.ToTicks(lookup.ExpiresAt), StaleFor(lookup));
@@ -214,12 +216,12 @@ internal sealed class StoreReader(
         var isFresh = lookup.ExpiresAt > time.UtcNow;
         if (lookup.Number is { } number)
         {
-            if (!isFresh || tier.Recovery.Covers(key, [], deliveries))
+            // Its tags are known to the store alone: a removal by any tag may be one of it. And what others add to it they do not tell.
+            if (!isFresh || tier.Recovery.Covers(key, tags: null, deliveries))
             {
                 return default;
             }
 
-            // What others add to it they do not tell; and its tags are known to the store alone.
             return new(StoreFindingKind.Found, writer.Compose(key, number, DetailsOf(lookup), isolate: null, size: null), FitsMemory: false);
         }
 

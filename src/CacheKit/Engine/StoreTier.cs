@@ -92,6 +92,65 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         return answer;
     }
 
+    /// <summary>Writes many entries: at once if the store can, else side by side.</summary>
+    internal async ValueTask<StoreAnswer<StoreWriteResult>[]> WriteManyAsync(List<StoreWrite> writes)
+    {
+        if (guard.Store is not IBatchStore || writes.Count == 1)
+        {
+            return await Task.WhenAll(writes.ConvertAll(write => WriteAsync(write.Key, write.Entry, write.Condition).AsTask())).ConfigureAwait(false);
+        }
+
+        var answer = await guard.RunAsync(
+            StoreOperation.Write,
+            writes.ConvertAll(static write => write.Key),
+            writes,
+            static (store, writes, token) => ((IBatchStore)store).WriteManyAsync(writes, token), // as seen above
+            default).ConfigureAwait(false);
+        if (!answer.TryGet(out var results) || results.Count != writes.Count)
+        {
+            return new StoreAnswer<StoreWriteResult>[writes.Count];
+        }
+
+        foreach (var result in results)
+        {
+            Note(result.Stamp);
+        }
+
+        return [.. results.Select(StoreAnswer<StoreWriteResult>.Of)];
+    }
+
+    /// <summary>Removes many keys, as <see cref="InvalidateAsync"/> does one.</summary>
+    internal async ValueTask<StoreInvalidation?[]> RemoveManyAsync(List<string> keys)
+    {
+        if (guard.Store is not IBatchStore || keys.Count == 1)
+        {
+            return await Task.WhenAll(keys.ConvertAll(key => InvalidateAsync(key, InvalidationKind.Remove).AsTask())).ConfigureAwait(false);
+        }
+
+        var answer = await guard.RunAsync(
+            StoreOperation.Invalidate,
+            keys,
+            keys,
+            static (store, keys, token) => ((IBatchStore)store).InvalidateManyAsync(keys, InvalidationKind.Remove, token), // as seen above
+            default).ConfigureAwait(false);
+        if (!answer.TryGet(out var results) || results.Count != keys.Count)
+        {
+            foreach (var key in keys)
+            {
+                recovery.AddInvalidation(key, InvalidationKind.Remove);
+            }
+
+            return new StoreInvalidation?[keys.Count];
+        }
+
+        foreach (var result in results)
+        {
+            Note(result.Stamp);
+        }
+
+        return [.. results.Select(static result => (StoreInvalidation?)result)];
+    }
+
     /// <summary>Removes or expires a key; if the store cannot be told, it will be, and until then what it has of the key does not count.</summary>
     internal async ValueTask<StoreInvalidation?> InvalidateAsync(string key, InvalidationKind kind)
     {

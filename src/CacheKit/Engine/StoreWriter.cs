@@ -13,6 +13,11 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreReader reader, StoreTime time, CacheReporter reporter)
 {
+    /// <summary>So many keys go to a store in one call at most: more would take longer than what a call may.</summary>
+    private const int MaximumBatch = 256;
+
+    private const int MaximumBatchBytes = 1 << 20;
+
     private StoreTier Far => tiers[^1];
 
     /// <summary>Stores what a factory has made, unless something has overtaken it.</summary>
@@ -104,6 +109,135 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
     }
 
+    /// <summary>Stores many values that somebody has set, in place of whatever the stores have, with few calls of each.</summary>
+    /// <param name="batch">The values, and the entries made of them; these get the authority's stamps.</param>
+    /// <param name="settings">Which tiers to write: the authority, and what is written there fits stores.</param>
+    internal async ValueTask SetManyAsync<T>(IReadOnlyList<(T Value, MemoryEntry Entry)> batch, EntrySettings settings)
+    {
+        var encoded = new EncodedEntry[batch.Count];
+        var done = 0;
+        try
+        {
+            for (; done < batch.Count; done++)
+            {
+                encoded[done] = Encode(batch[done].Entry, batch[done].Value, settings.Compress);
+            }
+        }
+        catch
+        {
+            // Nothing has been touched: one that cannot be encoded is an error of the whole.
+            for (var i = 0; i < done; i++)
+            {
+                encoded[i].Dispose();
+            }
+
+            throw;
+        }
+
+        var chunk = new List<(MemoryEntry Entry, EncodedEntry Encoded)>();
+        var tooLarge = new List<string>();
+        var bytes = 0L;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var length = encoded[i].Bytes.Length;
+            if (!Fits(Far, length))
+            {
+                encoded[i].Dispose();
+                tooLarge.Add(batch[i].Entry.Key);
+                continue;
+            }
+
+            if (chunk.Count > 0 && (chunk.Count == MaximumBatch || bytes + length > MaximumBatchBytes))
+            {
+                await SetFarAsync(chunk).ConfigureAwait(false);
+                chunk.Clear();
+                bytes = 0;
+            }
+
+            chunk.Add((batch[i].Entry, encoded[i]));
+            bytes += length;
+        }
+
+        if (chunk.Count > 0)
+        {
+            await SetFarAsync(chunk).ConfigureAwait(false);
+        }
+
+        await RemoveManyAsync(Far, tooLarge).ConfigureAwait(false);
+        var keys = batch.Select(static one => one.Entry.Key).ToList();
+        for (var i = tiers.Length - 2; i >= 0; i--)
+        {
+            await RemoveManyAsync(tiers[i], keys).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask SetFarAsync(List<(MemoryEntry Entry, EncodedEntry Encoded)> chunk)
+    {
+        var before = Far.LastStamp;
+        var writes = chunk.ConvertAll(one => new StoreWrite(one.Entry.Key, FarEntryOf(one.Entry, one.Encoded.Bytes), StoreCondition.Always));
+        var answers = await Far.WriteManyAsync(writes).ConfigureAwait(false);
+        for (var i = 0; i < answers.Length; i++)
+        {
+            var (entry, encoded) = chunk[i];
+            if (answers[i].TryGet(out var result))
+            {
+                encoded.Dispose();
+                entry.Details!.StoreStamp = result.IsStored ? result.Stamp : 0; // as above
+            }
+            else
+            {
+                Far.Recovery.AddWrite(entry.Key, FarEntryOf(entry, encoded.Bytes.ToArray()), before); // as of a single one
+                entry.Details!.StoreStamp = 0; // as above
+            }
+        }
+    }
+
+    private StoreEntry FarEntryOf(MemoryEntry entry, ReadOnlyMemory<byte> bytes)
+    {
+        var details = entry.Details!; // as above
+        var (expiresAt, retainUntil) = LifeOf(details);
+        return reader.EntryFor(Far, bytes, expiresAt, retainUntil, details.Tags);
+    }
+
+    /// <summary>Removes many keys everywhere, with few calls of each store.</summary>
+    /// <returns>For each key what <see cref="InvalidateAsync"/> would have told.</returns>
+    internal async ValueTask<StoreInvalidation[]> RemoveManyAsync(List<string> keys)
+    {
+        var removed = new StoreInvalidation[keys.Count];
+        var far = await RemoveManyAsync(Far, keys).ConfigureAwait(false);
+        for (var i = 0; i < removed.Length; i++)
+        {
+            removed[i] = far[i] ?? default;
+        }
+
+        for (var i = tiers.Length - 2; i >= 0; i--)
+        {
+            var near = await RemoveManyAsync(tiers[i], keys).ConfigureAwait(false);
+            for (var j = 0; j < removed.Length && tiers[i].TrustedSince == 0; j++)
+            {
+                removed[j] = removed[j] with { WasFresh = removed[j].WasFresh || near[j] is { WasFresh: true } };
+            }
+        }
+
+        return removed;
+    }
+
+    private static async ValueTask<StoreInvalidation?[]> RemoveManyAsync(StoreTier tier, List<string> keys)
+    {
+        if (keys.Count <= MaximumBatch)
+        {
+            return keys.Count == 0 ? [] : await tier.RemoveManyAsync(keys).ConfigureAwait(false);
+        }
+
+        var removed = new List<StoreInvalidation?>(keys.Count);
+        foreach (var chunk in keys.Chunk(MaximumBatch))
+        {
+            removed.AddRange(await tier.RemoveManyAsync([.. chunk]).ConfigureAwait(false));
+        }
+
+        return [.. removed];
+    }
+
     private async ValueTask<long> SetFarAsync(string key, EncodedEntry encoded, EntryDetails details)
     {
         var before = Far.LastStamp;
@@ -128,14 +262,69 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
     /// <summary>Stores a value if the authority has no unexpired one.</summary>
     /// <returns>Whether it was stored; nothing if the authority could not be asked.</returns>
-    internal ValueTask<bool?> TryAddAsync<T>(T value, MemoryEntry entry, bool? compress) =>
+    internal async ValueTask<bool?> TryAddAsync<T>(T value, MemoryEntry entry, bool? compress)
+    {
         // With a removal still to be sent, what is there does not count, but it would be in the way.
-        IsPending(entry.Key) ? new((bool?)null) : TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress);
+        if (IsPending(entry.Key))
+        {
+            return null;
+        }
+
+        var isAdded = await TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress).ConfigureAwait(false);
+        if (isAdded != false || Far.Recovery.IsEmpty || !await IsCoveredAsync(entry.Key).ConfigureAwait(false))
+        {
+            return isAdded;
+        }
+
+        await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+        return await TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether what the authority has under a key was removed by a tag of which it still has to be told.</summary>
+    private async ValueTask<bool> IsCoveredAsync(string key)
+    {
+        if (await reader.PeekAsync(key, withPayload: true, default).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
+        {
+            return false;
+        }
+
+        using (peeked.Lookup)
+        {
+            return !peeked.Lookup.IsFound;
+        }
+    }
 
     /// <summary>Puts an entry in place of the one it was made from.</summary>
     /// <returns>Whether that was still there; nothing if the authority could not be asked.</returns>
     internal ValueTask<bool?> TryReplaceAsync<T>(T value, MemoryEntry entry, long madeFrom, bool? compress) =>
         TryWriteAsync(value, entry, StoreCondition.IfUnchanged(madeFrom), compress);
+
+    /// <summary>Puts an entry with the same value, but a fixed time to live, in place of one that reads renew.</summary>
+    /// <param name="key">Its key.</param>
+    /// <param name="envelope">What the authority has.</param>
+    /// <param name="lookup">The answer it came with.</param>
+    /// <param name="expiresAt">When it expires from now on.</param>
+    /// <returns>As above.</returns>
+    internal ValueTask<bool?> TryRewriteAsync(string key, in Envelope envelope, in StoreLookup lookup, DateTimeOffset expiresAt)
+    {
+        var metadata = new EntryMetadata { CreatedAt = envelope.CreatedAt, ExpiresAt = expiresAt, StaleFor = envelope.StaleFor, Tags = envelope.Tags };
+        return codec.Rewrite(envelope, key, metadata) is { } encoded
+            ? TryWriteAsync(key, encoded, reader.EntryFor(Far, encoded.Bytes, expiresAt, StoreTime.Add(expiresAt, envelope.StaleFor.Ticks), envelope.Tags), lookup.Stamp)
+            : new(false); // it cannot be decrypted: nobody here can read it
+    }
+
+    private async ValueTask<bool?> TryWriteAsync(string key, EncodedEntry encoded, StoreEntry entry, long madeFrom)
+    {
+        var answer = await Far.WriteAsync(key, entry, StoreCondition.IfUnchanged(madeFrom)).ConfigureAwait(false);
+        if (!answer.TryGet(out var result))
+        {
+            return null; // as below
+        }
+
+        encoded.Dispose();
+        await InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+        return result.IsStored;
+    }
 
     private async ValueTask<bool?> TryWriteAsync<T>(T value, MemoryEntry entry, StoreCondition condition, bool? compress)
     {
@@ -160,12 +349,19 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <summary>Whether the authority still has to be told of a change of a key.</summary>
     internal bool IsPending(string key) => Far.Recovery.Covers(key, [], Far.Recovery.Deliveries);
 
+    /// <summary>
+    /// Whether a number cannot be counted on at the authority, because it may have been removed and the authority still has to be told.
+    /// Of a counter of its own nobody here knows the tags.
+    /// </summary>
+    internal bool IsCountPending(string key) =>
+        Far.Recovery.Covers(key, Far.Store is ICounterStore ? null : [], Far.Recovery.Deliveries);
+
     /// <summary>Has the authority count, if it can.</summary>
     /// <returns>Nothing if it cannot, could not be asked, or has something else than its own counter under the key.</returns>
     internal async ValueTask<StoreCount?> TryCountAsync(
         string key, long delta, CacheCounterOptions? options, DateTimeOffset expiresAt, string[] tags, CancellationToken cancellationToken)
     {
-        if (Far.Store is not ICounterStore || IsPending(key))
+        if (Far.Store is not ICounterStore)
         {
             return null;
         }

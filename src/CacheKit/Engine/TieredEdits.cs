@@ -46,6 +46,63 @@ internal sealed class TieredEdits(
         return isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
     }
 
+    /// <summary>Stores many values in place of what is there. Each key is atomic; the whole is not.</summary>
+    /// <returns>How many any tier has, or will have.</returns>
+    internal async ValueTask<int> SetManyAsync<T>(IReadOnlyDictionary<string, T> values, CacheEntryOptions? options)
+    {
+        var settings = new EntrySettings(options, defaults);
+        if (!settings.IsStored || !settings.FitsStores || (settings.Tiers & CacheTiers.WriteFar) == 0)
+        {
+            var stored = await Task.WhenAll(values.Select(pair => SetAsync(pair.Key, pair.Value, settings).AsTask())).ConfigureAwait(false);
+            return stored.Count(static isStored => isStored);
+        }
+
+        var batch = values.Select(pair => (pair.Value, Entry: entries.Compose(pair.Key, pair.Value, settings))).ToList();
+        var writes = batch.ConvertAll(one => Begin(one.Entry.Key));
+        var isWritten = false;
+        try
+        {
+            await writer.SetManyAsync(batch, settings).ConfigureAwait(false);
+            isWritten = true;
+        }
+        finally
+        {
+            if (!isWritten)
+            {
+                writes.ForEach(Abandon);
+            }
+        }
+
+        var count = 0;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            var entry = batch[i].Entry;
+            var isKept = Keep(writes[i], entry, settings);
+            count += isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(entry.Key) ? 1 : 0;
+        }
+
+        await link.TellKeysAsync(KeyChange.Set, batch.ConvertAll(static one => (one.Entry.Key, one.Entry.Details?.StoreStamp ?? 0))).ConfigureAwait(false);
+        return count;
+    }
+
+    /// <summary>Removes many entries, as <see cref="RemoveAsync"/> does one.</summary>
+    /// <returns>How many were there, unexpired.</returns>
+    internal async ValueTask<int> RemoveManyAsync(string[] keys)
+    {
+        var wereFresh = Array.ConvertAll(keys, key => entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due);
+        var writes = Array.ConvertAll(keys, key => Begin(key));
+        var done = await writer.RemoveManyAsync([.. keys]).ConfigureAwait(false);
+        var count = 0;
+        for (var i = 0; i < keys.Length; i++)
+        {
+            End(writes[i], InvalidationKind.Remove);
+            count += done[i].WasFresh || (wereFresh[i] && done[i].Stamp == 0) ? 1 : 0;
+        }
+
+        await link.TellKeysAsync(KeyChange.Removed, [.. keys.Select((key, i) => (key, done[i].Stamp))]).ConfigureAwait(false);
+        return count;
+    }
+
     /// <summary>Stores a value if no unexpired one is there.</summary>
     /// <returns>Whether it was stored.</returns>
     internal async ValueTask<bool> TryAddAsync<T>(string key, T value, EntrySettings settings)
@@ -106,24 +163,7 @@ internal sealed class TieredEdits(
         var wasFresh = entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due;
         var write = Begin(key, kind);
         var done = await writer.InvalidateAsync(key, kind).ConfigureAwait(false);
-        var ended = new EndedEntries();
-        lock (write.Stripe.Lock)
-        {
-            write.Stripe.EndWrite(key, write.Mark, kind);
-            if (memory.Find(key) is { } entry)
-            {
-                if (kind == InvalidationKind.Remove)
-                {
-                    memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
-                }
-                else
-                {
-                    life.Expire(entry, ref ended);
-                }
-            }
-        }
-
-        entries.Announce(in ended);
+        End(write, kind);
         await link.TellKeyAsync(kind == InvalidationKind.Remove ? KeyChange.Removed : KeyChange.Expired, key, done.Stamp).ConfigureAwait(false);
         return done.WasFresh || (wasFresh && done.Stamp == 0);
     }
@@ -241,12 +281,7 @@ internal sealed class TieredEdits(
         if (EntryCodec.TryParse(lookup.Payload, key, out var envelope) && envelope.Sliding > TimeSpan.Zero)
         {
             // Its bytes say that reads renew it: they are written anew.
-            var details = reader.DetailsOf(lookup, tier, envelope, options: null);
-            details.SlidingTicks = 0;
-            details.ExpiresAt = details.SlidingLimit = time.ToTicks(expiresAt);
-            var rewriter = new Rewriter(entries, writer, key, details, lookup.Stamp);
-            return codec.TryDecode<object, Rewriter>(envelope, ref rewriter, out _) == DecodeStatus.Decoded
-                && await rewriter.Rewrite!().ConfigureAwait(false) == true; // set by what was decoded
+            return await writer.TryRewriteAsync(key, envelope, lookup, expiresAt).ConfigureAwait(false) == true;
         }
 
         var retainUntil = StoreTime.Add(expiresAt, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
@@ -298,6 +333,11 @@ internal sealed class TieredEdits(
     private async ValueTask<(long Value, bool IsStored, long Stamp)?> CountAsync(
         string key, long delta, CacheCounterOptions? options, EntrySettings settings, CancellationToken cancellationToken)
     {
+        if (writer.IsCountPending(key))
+        {
+            return null; // as good as out of reach
+        }
+
         if (await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags, cancellationToken).ConfigureAwait(false) is { } count)
         {
             return (count.Value, true, count.Stamp);
@@ -405,6 +445,29 @@ internal sealed class TieredEdits(
         }
     }
 
+    /// <summary>Ends a removal or an expiration, in memory too.</summary>
+    private void End(Write write, InvalidationKind kind)
+    {
+        var ended = new EndedEntries();
+        lock (write.Stripe.Lock)
+        {
+            write.Stripe.EndWrite(write.Key, write.Mark, kind);
+            if (memory.Find(write.Key) is { } entry)
+            {
+                if (kind == InvalidationKind.Remove)
+                {
+                    memory.Remove(entry, CacheEntryEndReason.Removed, ref ended);
+                }
+                else
+                {
+                    life.Expire(entry, ref ended);
+                }
+            }
+        }
+
+        entries.Announce(in ended);
+    }
+
     /// <summary>Ends a write whose value memory does not keep.</summary>
     private void End(Write write, bool isChanged)
     {
@@ -459,18 +522,5 @@ internal sealed class TieredEdits(
         internal MemoryEntry? Entry { get; private set; }
 
         public void Accept<TStored>(TStored value) => Entry = entries.Compose(key, value, details, isolate: false, size: null);
-    }
-
-    /// <summary>Writes a value anew, as the type it was stored as, with other times.</summary>
-    private struct Rewriter(EntryWriter entries, StoreWriter writer, string key, EntryDetails details, long madeFrom) : IDecodedValue
-    {
-        internal Func<ValueTask<bool?>>? Rewrite { get; private set; }
-
-        public void Accept<TStored>(TStored value)
-        {
-            var (stores, stamp) = (writer, madeFrom);
-            var entry = entries.Compose(key, value, details, isolate: false, size: null);
-            Rewrite = () => stores.TryReplaceAsync(value, entry, stamp, compress: null);
-        }
     }
 }

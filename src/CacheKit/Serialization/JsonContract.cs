@@ -56,9 +56,10 @@ internal static class JsonContract
         return JsonElement.DeepEquals(document.RootElement, otherDocument.RootElement);
     }
 
+    /// <summary>By reflection, or nothing, as the application has it.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where the application has JSON by reflection on; trimmed ones have it off, and give a context.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Only where the application has JSON by reflection on; native ones have it off, and give a context.")]
-    private static IJsonTypeInfoResolver DefaultResolver() =>
+    internal static IJsonTypeInfoResolver DefaultResolver() =>
         JsonSerializer.IsReflectionEnabledByDefault ? new DefaultJsonTypeInfoResolver() : JsonTypeInfoResolver.Combine();
 
     /// <summary>A member holding a value of a type derived from its own would be written as its own, without a word.</summary>

@@ -43,7 +43,7 @@ internal sealed class KnownTypes
     internal void Add<T>(ValueFormat<T>? format) => Add(new TypeCodec<T>(this, format));
 
     /// <summary>Adds a type whose values are written as they are, unless the options say otherwise.</summary>
-    internal void AddRaw<T>(ValueFormat<T> format) => Add(new TypeCodec<T>(this, null, _serializer is null ? format : null));
+    internal void AddRaw<T>(ValueFormat<T> format) => Add(new TypeCodec<T>(this, FindFormat<T>(), _serializer is null ? format : null));
 
     /// <summary>The codec of a type, which is known from now on.</summary>
     internal TypeCodec<T> For<T>() => _byType.TryGetValue(typeof(T), out var codec) && codec is TypeCodec<T> typed ? typed : AddFor<T>();

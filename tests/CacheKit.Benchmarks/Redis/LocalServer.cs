@@ -8,6 +8,8 @@ namespace CacheKit.Benchmarks.Redis;
 internal sealed class LocalServer : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cachekit-benchmark-");
+    private static Process? _current;
+
     private readonly Process _process;
 
     internal LocalServer()
@@ -21,6 +23,7 @@ internal sealed class LocalServer : IDisposable
         _process = Process.Start(new ProcessStartInfo(
             "redis-server", ["--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _folder.FullName, "--loglevel", "warning"])
         { RedirectStandardOutput = true }) ?? throw new InvalidOperationException("redis-server did not start.");
+        _current = _process;
         for (var patience = 100; patience > 0; patience--)
         {
             try
@@ -36,6 +39,16 @@ internal sealed class LocalServer : IDisposable
     }
 
     internal int Port { get; }
+
+    /// <summary>What the server of the run has computed so far.</summary>
+    internal static TimeSpan CpuTime
+    {
+        get
+        {
+            _current!.Refresh(); // there is one while anything is measured
+            return _current.TotalProcessorTime;
+        }
+    }
 
     public void Dispose()
     {

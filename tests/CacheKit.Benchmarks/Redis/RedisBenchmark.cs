@@ -114,11 +114,11 @@ internal static class RedisBenchmark
     /// <summary>Subjects that take turns, each with a number of callers who do one thing after the other.</summary>
     private sealed class Contest(string title, int callers)
     {
-        private readonly List<(string Name, Func<int, Task> Act, Func<Task>? Prepare, List<double> Rates, List<double> Bytes)> _subjects = [];
+        private readonly List<(string Name, Func<int, Task> Act, Func<Task>? Prepare, List<double> Rates, List<double> Bytes, List<double> Client, List<double> Server)> _subjects = [];
 
         internal Contest Add(string name, Func<int, Task> act, Func<Task>? prepare = null)
         {
-            _subjects.Add((name, act, prepare, [], []));
+            _subjects.Add((name, act, prepare, [], [], [], []));
             return this;
         }
 
@@ -134,30 +134,33 @@ internal static class RedisBenchmark
                         await subject.Prepare();
                     }
 
-                    var (rate, bytes) = await MeasureAsync(subject.Act, TimeSpan.FromMilliseconds(200));
+                    var (rate, bytes, client, server) = await MeasureAsync(subject.Act, TimeSpan.FromMilliseconds(200));
                     if (round >= 0)
                     {
                         subject.Rates.Add(rate);
                         subject.Bytes.Add(bytes);
+                        subject.Client.Add(client);
+                        subject.Server.Add(server);
                     }
                 }
             }
 
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\n**{title}** ({_subjects[0].Rates.Count} rounds)\n"));
-            Console.WriteLine("| subject | best per second | median per second | ratio of the best | median ratio | B/op |");
-            Console.WriteLine("|---|---:|---:|---:|---:|---:|");
+            Console.WriteLine("| subject | best per second | median per second | ratio of the best | median ratio | client CPU µs/op | server CPU µs/op | B/op |");
+            Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|---:|");
             var first = _subjects[0].Rates;
-            foreach (var (name, _, _, rates, bytes) in _subjects)
+            foreach (var (name, _, _, rates, bytes, client, server) in _subjects)
             {
                 var ratios = rates.Zip(first, (own, other) => own / other);
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {name} | {rates.Max():N0} | {Median(rates):N0} | {rates.Max() / first.Max():F2} | {Median(ratios):F2} | {Median(bytes):N0} |"));
+                    $"| {name} | {rates.Max():N0} | {Median(rates):N0} | {rates.Max() / first.Max():F2} | {Median(ratios):F2} | {Median(client):F1} | {Median(server):F1} | {Median(bytes):N0} |"));
             }
         }
 
-        private async Task<(double Rate, double Bytes)> MeasureAsync(Func<int, Task> act, TimeSpan duration)
+        private async Task<(double Rate, double Bytes, double Client, double Server)> MeasureAsync(Func<int, Task> act, TimeSpan duration)
         {
+            var (client, server) = (Environment.CpuUsage.TotalTime, LocalServer.CpuTime);
             var (began, allocated) = (Stopwatch.GetTimestamp(), GC.GetTotalAllocatedBytes(precise: true));
             var counts = await Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(async () =>
             {
@@ -170,7 +173,11 @@ internal static class RedisBenchmark
                 return count;
             })));
             var done = (double)counts.Sum();
-            return (done / Stopwatch.GetElapsedTime(began).TotalSeconds, (GC.GetTotalAllocatedBytes(precise: true) - allocated) / done);
+            return (
+                done / Stopwatch.GetElapsedTime(began).TotalSeconds,
+                (GC.GetTotalAllocatedBytes(precise: true) - allocated) / done,
+                (Environment.CpuUsage.TotalTime - client).TotalMicroseconds / done,
+                (LocalServer.CpuTime - server).TotalMicroseconds / done);
         }
 
         private static double Median(IEnumerable<double> values)

@@ -38,6 +38,7 @@ public sealed class DistributedCacheTests : IAsyncDisposable
             ["array, async"] = key => Cache.SetAsync(key, bytes, _forever),
             ["sequence"] = key => { Buffers.Set(key, SplitSequence.Of(bytes, 100), _forever); return Task.CompletedTask; },
             ["sequence, async"] = key => Buffers.SetAsync(key, SplitSequence.Of(bytes, 333), _forever).AsTask(),
+            ["memory of one's own"] = key => Buffers.SetAsync(key, new(new OwnMemory(bytes).Memory.Slice(2, length)), _forever).AsTask(),
             ["one piece"] = key => Buffers.SetAsync(key, new(bytes), _forever).AsTask(),
         };
         foreach (var (way, set) in ways)
@@ -135,6 +136,18 @@ public sealed class DistributedCacheTests : IAsyncDisposable
     }
 
     [Fact]
+    public void Texts_that_look_alike_are_different_keys()
+    {
+        string[] keys = ["key", "Key", "KEY", " key", "key ", "\u00e9", "e\u0301", "a:b", "a", "*", "k?y"];
+        for (var i = 0; i < keys.Length; i++)
+        {
+            Cache.Set(keys[i], [(byte)i], _forever);
+        }
+
+        keys.Select(key => Cache.Get(key)![0]).Should().Equal(Enumerable.Range(0, keys.Length).Select(i => (byte)i)); // all were set
+    }
+
+    [Fact]
     public void An_entry_ends_at_its_absolute_instant_not_before()
     {
         Cache.Set("relative", _value, new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromSeconds(10) });
@@ -215,6 +228,21 @@ public sealed class DistributedCacheTests : IAsyncDisposable
     }
 
     [Fact]
+    public void Refreshes_carry_no_entry_past_its_absolute_limit_either()
+    {
+        Cache.Set("k", _value, new() { SlidingExpiration = TimeSpan.FromSeconds(10), AbsoluteExpiration = _host.Time.GetUtcNow().AddSeconds(25) });
+        for (var i = 0; i < 4; i++)
+        {
+            _host.Time.Advance(TimeSpan.FromSeconds(6));
+            Cache.Refresh("k");
+        }
+
+        Cache.Get("k").Should().NotBeNull();
+        _host.Time.Advance(TimeSpan.FromSeconds(1));
+        Cache.Get("k").Should().BeNull();
+    }
+
+    [Fact]
     public async Task A_refresh_renews_a_sliding_entry_and_nothing_else()
     {
         Cache.Set("sliding", _value, new() { SlidingExpiration = TimeSpan.FromSeconds(10) });
@@ -239,6 +267,7 @@ public sealed class DistributedCacheTests : IAsyncDisposable
         var past = new DistributedCacheEntryOptions { AbsoluteExpiration = _host.Time.GetUtcNow() };
         Cache.Invoking(cache => cache.Set("k", [9], past)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("AbsoluteExpiration");
         await Cache.Awaiting(cache => cache.SetAsync("k", [9], past)).Should().ThrowAsync<ArgumentOutOfRangeException>();
+        Cache.Invoking(cache => Buffers.Set("k", new(_value), past)).Should().Throw<ArgumentOutOfRangeException>().Which.ActualValue.Should().Be(past.AbsoluteExpiration);
         Cache.Get("k").Should().Equal(_value);
     }
 
@@ -297,6 +326,9 @@ public sealed class DistributedCacheTests : IAsyncDisposable
         await Cache.Awaiting(cache => cache.SetAsync("k", [9], _forever, cancelled)).Should().ThrowAsync<OperationCanceledException>();
         await Cache.Awaiting(cache => cache.RemoveAsync("k", cancelled)).Should().ThrowAsync<OperationCanceledException>();
         await Cache.Awaiting(cache => cache.GetAsync("k", cancelled)).Should().ThrowAsync<OperationCanceledException>();
+        await Cache.Awaiting(cache => cache.RefreshAsync("k", cancelled)).Should().ThrowAsync<OperationCanceledException>();
+        await Buffers.Awaiting(cache => cache.SetAsync("k", default, _forever, cancelled).AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        await Buffers.Awaiting(cache => cache.TryGetAsync("k", new ArrayBufferWriter<byte>(), cancelled).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         Cache.Get("k").Should().Equal(_value);
     }
 
@@ -344,5 +376,23 @@ public sealed class DistributedCacheTests : IAsyncDisposable
         Cache.Set("b", _value, _forever);
         await _host.Cache.ClearAsync();
         Cache.Get("b").Should().BeNull();
+    }
+
+    /// <summary>Bytes that are not an array to whoever reads them, padded.</summary>
+    private sealed class OwnMemory(byte[] bytes) : MemoryManager<byte>
+    {
+        private readonly byte[] _padded = [0xAA, 0xAA, .. bytes, 0xAA];
+
+        public override Span<byte> GetSpan() => _padded;
+
+        public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

@@ -135,11 +135,87 @@ public sealed class HybridCacheTests : IAsyncDisposable
         await GetAsync("c");
         await Cache.RemoveAsync((IEnumerable<string>)null!);
         await Cache.RemoveAsync([]);
-        await Cache.RemoveAsync(["a", "a", "unknown", "", " ", null!, "b"]);
+        await Cache.RemoveAsync(["a", "a", "unknown", "", " ", "b"]);
         (await GetAsync("a")).Should().Be(4);
         (await GetAsync("b")).Should().Be(5);
         (await GetAsync("c")).Should().Be(3);
-        await Cache.RemoveAsync((string)null!);
+    }
+
+    [Fact]
+    public async Task No_key_to_remove_is_a_mistake_found_before_anything_is_removed()
+    {
+        await GetAsync("a");
+        (await Cache.Awaiting(cache => cache.RemoveAsync((string)null!).AsTask()).Should().ThrowAsync<ArgumentNullException>()).WithParameterName("key");
+        (await Cache.Awaiting(cache => cache.RemoveAsync(["a", null!]).AsTask()).Should().ThrowAsync<ArgumentNullException>()).WithParameterName("keys");
+        (await GetAsync("a")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_cancelled_already_changes_nothing()
+    {
+        var cancelled = new CancellationToken(canceled: true);
+        await GetAsync("a", tags: ["t"]);
+        foreach (var call in new Func<ValueTask>[]
+        {
+            () => Cache.SetAsync("a", 9, cancellationToken: cancelled), () => Cache.RemoveAsync("a", cancelled), () => Cache.RemoveAsync(["a"], cancelled),
+            () => Cache.RemoveByTagAsync("t", cancelled), () => Cache.RemoveByTagAsync(["t"], cancelled), () => Cache.RemoveByTagAsync("*", cancelled),
+        })
+        {
+            await call.Awaiting(it => it().AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        }
+
+        (await GetAsync("a")).Should().Be(1);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task A_caller_who_cannot_be_cancelled_keeps_the_factory_alive()
+    {
+        var entered = new TaskCompletionSource<CancellationToken>();
+        var gate = new TaskCompletionSource<int>();
+        using var source = new CancellationTokenSource();
+        var leaving = Cache.GetOrCreateAsync("k", token =>
+        {
+            entered.SetResult(token);
+            return new ValueTask<int>(gate.Task);
+        }, cancellationToken: source.Token).AsTask();
+        var token = await entered.Task;
+        var staying = Cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(2)).AsTask();
+        await source.CancelAsync();
+        await leaving.Awaiting(call => call).Should().ThrowAsync<OperationCanceledException>();
+        token.IsCancellationRequested.Should().BeFalse();
+        gate.SetResult(1);
+        (await staying).Should().Be(1);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task A_failure_reaches_all_who_wait_for_the_factory()
+    {
+        var gate = new TaskCompletionSource();
+        var callers = Enumerable.Range(0, 5).Select(_ => Cache.GetOrCreateAsync<int>("k", async _ =>
+        {
+            await gate.Task;
+            _runs++;
+            throw new TimeoutException("mine");
+        }).AsTask()).ToList();
+        gate.SetResult();
+        foreach (var caller in callers)
+        {
+            await caller.Awaiting(call => call).Should().ThrowAsync<TimeoutException>().WithMessage("mine");
+        }
+
+        _runs.Should().Be(1);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task Who_waits_for_anothers_factory_is_counted_as_such()
+    {
+        var gate = new TaskCompletionSource();
+        var callers = Enumerable.Range(0, 5).Select(_ => GetAsync("k", gate: gate.Task).AsTask()).ToList();
+        gate.SetResult();
+        await Task.WhenAll(callers);
+        await GetAsync("k");
+        var statistics = _host.Cache.GetStatistics();
+        (statistics.Hits, statistics.Misses, statistics.Joins, statistics.FactoryRuns).Should().Be((1, 1, 4, 1));
     }
 
     [Fact]
@@ -171,7 +247,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
 
         await cache.SetAsync(key!, 100);
         (await cache.GetOrCreateAsync(key!, _ => ValueTask.FromResult(++_runs))).Should().Be(3);
-        await cache.RemoveAsync(key!);
+        await (key is null ? default : cache.RemoveAsync(key));
         (await cache.GetOrCreateAsync(key!, _ => ValueTask.FromResult(++_runs), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData })).Should().Be(0);
         host.Log.Messages.Should().ContainSingle(message => message.Id == 60).Which.Message.Should().Contain("'default'");
         host.Cache.GetStatistics().Entries.Should().Be(0);
@@ -183,9 +259,10 @@ public sealed class HybridCacheTests : IAsyncDisposable
     [InlineData("")]
     [InlineData("a\0c")]
     [InlineData("^")]
+    [InlineData("1025")]
     public async Task A_key_that_cannot_be_cached_under_still_has_one_factory_for_all_who_ask_meanwhile(string text)
     {
-        var key = WithLoneSurrogates(text)!; // of a text there is one
+        var key = text == "1025" ? new string('k', 1025) : WithLoneSurrogates(text)!; // of a text there is one
         var gate = new TaskCompletionSource();
         var callers = Enumerable.Range(0, 10).Select(_ => GetAsync(key, gate: gate.Task).AsTask()).ToList();
         var other = GetAsync(key + "\ud801", gate: gate.Task).AsTask();
@@ -298,7 +375,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_expiration_is_kept_to_the_instant_and_the_shorter_local_one_is_that_of_memory()
+    public async Task An_expiration_is_kept_to_the_instant()
     {
         var options = new HybridCacheEntryOptions { Expiration = TimeSpan.FromSeconds(10) };
         (await GetAsync("k", options: options)).Should().Be(1);
@@ -308,13 +385,18 @@ public sealed class HybridCacheTests : IAsyncDisposable
         (await GetAsync("k", options: options)).Should().Be(2);
     }
 
-    [Fact]
-    public async Task A_zero_expiration_caches_nothing()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public async Task An_expiration_of_zero_or_less_caches_nothing_and_one_without_end_for_ever(int seconds)
     {
-        var options = new HybridCacheEntryOptions { Expiration = TimeSpan.Zero };
+        var options = new HybridCacheEntryOptions { Expiration = TimeSpan.FromSeconds(seconds) };
+        await Cache.SetAsync("set", 1);
+        await Cache.SetAsync("set", 2, options);
+        (await _host.Cache.ExistsAsync("set")).Should().BeFalse("what it was to replace is out of date");
         (await GetAsync("k", options: options)).Should().Be(1);
         (await GetAsync("k", options: options)).Should().Be(2);
-        (await GetAsync("l", options: new() { LocalCacheExpiration = TimeSpan.Zero, Flags = HybridCacheEntryFlags.DisableDistributedCache })).Should().Be(3);
+        (await GetAsync("l", options: new() { LocalCacheExpiration = options.Expiration, Flags = HybridCacheEntryFlags.DisableDistributedCache })).Should().Be(3);
         await Cache.SetAsync("m", 1, new() { Expiration = TimeSpan.MaxValue });
         _host.Time.Advance(TimeSpan.FromHours(10));
         (await GetAsync("m")).Should().Be(1);
@@ -381,6 +463,11 @@ public sealed class HybridCacheTests : IAsyncDisposable
         var made = await BasketAsync("l");
         made.Items.Add("changed by the one who made it");
         (await BasketAsync("l")).Items.Should().Equal("new");
+        await Cache.SetAsync<object>("object", stored);
+        (await Cache.GetOrCreateAsync<object>("object", _ => ValueTask.FromResult<object>(""))).Should().NotBeSameAs(stored);
+        var open = new Open();
+        await Cache.GetOrCreateAsync("open", _ => ValueTask.FromResult(open));
+        (await Cache.GetOrCreateAsync("open", _ => ValueTask.FromResult(new Open()))).Should().NotBeSameAs(open, "a class derived from a marked one may be mutable");
         var bytes = await Cache.GetOrCreateAsync("bytes", _ => ValueTask.FromResult(new byte[] { 1 }));
         bytes[0] = 2;
         (await Cache.GetOrCreateAsync("bytes", _ => ValueTask.FromResult(new byte[] { 3 }))).Should().Equal(1);
@@ -480,4 +567,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
 
     [ImmutableObject(true)]
     public sealed class Marked;
+
+    [ImmutableObject(true)]
+    public class Open;
 }

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using System.Text.Json;
 using CacheKit.Adapters;
+using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -41,6 +43,17 @@ public sealed class HybridSerializerTests
     }
 
     [Fact]
+    public async Task One_for_a_plain_type_is_found_whichever_of_its_kin_came_first()
+    {
+        await using var host = new AdapterHost(cache => cache.UseStore(_ => new InMemoryStore(TimeProvider.System)).WithoutMemory().AsHybridCache(), services =>
+            services.AddSingleton<IHybridCacheSerializer<int?>>(new NullableSerializer()));
+        var cache = host.Get<HybridCache>();
+        (await cache.GetOrCreateAsync("plain", _ => ValueTask.FromResult(1))).Should().Be(1);
+        await cache.SetAsync<int?>("k", 1);
+        (await cache.GetOrCreateAsync<int?>("k", _ => ValueTask.FromResult<int?>(null))).Should().Be(1001, "the given serializer has read it");
+    }
+
+    [Fact]
     public async Task One_for_the_type_wins_over_the_factories_and_of_these_the_last_that_has_one()
     {
         var own = new NoteSerializer();
@@ -68,6 +81,24 @@ public sealed class HybridSerializerTests
         Written(new HybridSerializers(provider, "orders").Find<Memo>()!).Should().Be("unkeyed");
     }
 
+    [Fact]
+    public async Task Options_for_json_are_those_of_the_type_or_else_those_of_all_types()
+    {
+        var services = new ServiceCollection();
+        services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<>), new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseUpper });
+        services.AddKeyedSingleton<JsonSerializerOptions>(typeof(IHybridCacheSerializer<Memo>), new JsonSerializerOptions { PropertyNamingPolicy = JsonNamingPolicy.KebabCaseLower });
+        await using var provider = services.BuildServiceProvider();
+        var serializers = new HybridSerializers(provider, "default");
+        Written(serializers.Find<Memo>()!).Should().Be("""{"first-line":null}""");
+        var note = serializers.Find<Note>()!; // there are options for all types
+        var buffer = new ArrayBufferWriter<byte>();
+        note.Serialize(new() { Text = "a" }, buffer);
+        Encoding.UTF8.GetString(buffer.WrittenSpan).Should().Be("""{"TEXT":"a"}""");
+        note.Deserialize(buffer.WrittenMemory).Text.Should().Be("a");
+        serializers.Find<string>().Should().BeNull();
+        new HybridSerializers(new ServiceCollection().BuildServiceProvider(), "default").Find<Note>().Should().BeNull("there are none");
+    }
+
     private static string Written(CacheKit.Serialization.FoundSerializer<Memo> serializer)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -80,7 +111,10 @@ public sealed class HybridSerializerTests
         public string Text { get; set; } = "";
     }
 
-    public sealed class Memo;
+    public sealed class Memo
+    {
+        public string? FirstLine { get; set; }
+    }
 
     private sealed class NoteSerializer : IHybridCacheSerializer<Note>
     {
@@ -105,6 +139,13 @@ public sealed class HybridSerializerTests
 
             Encoding.UTF8.GetBytes(value.Text, target);
         }
+    }
+
+    private sealed class NullableSerializer : IHybridCacheSerializer<int?>
+    {
+        public int? Deserialize(ReadOnlySequence<byte> source) => source.FirstSpan[0] + 1000;
+
+        public void Serialize(int? value, IBufferWriter<byte> target) => target.Write([(byte)value.GetValueOrDefault()]);
     }
 
     private sealed class Factory(string? mark) : IHybridCacheSerializerFactory

@@ -122,6 +122,19 @@ public static class DiskAlone
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
+    public sealed class KeyListingTests : KeyListingContract
+    {
+        protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
+
+        protected override bool HasMemory => false;
+
+        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+
+        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
+    }
+
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;

@@ -137,6 +137,17 @@ public static class MemoryAndDisk
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
+    public sealed class KeyListingTests : KeyListingContract
+    {
+        protected override bool HasStores => true;
+
+        protected override bool MayTakeOthersAlong => true;
+
+        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+
+        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
+    }
+
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;

@@ -113,6 +113,15 @@ public static class MemoryAndStore
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
+    public sealed class KeyListingTests : KeyListingContract
+    {
+        protected override bool HasStores => true;
+
+        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+
+        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
+    }
+
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;

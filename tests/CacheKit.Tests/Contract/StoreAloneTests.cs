@@ -104,6 +104,17 @@ public static class StoreAlone
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
+    public sealed class KeyListingTests : KeyListingContract
+    {
+        protected override bool HasStores => true;
+
+        protected override bool HasMemory => false;
+
+        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+
+        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
+    }
+
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;

@@ -1,8 +1,11 @@
+using CacheKit.Adapters;
 using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Tests.Contract;
@@ -16,6 +19,9 @@ internal static class TieredCache
             stores: [.. stores.Select(store => new StoreSetup(store, new CacheStoreOptions()))], hasMemory: hasMemory));
 
     internal static ICacheStore Store(TimeProvider time, string name = "store") => new InMemoryStore(new InMemoryStoreState(), time) { Name = name };
+
+    internal static ICacheStore Distributed(TimeProvider time) => new DistributedCacheStore(
+        new MemoryDistributedCache(Microsoft.Extensions.Options.Options.Create(new MemoryDistributedCacheOptions())), "contract:", time);
 
     /// <summary>A disk store in a folder of its own, which is gone when it is disposed.</summary>
     internal static ICacheStore Disk(TimeProvider time) => new DiskStore(new()

@@ -39,6 +39,10 @@ internal sealed class UserCache : ICache
     public ValueTask<int> SetManyAsync<T>(
         IEnumerable<KeyValuePair<string, T>> items, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public IAsyncEnumerable<string> GetKeysAsync(string prefix = "", CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default) => throw new NotSupportedException();

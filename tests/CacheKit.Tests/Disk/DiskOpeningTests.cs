@@ -124,6 +124,21 @@ public sealed class DiskOpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task Private_stores_that_open_at_once_do_not_take_each_other_for_dead()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            for (var i = 0; i < 60; i++)
+            {
+                await using var store = _folder.Open(settings => settings with { IsShared = false });
+                await store.WriteAsync("k", new StoreEntry { Payload = new byte[] { 1 }, ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue }, StoreCondition.Always, default);
+                using var lookup = await store.ReadAsync("k", default, default);
+                lookup.IsFound.Should().BeTrue();
+            }
+        })));
+    }
+
+    [Fact]
     public async Task A_damaged_index_that_others_use_makes_the_newcomer_go_its_own_way()
     {
         var logger = new RecordingLogger();

@@ -1,0 +1,76 @@
+using CacheKit.Engine;
+using CacheKit.Testing.Stores;
+using StoreOperations = CacheKit.Testing.Stores.StoreOperations;
+
+namespace CacheKit.Tests.Tiers;
+
+/// <summary>Listing and removing by prefix where stores fail, cannot list, or still have to be told of removals.</summary>
+public sealed class KeyListingTests : TieredCaches
+{
+    [Fact]
+    public async Task A_store_that_cannot_list_is_named_at_once()
+    {
+        var cache = Create(new PlainStore(Far()));
+        await cache.SetAsync("k", 1);
+        FluentActions.Invoking(() => cache.GetKeysAsync()).Should().Throw<NotSupportedException>().WithMessage("*far*tag*");
+        await FluentActions.Awaiting(() => cache.RemoveByPrefixAsync("k").AsTask()).Should().ThrowAsync<NotSupportedException>();
+        (await cache.GetAsync<int>("k")).IsHit.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task What_only_another_node_has_stored_is_listed_and_removed()
+    {
+        await Create(Far()).SetAsync("p:1", 1);
+        var cache = Create(Near(), Far());
+        (await ListAsync(cache, "p")).Should().Equal("p:1");
+        (await cache.RemoveByPrefixAsync("p")).Should().Be(1);
+        (await IsInAsync(Far(), "p:1")).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("throws")]
+    [InlineData("hangs")]
+    public async Task A_store_that_fails_lists_nothing_and_nobody_waits_for_it(string kind)
+    {
+        var faulty = FaultyStore.Wrap(Far());
+        var cache = Create(faulty);
+        await cache.SetAsync("p:memory", 1);
+        await Create(Far()).SetAsync("p:far", 1);
+        faulty.Inject(StoreOperations.EnumerateKeys, kind == "throws" ? StoreFault.Throw() : StoreFault.Hang());
+        var listing = ListAsync(cache, "p");
+        while (!listing.IsCompleted)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+
+        (await listing).Should().Equal("p:memory");
+        cache.GetStatistics().Tiers[0].Failures.Should().Be(kind == "throws" ? 1 : 0);
+        cache.GetStatistics().Tiers[0].Timeouts.Should().Be(kind == "throws" ? 0 : 1);
+    }
+
+    [Fact]
+    public async Task What_a_pending_removal_covers_is_not_listed()
+    {
+        var faulty = FaultyStore.Wrap(Far());
+        var cache = Create(hasMemory: false, configure: null, faulty);
+        await cache.SetAsync("p:1", 1, new CacheEntryOptions { Tags = ["t"] });
+        await cache.SetAsync("p:2", 1);
+        await cache.SetAsync("p:3", 1);
+        faulty.Inject(StoreOperations.InvalidateTags | StoreOperations.Invalidate, StoreFault.Fail());
+        await cache.RemoveByTagAsync("t");
+        await cache.RemoveAsync("p:2");
+        (await ListAsync(cache, "p")).Should().Equal("p:3");
+    }
+
+    private static async Task<List<string>> ListAsync(Cache cache, string prefix)
+    {
+        var keys = new List<string>();
+        await foreach (var key in cache.GetKeysAsync(prefix))
+        {
+            keys.Add(key);
+        }
+
+        return keys;
+    }
+}

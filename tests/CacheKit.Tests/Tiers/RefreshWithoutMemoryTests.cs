@@ -1,0 +1,65 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Tests.Tiers;
+
+/// <summary>Refresh-ahead in a cache that keeps values in a store alone.</summary>
+public sealed class RefreshWithoutMemoryTests : TieredCaches
+{
+    private static readonly CacheEntryOptions _early = new()
+    {
+        Expiration = TimeSpan.FromMinutes(10), RefreshAheadThreshold = 0.5, RetryAfterFailure = TimeSpan.FromMinutes(1),
+    };
+
+    [Fact]
+    public async Task A_value_that_is_due_is_served_and_made_anew()
+    {
+        var cache = await DueAsync();
+        (await cache.GetOrCreateAsync("k", _ => Make(2), _early)).Should().Be(1);
+        await UntilAsync(async () => (await cache.GetAsync<int>("k")).Value == 2);
+        cache.GetStatistics().BackgroundRefreshes.Should().Be(1);
+        (await cache.GetTimeToLiveAsync("k")).Should().Be(TimeSpan.FromMinutes(10));
+    }
+
+    [Fact]
+    public async Task A_refresh_that_fails_is_not_tried_again_at_once()
+    {
+        var cache = await DueAsync();
+        var runs = 0;
+        for (var i = 0; i < 5; i++)
+        {
+            (await CallAsync()).Should().Be(1);
+            await UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 1));
+        }
+
+        runs.Should().Be(1);
+        (await cache.GetOrCreateManyAsync<int>(["k"], (_, _) => throw new InvalidOperationException("It must not run yet."), _early))["k"].Should().Be(1);
+        cache.GetStatistics().BackgroundRefreshes.Should().Be(1);
+
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        (await CallAsync()).Should().Be(1);
+        await UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 2));
+        runs.Should().Be(2);
+
+        ValueTask<int> CallAsync() => cache.GetOrCreateAsync<int>("k", _ =>
+        {
+            runs++;
+            throw new InvalidOperationException("The source is away.");
+        }, _early);
+    }
+
+    private async Task<ICache> DueAsync()
+    {
+        var cache = Create(hasMemory: false, configure: null, Far());
+        await cache.SetAsync("k", 1, _early);
+        Clock.Advance(TimeSpan.FromMinutes(6));
+        return cache;
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        while (!await condition())
+        {
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+}
