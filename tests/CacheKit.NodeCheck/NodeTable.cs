@@ -15,6 +15,7 @@ internal sealed class NodeTable : IDisposable
     internal const int Keys = 24;
 
     private const int CountersAt = 16;
+    private const int BusyAt = 48;
     private const int KeysAt = 64;
 
     // Of a key: the version of its row, who holds its lock, the floor of a node that begins, and the floors of the nodes.
@@ -63,6 +64,33 @@ internal sealed class NodeTable : IDisposable
         set => Volatile.Write(ref _words[1], value ? 1 : 0);
     }
 
+    /// <summary>Whether nobody is to begin anything.</summary>
+    internal unsafe bool IsHeld
+    {
+        get => Volatile.Read(ref _words[2]) != 0;
+        set => Volatile.Write(ref _words[2], value ? 1 : 0);
+    }
+
+    /// <summary>How many calls nodes are in, and whether they still have something to tell the authority.</summary>
+    internal unsafe long Busy
+    {
+        get
+        {
+            var sum = 0L;
+            for (var node = 0; node < MostNodes; node++)
+            {
+                sum += Volatile.Read(ref _words[BusyAt + node]);
+            }
+
+            return sum;
+        }
+    }
+
+    /// <summary>A node begins, or ends, a number of calls.</summary>
+    internal unsafe void ChangeBusy(int node, int by) => Interlocked.Add(ref _words[BusyAt + node], by);
+
+    private unsafe void ResetBusy(int node) => Volatile.Write(ref _words[BusyAt + node], 0);
+
     internal unsafe long this[Counter counter] => Volatile.Read(ref _words[CountersAt + (int)counter]);
 
     internal unsafe void Count(Counter counter, long by = 1) => Interlocked.Add(ref _words[CountersAt + (int)counter], by);
@@ -110,8 +138,9 @@ internal sealed class NodeTable : IDisposable
     }
 
     /// <summary>A process has died: nobody waits for it any more.</summary>
-    internal void UnlockAllOf(int node)
+    internal void Forget(int node)
     {
+        ResetBusy(node);
         for (var key = 0; key < Keys; key++)
         {
             Unlock(node, key);

@@ -26,7 +26,7 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
         [
             .. Enumerable.Range(0, Readers).Select(_ => LoopAsync(ReadAsync)),
             .. Enumerable.Range(0, Writers).Select(_ => LoopAsync(WriteAsync)),
-            LoopAsync(FollowAsync),
+            Task.Run(FollowAllAsync),
         ]);
         var statistics = cache.GetStatistics();
         table.Count(Counter.Failures, statistics.Tiers[^1].Failures + statistics.Tiers[^1].Timeouts);
@@ -44,16 +44,25 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     {
         while (!table.IsStopping)
         {
+            table.ChangeBusy(options.Node, 1);
             try
             {
-                await act();
+                if (!table.IsHeld)
+                {
+                    await act();
+                }
             }
             catch (Exception exception)
             {
                 table.Count(Counter.Exceptions);
                 Report($"threw {exception}");
             }
+            finally
+            {
+                table.ChangeBusy(options.Node, -1);
+            }
 
+            await (table.IsHeld ? Task.Delay(1) : Task.CompletedTask);
             await Task.Yield();
         }
     });
@@ -191,7 +200,23 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
         }
     }
 
-    private async Task FollowAsync()
+    private async Task FollowAllAsync()
+    {
+        var isPending = false;
+        while (!table.IsStopping)
+        {
+            Follow();
+            if (isPending == IsDelivered)
+            {
+                isPending = !isPending;
+                table.ChangeBusy(options.Node, isPending ? 1 : -1);
+            }
+
+            await Task.Delay(10);
+        }
+    }
+
+    private void Follow()
     {
         for (var left = _following.Count; left > 0 && _following.TryDequeue(out var next); left--)
         {
@@ -208,8 +233,6 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
                 table.RaiseAll(next.Key, next.Version);
             }
         }
-
-        await Task.Delay(10);
     }
 
     private void Judge(int key, Row row, long floor, bool isHit)

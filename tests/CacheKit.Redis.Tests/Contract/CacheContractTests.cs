@@ -360,6 +360,36 @@ public abstract class RedisIsolationTests(SharedServers servers, Tiers tiers, To
 }
 
 /// <inheritdoc/>
+public abstract class RedisKeyListingTests(SharedServers servers, Tiers tiers, Topology topology) : KeyListingContract
+{
+    private readonly ContractCaches _caches = new(servers, tiers, topology);
+
+    protected override bool HasStores => true;
+
+    protected override bool HasMemory => _caches.HasMemory;
+
+    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
+
+    protected override int Rounds(int wanted) => _caches.Rounds(wanted);
+
+    protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
+
+    protected override ValueTask VerifyAsync(ICache cache) => ContractCaches.VerifyAsync(cache);
+
+    public sealed class RedisAlone(SharedServers servers) : RedisKeyListingTests(servers, Tiers.RedisAlone, Topology.OneServer);
+
+    public sealed class MemoryAndRedis(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryAndRedis, Topology.OneServer);
+
+    public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
+
+    public sealed class ClusterAlone(SharedServers servers) : RedisKeyListingTests(servers, Tiers.RedisAlone, Topology.Cluster);
+
+    public sealed class MemoryAndCluster(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
+
+    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
+}
+
+/// <inheritdoc/>
 public abstract class RedisKeyTests(SharedServers servers, Tiers tiers, Topology topology) : KeyContract
 {
     private readonly ContractCaches _caches = new(servers, tiers, topology);
