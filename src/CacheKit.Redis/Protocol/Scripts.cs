@@ -85,7 +85,7 @@ internal static class Scripts
             if own and kind < 64 and not past(28) and not past(36) and own ~= tonumber(ARGV[8]) then return -1 end
             cover = nil
           else
-            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) or past(36) then return -2 end
+            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) then return -2 end
             if kind >= 64 then flags = '\196\1\64'; tail = string.sub(h, 28, 35) .. string.sub(tail, 9) end
           end
         end
@@ -114,7 +114,7 @@ internal static class Scripts
           if magic == 196 and version == 1 and fence - t < 3600000000 then
             if fence > stamp then return -fence end
             if flags < 128 and own == stamp then
-              local a, b = struct.unpack('>I4I4', h, 28)
+              local a, b = struct.unpack('>I4I4', h, 36)
               local hi = tonumber(ARGV[5])
               if a > hi or (a == hi and b > tonumber(ARGV[6])) then return -stamp end
             end
