@@ -101,6 +101,9 @@ internal sealed class NodeTable : IDisposable
 
     internal long Committed(int key) => Volatile.Read(ref Word(key, 0));
 
+    /// <summary>The oldest version that Redis may still give.</summary>
+    internal long SharedFloorOf(int key) => Volatile.Read(ref Word(key, 2));
+
     internal long FloorOf(int node, int key) => Volatile.Read(ref Word(key, 3 + node));
 
     /// <summary>Commits a version.</summary>

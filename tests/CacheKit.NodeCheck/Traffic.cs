@@ -16,6 +16,7 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     private const int Examples = 3;
 
     private readonly ConcurrentQueue<(long Due, int Key, long Version)> _following = [];
+    private readonly int[] _reading = new int[Keys];
     private int _examples;
 
     internal async Task RunAsync()
@@ -70,7 +71,20 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     private async Task ReadAsync()
     {
         var key = PickKey();
-        var floor = table.FloorOf(options.Node, key);
+        try
+        {
+            // Who joins a call that is under way gets what that has found, and follows as memory does. Who is alone asks Redis, where a change is seen at once.
+            var mayFollow = Interlocked.Increment(ref _reading[key]) > 1 || options.Tiers != "redis";
+            await ReadAsync(key, mayFollow ? table.FloorOf(options.Node, key) : Math.Max(table.FloorOf(options.Node, key), table.SharedFloorOf(key)));
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _reading[key]);
+        }
+    }
+
+    private async Task ReadAsync(int key, long floor)
+    {
         if (Random.Shared.Next(3) == 0)
         {
             var began = Stopwatch.GetTimestamp();
@@ -190,14 +204,7 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     {
         table.Count(Counter.Delivered);
         table.RaiseShared(key, version);
-        if (options.Delivery == TimeSpan.Zero)
-        {
-            table.RaiseAll(key, version);
-        }
-        else
-        {
-            _following.Enqueue((Stopwatch.GetTimestamp() + (long)(options.Delivery.TotalSeconds * Stopwatch.Frequency), key, version));
-        }
+        _following.Enqueue((Stopwatch.GetTimestamp() + (long)(options.Delivery.TotalSeconds * Stopwatch.Frequency), key, version));
     }
 
     private async Task FollowAllAsync()

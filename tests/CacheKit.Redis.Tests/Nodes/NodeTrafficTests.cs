@@ -14,7 +14,7 @@ public sealed class NodeTrafficTests(ITestOutputHelper output)
         double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 3);
 
     /// <summary>
-    /// Within which memory follows what another node has changed: three heartbeats of 250 ms that stay away, one more for a number that is missing, a second that it may
+    /// Within which memory, and callers that join others, follow what another node has changed: three heartbeats of 250 ms that stay away, one more for a number that is missing, a second that it may
     /// serve what it cannot ask about, and as much again, because the processors are busy.
     /// </summary>
     private const double DeliveryMilliseconds = 4000;
@@ -44,7 +44,7 @@ public sealed class NodeTrafficTests(ITestOutputHelper output)
         async Task RunAsync(RedisServer[] servers, string configuration, TcpProxy? proxy)
         {
             await using var group = await NodeGroup.StartAsync(
-                servers, configuration, proxy, "chaos", "traffic", Nodes, ("tiers", tiers), ("delivery", tiers == "redis" ? 0 : DeliveryMilliseconds));
+                servers, configuration, proxy, "chaos", "traffic", Nodes, ("tiers", tiers), ("delivery", DeliveryMilliseconds));
             await group.DisturbAsync(_duration, killsNodes: tiers == "disk");
             await group.StopAsync();
             output.WriteLine($"{topology}, {tiers}: {group}");
@@ -60,7 +60,7 @@ public sealed class NodeTrafficTests(ITestOutputHelper output)
         RedisServer.Require();
         await using var server = await RedisServer.StartAsync();
         await using var group = await NodeGroup.StartAsync(
-            [server], server.Configuration, null, "control", "traffic", Nodes, ("tiers", "redis"), ("delivery", 0), ("break", "stamp"));
+            [server], server.Configuration, null, "control", "traffic", Nodes, ("tiers", "redis"), ("delivery", DeliveryMilliseconds), ("break", "stamp"));
         await StoreCalls.EventuallyAsync(() => Task.FromResult(group.Table[Counter.Violations] > 0), "old values are found out", seconds: 60);
         await Task.Delay(_duration - TimeSpan.FromSeconds(3)); // in a soak, for the figure
         await group.StopAsync();
