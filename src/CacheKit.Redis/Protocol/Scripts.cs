@@ -85,7 +85,7 @@ internal static class Scripts
             if own and kind < 64 and not past(28) and not past(36) and own ~= tonumber(ARGV[8]) then return -1 end
             cover = nil
           else
-            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) then return -2 end
+            if not own or kind >= 128 or own ~= tonumber(ARGV[8]) or past(36) then return -2 end
             if kind >= 64 then flags = '\196\1\64'; tail = string.sub(h, 28, 35) .. string.sub(tail, 9) end
           end
         end

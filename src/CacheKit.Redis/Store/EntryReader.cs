@@ -153,24 +153,6 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         return (verdict == Verdict.Live, record.Stamp);
     }
 
-    /// <summary>
-    /// Finds out whether the entry under a key has a stamp and nothing has overtaken it, be its time over or not: what was begun in order to take its place may come
-    /// after it has expired.
-    /// </summary>
-    internal async ValueTask<bool> StandsAsync(RedisLink link, string key, long stamp, CancellationToken cancellationToken)
-    {
-        var beginning = await connection.RunAsync(
-            link, link.Database.StringGetRangeAsync(layout.Entry(key), 0, EntryRecord.HeaderLength + ushort.MaxValue, Flags.Master), cancellationToken, key).ConfigureAwait(false);
-        if (!EntryRecord.TryParse(beginning, out var record) || record.IsTombstone || record.Stamp != stamp
-            || !record.HasTags || EntryTags.Parse(record.TagBlock, layout) is not { } tags)
-        {
-            return false;
-        }
-
-        var records = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, tags)), cancellationToken).ConfigureAwait(false);
-        return (await JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false)).Verdict != Verdict.Removed;
-    }
-
     /// <summary>Judges what is left of an entry of which the header and the tags were read.</summary>
     /// <returns>What is left of it, and the latest stamp in what it was judged by.</returns>
     internal async ValueTask<(Verdict Verdict, long Latest)> JudgeAsync(

@@ -269,8 +269,7 @@ internal sealed class EntryWriter(
         {
             // Whether it is live, which a script cannot tell.
             using var lookup = await reader.ReadAsync(key, new() { KnownStamp = condition.Stamp, WithoutPayload = true }, cancellationToken).ConfigureAwait(false);
-            if ((lookup.Stamp != condition.Stamp || !lookup.IsFound)
-                && !await reader.StandsAsync(link, key, condition.Stamp, cancellationToken).ConfigureAwait(false))
+            if (lookup.Stamp != condition.Stamp || !lookup.IsFound)
             {
                 return new(StoreWriteOutcome.Overtaken, lookup.Stamp);
             }

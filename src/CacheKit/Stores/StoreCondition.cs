@@ -17,7 +17,7 @@ public enum StoreConditionKind
     IfAbsent,
 
     /// <summary>
-    /// If the entry under the key has just the stamp <see cref="StoreCondition.Stamp"/> and was not removed (expired on request since then, its time over, or not). The new entry
+    /// If the live entry under the key has just the stamp <see cref="StoreCondition.Stamp"/> (expired on request since then or not). The new entry
     /// is covered by every invalidation of its tags after that stamp, and gets a stamp that differs. A counter's step.
     /// </summary>
     IfUnchanged,

@@ -263,16 +263,6 @@ public abstract class StoreConditionContract : StoreContract
     }
 
     [Fact]
-    public async Task What_is_to_replace_an_entry_may_come_when_the_time_of_that_is_over()
-    {
-        var store = await CreateAsync();
-        var first = await SetAsync(store, "k", Entry("1", Hours(1)));
-        Clock.Advance(Hours(1));
-        (await WriteAsync(store, "k", Entry("2", Hours(1)), StoreCondition.IfUnchanged(first))).IsStored.Should().BeTrue();
-        await ExpectAsync(store, "k", "2");
-    }
-
-    [Fact]
     public async Task What_a_factory_made_can_be_replaced_if_unchanged()
     {
         var store = await CreateAsync();
