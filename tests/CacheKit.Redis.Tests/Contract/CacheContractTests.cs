@@ -12,8 +12,6 @@ public abstract class RedisAddTests(SharedServers servers, Tiers tiers, Topology
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -44,8 +42,6 @@ public abstract class RedisCancellationTests(SharedServers servers, Tiers tiers,
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -74,8 +70,6 @@ public abstract class RedisCapacityTests(SharedServers servers, Tiers tiers, Top
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -99,8 +93,6 @@ public abstract class RedisConcurrencyTests(SharedServers servers, Tiers tiers, 
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -129,8 +121,6 @@ public abstract class RedisCounterTests(SharedServers servers, Tiers tiers, Topo
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -162,8 +152,6 @@ public abstract class RedisEventTests(SharedServers servers, Tiers tiers, Topolo
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -187,8 +175,6 @@ public abstract class RedisExpirationTests(SharedServers servers, Tiers tiers, T
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -218,8 +204,6 @@ public abstract class RedisExpirationTokenTests(SharedServers servers, Tiers tie
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -243,8 +227,6 @@ public abstract class RedisFactoryFailureTests(SharedServers servers, Tiers tier
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -273,8 +255,6 @@ public abstract class RedisFailSafeTests(SharedServers servers, Tiers tiers, Top
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -306,8 +286,6 @@ public abstract class RedisGetOrCreateTests(SharedServers servers, Tiers tiers, 
 
     protected override bool AsksStoresFirst => true;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -338,8 +316,6 @@ public abstract class RedisIsolationTests(SharedServers servers, Tiers tiers, To
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -367,8 +343,6 @@ public abstract class RedisKeyListingTests(SharedServers servers, Tiers tiers, T
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -398,8 +372,6 @@ public abstract class RedisKeyTests(SharedServers servers, Tiers tiers, Topology
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -428,8 +400,6 @@ public abstract class RedisLifetimeTests(SharedServers servers, Tiers tiers, Top
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -457,8 +427,6 @@ public abstract class RedisManyTests(SharedServers servers, Tiers tiers, Topolog
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -490,8 +458,6 @@ public abstract class RedisRefreshAheadTests(SharedServers servers, Tiers tiers,
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -515,8 +481,6 @@ public abstract class RedisRemovalRaceTests(SharedServers servers, Tiers tiers, 
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -548,8 +512,6 @@ public abstract class RedisRemovalTests(SharedServers servers, Tiers tiers, Topo
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -578,8 +540,6 @@ public abstract class RedisSharedValueTests(SharedServers servers, Tiers tiers, 
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -603,8 +563,6 @@ public abstract class RedisStatisticsTests(SharedServers servers, Tiers tiers, T
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -633,8 +591,6 @@ public abstract class RedisTagTests(SharedServers servers, Tiers tiers, Topology
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
@@ -666,8 +622,6 @@ public abstract class RedisTimeToLiveTests(SharedServers servers, Tiers tiers, T
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -696,8 +650,6 @@ public abstract class RedisTimeoutTests(SharedServers servers, Tiers tiers, Topo
 
     protected override bool HasMemory => _caches.HasMemory;
 
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
-
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 
     protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => _caches.BuildAsync(options, Clock);
@@ -725,8 +677,6 @@ public abstract class RedisValueTests(SharedServers servers, Tiers tiers, Topolo
     protected override bool HasStores => true;
 
     protected override bool HasMemory => _caches.HasMemory;
-
-    protected override bool MayTakeOthersAlong => _caches.MayTakeOthersAlong;
 
     protected override int Rounds(int wanted) => _caches.Rounds(wanted);
 

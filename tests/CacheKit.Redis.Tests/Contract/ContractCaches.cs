@@ -15,9 +15,6 @@ internal sealed class ContractCaches(SharedServers servers, Tiers tiers, Topolog
 
     internal bool HasMemory => tiers != Tiers.RedisAlone;
 
-    /// <summary>Removals on a disk go by hashes.</summary>
-    internal bool MayTakeOthersAlong => tiers == Tiers.MemoryDiskAndRedis;
-
     /// <summary>On one combination enough to pass the bounds of what is remembered; a taste on the others, since each call is a round trip.</summary>
     internal int Rounds(int wanted) => Math.Max(10, (tiers, topology) == (Tiers.MemoryAndRedis, Topology.OneServer) ? wanted / 4 : wanted / 100);
 
