@@ -46,6 +46,7 @@ internal sealed class NodeTable : IDisposable
         Violations,
         Exceptions,
         LongestRead,
+        LongestPause,
         Callers,
         Ready,
         Failures,

@@ -219,7 +219,10 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
                 table.ChangeBusy(options.Node, isPending ? 1 : -1);
             }
 
+            // How long a process waits for the processor, which says nothing of the cache.
+            var began = Stopwatch.GetTimestamp();
             await Task.Delay(10);
+            table.RaiseCounter(Counter.LongestPause, (long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
         }
     }
 
