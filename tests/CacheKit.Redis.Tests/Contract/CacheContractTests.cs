@@ -28,8 +28,6 @@ public abstract class RedisAddTests(SharedServers servers, Tiers tiers, Topology
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisAddTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
 
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisAddTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
-
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisAddTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
 
@@ -57,8 +55,6 @@ public abstract class RedisCancellationTests(SharedServers servers, Tiers tiers,
     public sealed class ClusterAlone(SharedServers servers) : RedisCancellationTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisCancellationTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisCancellationTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -81,8 +77,6 @@ public abstract class RedisCapacityTests(SharedServers servers, Tiers tiers, Top
     public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisCapacityTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisCapacityTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisCapacityTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -109,8 +103,6 @@ public abstract class RedisConcurrencyTests(SharedServers servers, Tiers tiers, 
     public sealed class ClusterAlone(SharedServers servers) : RedisConcurrencyTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisConcurrencyTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisConcurrencyTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -138,8 +130,6 @@ public abstract class RedisCounterTests(SharedServers servers, Tiers tiers, Topo
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisCounterTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
 
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisCounterTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
-
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisCounterTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
 
@@ -163,8 +153,6 @@ public abstract class RedisEventTests(SharedServers servers, Tiers tiers, Topolo
     public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisEventTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisEventTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisEventTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -191,8 +179,6 @@ public abstract class RedisExpirationTests(SharedServers servers, Tiers tiers, T
     public sealed class ClusterAlone(SharedServers servers) : RedisExpirationTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisExpirationTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisExpirationTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -215,8 +201,6 @@ public abstract class RedisExpirationTokenTests(SharedServers servers, Tiers tie
     public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisExpirationTokenTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisExpirationTokenTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisExpirationTokenTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -243,8 +227,6 @@ public abstract class RedisFactoryFailureTests(SharedServers servers, Tiers tier
     public sealed class ClusterAlone(SharedServers servers) : RedisFactoryFailureTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisFactoryFailureTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisFactoryFailureTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -271,8 +253,6 @@ public abstract class RedisFailSafeTests(SharedServers servers, Tiers tiers, Top
     public sealed class ClusterAlone(SharedServers servers) : RedisFailSafeTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisFailSafeTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisFailSafeTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -302,8 +282,6 @@ public abstract class RedisGetOrCreateTests(SharedServers servers, Tiers tiers, 
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisGetOrCreateTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
 
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisGetOrCreateTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
-
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisGetOrCreateTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
 
@@ -331,8 +309,6 @@ public abstract class RedisIsolationTests(SharedServers servers, Tiers tiers, To
     public sealed class ClusterAlone(SharedServers servers) : RedisIsolationTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisIsolationTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisIsolationTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -359,8 +335,6 @@ public abstract class RedisKeyListingTests(SharedServers servers, Tiers tiers, T
     public sealed class ClusterAlone(SharedServers servers) : RedisKeyListingTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisKeyListingTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -387,8 +361,6 @@ public abstract class RedisKeyTests(SharedServers servers, Tiers tiers, Topology
     public sealed class ClusterAlone(SharedServers servers) : RedisKeyTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisKeyTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisKeyTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -415,8 +387,6 @@ public abstract class RedisLifetimeTests(SharedServers servers, Tiers tiers, Top
     public sealed class ClusterAlone(SharedServers servers) : RedisLifetimeTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisLifetimeTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisLifetimeTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -444,8 +414,6 @@ public abstract class RedisManyTests(SharedServers servers, Tiers tiers, Topolog
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisManyTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
 
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisManyTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
-
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisManyTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
 
@@ -469,8 +437,6 @@ public abstract class RedisRefreshAheadTests(SharedServers servers, Tiers tiers,
     public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisRefreshAheadTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisRefreshAheadTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisRefreshAheadTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -497,8 +463,6 @@ public abstract class RedisRemovalRaceTests(SharedServers servers, Tiers tiers, 
     public sealed class ClusterAlone(SharedServers servers) : RedisRemovalRaceTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisRemovalRaceTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisRemovalRaceTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisRemovalRaceTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
@@ -527,8 +491,6 @@ public abstract class RedisRemovalTests(SharedServers servers, Tiers tiers, Topo
     public sealed class ClusterAlone(SharedServers servers) : RedisRemovalTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisRemovalTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisRemovalTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -551,8 +513,6 @@ public abstract class RedisSharedValueTests(SharedServers servers, Tiers tiers, 
     public sealed class MemoryDiskAndRedis(SharedServers servers) : RedisSharedValueTests(servers, Tiers.MemoryDiskAndRedis, Topology.OneServer);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisSharedValueTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisSharedValueTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -579,8 +539,6 @@ public abstract class RedisStatisticsTests(SharedServers servers, Tiers tiers, T
     public sealed class ClusterAlone(SharedServers servers) : RedisStatisticsTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisStatisticsTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisStatisticsTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -607,8 +565,6 @@ public abstract class RedisTagTests(SharedServers servers, Tiers tiers, Topology
     public sealed class ClusterAlone(SharedServers servers) : RedisTagTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisTagTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisTagTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 
     public sealed class MemoryAndSecureRedis(SharedServers servers) : RedisTagTests(servers, Tiers.MemoryAndRedis, Topology.Secure);
 }
@@ -637,8 +593,6 @@ public abstract class RedisTimeToLiveTests(SharedServers servers, Tiers tiers, T
     public sealed class ClusterAlone(SharedServers servers) : RedisTimeToLiveTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisTimeToLiveTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisTimeToLiveTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -665,8 +619,6 @@ public abstract class RedisTimeoutTests(SharedServers servers, Tiers tiers, Topo
     public sealed class ClusterAlone(SharedServers servers) : RedisTimeoutTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisTimeoutTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisTimeoutTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
 
 /// <inheritdoc/>
@@ -693,6 +645,4 @@ public abstract class RedisValueTests(SharedServers servers, Tiers tiers, Topolo
     public sealed class ClusterAlone(SharedServers servers) : RedisValueTests(servers, Tiers.RedisAlone, Topology.Cluster);
 
     public sealed class MemoryAndCluster(SharedServers servers) : RedisValueTests(servers, Tiers.MemoryAndRedis, Topology.Cluster);
-
-    public sealed class MemoryDiskAndCluster(SharedServers servers) : RedisValueTests(servers, Tiers.MemoryDiskAndRedis, Topology.Cluster);
 }
