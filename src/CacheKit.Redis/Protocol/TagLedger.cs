@@ -218,6 +218,7 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
             System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(others.AsSpan(8 * (i - 1)), StableHash.Of(sorted[i]));
         }
 
+        await EnsureAsync(link, sorted[0], cancellationToken).ConfigureAwait(false);
         var conjunction = await clock.DrawAsync(link, [Member(sorted[0])], cancellationToken).ConfigureAwait(false);
 
         // The number of the others is one byte; who has more tags than that may remove more than asked.
@@ -236,6 +237,18 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
 
     private static string Member(string tag) =>
         tag.Length <= 64 ? "t" + tag : "h" + StableHash.Of(tag).ToString("x16", System.Globalization.CultureInfo.InvariantCulture);
+
+    // A record that begins with this removal would say nothing of what was before, and so cover also entries that lack one of the tags.
+    private async ValueTask EnsureAsync(RedisLink link, string tag, CancellationToken cancellationToken)
+    {
+        var tags = EntryTags.Of([tag], layout);
+        if (!WereSeen(tags))
+        {
+            var records = await connection.RunAsync(link, FetchAsync(link, Names(tag, tags)), cancellationToken).ConfigureAwait(false);
+            await RestoreAsync(link, tag, tags, records, cancellationToken).ConfigureAwait(false);
+            MarkSeen(tags);
+        }
+    }
 
     private async ValueTask RecordAsync(
         RedisLink link, IEnumerable<RedisKey> names, long stamp, InvalidationKind kind, byte[] others, CancellationToken cancellationToken)

@@ -38,6 +38,13 @@ public abstract class CacheContract : IAsyncLifetime
     /// <summary>Whether values are kept in memory at all.</summary>
     protected virtual bool HasMemory => true;
 
+    /// <summary>Whether a store has to be waited for before it is known that a value must be made, so that no factory begins on its caller's thread.</summary>
+    protected virtual bool AsksStoresFirst => false;
+
+    /// <summary>How many rounds a test of very many makes; fewer, where each call takes its time.</summary>
+    /// <param name="wanted">How many it makes on a cache in memory.</param>
+    protected virtual int Rounds(int wanted) => wanted;
+
     /// <summary>Checks a cache's integrity; throws if something is wrong. Called for each after its test, when nothing is under way.</summary>
     /// <param name="cache">A cache that <see cref="BuildAsync"/> has made.</param>
     protected virtual ValueTask VerifyAsync(ICache cache) => default;

@@ -36,7 +36,7 @@ public abstract class CapacityContract : CacheContract
             {
                 start.SignalAndWait();
                 var most = 0L;
-                for (var i = 0; i < 3_000; i++)
+                for (var i = 0; i < Rounds(3_000); i++)
                 {
                     var key = $"k{thread * 37 + i % 500}";
                     if (i % 3 == 0)

@@ -223,8 +223,9 @@ public abstract class ConcurrencyContract : CacheContract
 
     private static void Wait<T>(ValueTask<T> task) => task.AsTask().GetAwaiter().GetResult();
 
-    private static async Task RunAsync(Action<int, int> act, int times = 5_000)
+    private async Task RunAsync(Action<int, int> act, int times = 5_000)
     {
+        times = Rounds(times);
         using var start = new Barrier(Threads);
         var work = Enumerable.Range(0, Threads).Select(thread => Task.Factory.StartNew(
             () =>

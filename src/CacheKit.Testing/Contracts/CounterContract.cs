@@ -119,14 +119,14 @@ public abstract class CounterContract : CacheContract
     {
         var cache = await CreateAsync();
         const int Threads = 4;
-        const int Times = 2_000;
+        var times = Rounds(2_000);
         using var start = new Barrier(Threads);
         var work = Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
             () =>
             {
                 start.SignalAndWait();
-                var seen = new long[Times];
-                for (var i = 0; i < Times; i++)
+                var seen = new long[times];
+                for (var i = 0; i < times; i++)
                 {
                     seen[i] = cache.IncrementAsync("k").AsTask().GetAwaiter().GetResult();
                 }
@@ -135,8 +135,8 @@ public abstract class CounterContract : CacheContract
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
         var all = (await Soon(Task.WhenAll(work))).SelectMany(seen => seen).ToHashSet();
-        all.Should().HaveCount(Threads * Times);
-        await ExpectAsync(cache, "k", (long)Threads * Times);
+        all.Should().HaveCount(Threads * times);
+        await ExpectAsync(cache, "k", (long)Threads * times);
     }
 
     [Fact]

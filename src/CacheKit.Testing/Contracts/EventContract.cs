@@ -198,7 +198,7 @@ public abstract class EventContract : CacheContract
             () =>
             {
                 start.SignalAndWait();
-                for (var i = 0; i < 2_000; i++)
+                for (var i = 0; i < Rounds(2_000); i++)
                 {
                     cache.Set($"k{i % 40}", thread * 2_000 + i);
                     if (i % 5 == 0)

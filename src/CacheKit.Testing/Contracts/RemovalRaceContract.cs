@@ -143,7 +143,7 @@ public abstract class RemovalRaceContract : CacheContract
     {
         var cache = await CreateAsync();
         var (older, load) = await StartAsync(cache, "none");
-        for (var i = 0; i < 300; i++)
+        for (var i = 0; i < Rounds(300); i++)
         {
             await cache.RemoveAsync($"k{i}");
         }
@@ -282,7 +282,7 @@ public abstract class RemovalRaceContract : CacheContract
     {
         var cache = await CreateAsync();
         var options = new CacheEntryOptions { Tags = ["t"] };
-        for (var round = 0; round < 100; round++)
+        for (var round = 0; round < Rounds(100); round++)
         {
             using var start = new Barrier(3);
             var work = new Action[]
@@ -308,7 +308,7 @@ public abstract class RemovalRaceContract : CacheContract
     {
         var cache = await CreateAsync();
         var options = new CacheCounterOptions { Tags = ["t"] };
-        for (var round = 0; round < 100; round++)
+        for (var round = 0; round < Rounds(100); round++)
         {
             await cache.IncrementAsync("k", 1_000, options);
             using var start = new Barrier(2);

@@ -315,7 +315,7 @@ public abstract class TagContract : CacheContract
         }
 
         // Many more than there are entries, and time for any upkeep there is.
-        for (var i = 0; i < 20_000; i++)
+        for (var i = 0; i < Rounds(20_000); i++)
         {
             await cache.RemoveByTagAsync($"unknown{i}");
         }

@@ -62,7 +62,14 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
                 isStamped = true;
             }
 
-            var answer = await tier.WriteAsync(entry.Key, reader.EntryFor(tier, bytes, expiresAt, retainUntil, details.Tags), condition).ConfigureAwait(false);
+            var stored = reader.EntryFor(tier, bytes, expiresAt, retainUntil, details.Tags);
+            var answer = await tier.WriteAsync(entry.Key, stored, condition).ConfigureAwait(false);
+            if (condition.Kind == StoreConditionKind.IfUnchanged && answer.TryGet(out var refusal) && refusal.Outcome == StoreWriteOutcome.Overtaken)
+            {
+                // What was to be replaced is not there any more. If only its time is over, nothing stands in the way of a value under its stamp.
+                answer = await tier.WriteAsync(entry.Key, stored, StoreCondition.IfCurrent(condition.Stamp)).ConfigureAwait(false);
+            }
+
             isAbandoned |= answer.MayTakeEffect;
             if (answer.TryGet(out var result) && tier.IsFar)
             {

@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using StackExchange.Redis;
+
 [assembly: AssemblyFixture(typeof(CacheKit.Redis.Tests.Rig.SharedServers))]
 
 namespace CacheKit.Redis.Tests.Rig;
@@ -9,6 +12,7 @@ public sealed class SharedServers : IAsyncDisposable
     private readonly Lazy<Task<RedisServer>> _single;
     private readonly Lazy<Task<RedisCluster>> _cluster;
     private readonly Lazy<Task<RedisServer>> _secure;
+    private readonly ConcurrentDictionary<Topology, Lazy<Task<ConnectionMultiplexer>>> _connections = [];
     private int _lastPrefix;
 
     /// <summary>Starts nothing.</summary>
@@ -27,11 +31,20 @@ public sealed class SharedServers : IAsyncDisposable
 
     internal Task<RedisServer> SecureAsync() => _secure.Value;
 
+    /// <summary>A connection for all who need none of their own.</summary>
+    internal Task<ConnectionMultiplexer> ConnectionAsync(Topology topology) =>
+        _connections.GetOrAdd(topology, _ => new(() => ConnectAsync(topology))).Value;
+
     internal string NextPrefix() => $"test{Interlocked.Increment(ref _lastPrefix)}";
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        foreach (var connection in _connections.Values)
+        {
+            await (await connection.Value).CloseAsync(allowCommandsToComplete: false);
+        }
+
         if (_single.IsValueCreated)
         {
             await (await _single.Value).DisposeAsync();
@@ -46,5 +59,18 @@ public sealed class SharedServers : IAsyncDisposable
         {
             await (await _secure.Value).DisposeAsync();
         }
+    }
+
+    private async Task<ConnectionMultiplexer> ConnectAsync(Topology topology)
+    {
+        var options = topology switch
+        {
+            Topology.Cluster => ConfigurationOptions.Parse((await ClusterAsync()).Configuration),
+            Topology.Secure => TestStores.Secure(await SecureAsync(), Thumbprint),
+            _ => ConfigurationOptions.Parse((await SingleAsync()).Configuration),
+        };
+        var connection = await ConnectionMultiplexer.ConnectAsync(options);
+        connection.PreserveAsyncOrder = false; // as the cache does with its own
+        return connection;
     }
 }

@@ -41,7 +41,7 @@ internal static class TestStores
     internal static StoreContext Context(TimeProvider? timeProvider = null, ILoggerFactory? loggers = null, string name = "test") =>
         new(name, timeProvider ?? TimeProvider.System, loggers ?? NullLoggerFactory.Instance, NoServices.Instance);
 
-    private static ConfigurationOptions Secure(RedisServer server, string thumbprint)
+    internal static ConfigurationOptions Secure(RedisServer server, string thumbprint)
     {
         var options = ConfigurationOptions.Parse(server.Configuration + ",ssl=true,sslHost=localhost,abortConnect=false");
         options.CertificateValidation += (_, certificate, _, _) => certificate is X509Certificate2 known && known.Thumbprint == thumbprint;

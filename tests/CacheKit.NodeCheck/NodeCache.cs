@@ -1,0 +1,51 @@
+using CacheKit.Disk;
+using CacheKit.Engine;
+using CacheKit.Redis;
+using CacheKit.Redis.Store;
+using CacheKit.Stores;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace CacheKit.NodeCheck;
+
+/// <summary>Makes the cache of a node.</summary>
+internal static class NodeCache
+{
+    private const string Name = "nodes";
+
+    internal static Cache Create(NodeOptions options)
+    {
+        var use = new CacheStoreOptions
+        {
+            OpenFor = TimeSpan.FromMilliseconds(100),
+            MaximumOpenFor = TimeSpan.FromMilliseconds(500),
+            HeartbeatInterval = TimeSpan.FromMilliseconds(250),
+            MaximumStalenessWhenDisconnected = TimeSpan.FromSeconds(1),
+            UseDistributedLock = options.Verb != "traffic",
+            LockLease = TimeSpan.FromSeconds(2),
+        };
+        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
+        redis.UseConfiguration(options.Configuration);
+        redis.Validate();
+        var context = new StoreContext(Name, TimeProvider.System, NullLoggerFactory.Instance, new ServiceCollection().BuildServiceProvider());
+        List<StoreSetup> stores = [new(new RedisStore(redis, context), use)];
+        if (options.Tiers == "disk")
+        {
+            stores.Insert(0, new(Disk(options.Disk), use));
+        }
+
+        var memory = new MemoryOptions { MaximumEntries = 16, MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromMilliseconds(50) };
+        return new Cache(
+            Name, new CacheKitOptions(), memory, TimeProvider.System, NullLogger.Instance, [], meters: null, isMemoryShort: static () => false,
+            options.TakesStampLate ? Faults.StampTakenLate : Faults.None, stores, hasMemory: options.Tiers != "redis");
+    }
+
+    private static DiskStore Disk(string path) => new(new()
+    {
+        Path = path,
+        CacheName = Name,
+        Geometry = DiskGeometry.For(16 << 20, 1024, null),
+        TimeProvider = TimeProvider.System,
+        Logger = NullLogger.Instance,
+    });
+}

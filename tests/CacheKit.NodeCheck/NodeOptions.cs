@@ -1,0 +1,82 @@
+using System.Globalization;
+
+namespace CacheKit.NodeCheck;
+
+/// <summary>The command line of one node.</summary>
+internal sealed record NodeOptions
+{
+    internal const string Usage = """
+        One node of a check of several processes that use one Redis. The tests start it.
+
+          VERB --node N --configuration TEXT --prefix TEXT --table PATH [--tiers redis|memory|disk] [--disk PATH]
+               [--delivery MILLISECONDS] [--break none|stamp]
+
+          traffic    reads and changes keys, judges what it reads, until told to stop
+          stampede   250 callers ask for one key at once
+          hold       begins to make the value of that key, and never ends
+        """;
+
+    internal required string Verb { get; init; }
+
+    internal int Node { get; private set; }
+
+    internal string Configuration { get; private set; } = "";
+
+    internal string Prefix { get; private set; } = "";
+
+    internal string Table { get; private set; } = "";
+
+    internal string Tiers { get; private set; } = "memory";
+
+    internal string Disk { get; private set; } = "";
+
+    /// <summary>How long after the authority knows of a change the other nodes must have followed.</summary>
+    internal TimeSpan Delivery { get; private set; }
+
+    internal bool TakesStampLate { get; private set; }
+
+    internal static NodeOptions? Parse(string[] arguments)
+    {
+        if (arguments is not ["traffic" or "stampede" or "hold", ..] || arguments.Length % 2 == 0)
+        {
+            return null;
+        }
+
+        var options = new NodeOptions { Verb = arguments[0] };
+        for (var i = 1; i < arguments.Length; i += 2)
+        {
+            var value = arguments[i + 1];
+            switch (arguments[i])
+            {
+                case "--node" when int.TryParse(value, CultureInfo.InvariantCulture, out var node) && node is >= 0 and < NodeTable.MostNodes:
+                    options.Node = node;
+                    break;
+                case "--configuration":
+                    options.Configuration = value;
+                    break;
+                case "--prefix":
+                    options.Prefix = value;
+                    break;
+                case "--table":
+                    options.Table = value;
+                    break;
+                case "--tiers" when value is "redis" or "memory" or "disk":
+                    options.Tiers = value;
+                    break;
+                case "--disk":
+                    options.Disk = value;
+                    break;
+                case "--delivery" when double.TryParse(value, CultureInfo.InvariantCulture, out var milliseconds):
+                    options.Delivery = TimeSpan.FromMilliseconds(milliseconds);
+                    break;
+                case "--break" when value is "none" or "stamp":
+                    options.TakesStampLate = value == "stamp";
+                    break;
+                default:
+                    return null;
+            }
+        }
+
+        return options;
+    }
+}
