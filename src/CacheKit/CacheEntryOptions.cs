@@ -129,7 +129,7 @@ public sealed class CacheEntryOptions
     /// How long to wait for the factory when there is a stale value to serve instead; it then goes on in the background
     /// and its value is stored. Default: as long as it takes. Without a stale value it has no effect.
     /// </summary>
-    /// <value>Greater than zero. Counts from when this caller begins to wait, and includes looking into the stores.</value>
+    /// <value>Greater than zero. Counts from when this caller begins to wait, and includes looking into the stores; a value that memory holds but would compare with them first counts as a stale one here.</value>
     public TimeSpan? SoftTimeout
     {
         get => _softTimeout;
