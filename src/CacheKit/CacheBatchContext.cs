@@ -16,7 +16,9 @@ public sealed class CacheBatchContext
     public IReadOnlyList<string> Keys { get; }
 
     /// <summary>The context of one key's entry, to set its expiration or tags by; also for a key beyond those asked for.</summary>
-    /// <remarks>Safe for concurrent use.</remarks>
+    /// <param name="key">The key.</param>
+    /// <returns>The same context at every call; one for a key beyond those asked for has no effect.</returns>
+    /// <remarks>Safe for concurrent use; each context by one thread at a time.</remarks>
     public CacheEntryContext For(string key)
     {
         ArgumentNullException.ThrowIfNull(key);

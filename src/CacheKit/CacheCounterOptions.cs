@@ -9,6 +9,7 @@ public sealed class CacheCounterOptions
     public long InitialValue { get; init; }
 
     /// <summary>The least the counter becomes: a result below is raised to it. Default: <see cref="long.MinValue"/>.</summary>
+    /// <value>Not above <see cref="Maximum"/>; else the call is an <see cref="ArgumentException"/>.</value>
     public long Minimum { get; init; } = long.MinValue;
 
     /// <summary>The most the counter becomes: a result above is lowered to it. Default: <see cref="long.MaxValue"/>.</summary>

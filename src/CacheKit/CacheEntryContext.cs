@@ -114,10 +114,12 @@ public sealed class CacheEntryContext
     }
 
     /// <summary>Adds tags. They may depend on the value: a removal by such a tag that came while the factory ran still covers it.</summary>
-    /// <exception cref="ArgumentException">A tag is empty, <c>*</c>, or ill-formed.</exception>
+    /// <param name="tags">The tags; those that are there already do not matter.</param>
+    /// <exception cref="ArgumentException">A tag is empty, <c>*</c>, or ill-formed; none is added then.</exception>
     public void AddTags(params IEnumerable<string> tags) => _tags = TagSet.Union(_tags, tags);
 
-    /// <summary>Adds a token that ends the entry when it changes.</summary>
+    /// <summary>Adds a token that ends the entry when it changes; see <see cref="CacheEntryOptions.ExpirationTokens"/>.</summary>
+    /// <param name="token">The token.</param>
     public void AddExpirationToken(IChangeToken token)
     {
         ArgumentNullException.ThrowIfNull(token);
@@ -128,7 +130,11 @@ public sealed class CacheEntryContext
     public void SkipStoring() => IsStoringSkipped = true;
 
     /// <summary>The value the new one replaces, if one is still kept: expired, or due for a refresh.</summary>
-    /// <returns>A miss if there is none. For a source that answers "not modified", return its value.</returns>
+    /// <typeparam name="T">The type it was stored as, or one it converts to; any other is a miss.</typeparam>
+    /// <returns>
+    /// A miss if there is none, or it was removed meanwhile. For a source that answers "not modified", return its value: a removal of its tags since the factory began covers that as
+    /// well.
+    /// </returns>
     public CacheLookup<T> GetStale<T>()
     {
         _hasReadStale = true;

@@ -48,7 +48,7 @@ public sealed class CacheEntryOptions
     /// The most by which <see cref="Expiration"/> is lengthened at random, so that entries stored together do not all
     /// expire together. Default: none.
     /// </summary>
-    /// <value>Zero or more. Never shortens, and is not added to <see cref="StaleFor"/>.</value>
+    /// <value>Zero or more. Never shortens, and is not added to <see cref="StaleFor"/>. Without an <see cref="Expiration"/> it has no effect.</value>
     public TimeSpan? Jitter
     {
         get => _jitter;
@@ -56,7 +56,10 @@ public sealed class CacheEntryOptions
     }
 
     /// <summary>Labels to remove the entry by, together with others; they take the place of the cache's default ones. Default: none.</summary>
-    /// <value>Any number; duplicates do not matter; a tag is not empty, not <c>*</c>, and has no lone surrogate.</value>
+    /// <value>
+    /// Any number, with stores up to 65,535; duplicates do not matter; a tag is not empty, not <c>*</c>, has no lone surrogate, and is at most 65,535 bytes of UTF-8. What is
+    /// none is an <see cref="ArgumentException"/> of the call.
+    /// </value>
     public IReadOnlyList<string>? Tags { get; init; }
 
     /// <summary>
@@ -104,7 +107,10 @@ public sealed class CacheEntryOptions
     /// Refresh-ahead: the share of its life after which a get-or-create that hits the entry also starts one refresh in
     /// the background, still serving the value it has. Default: off.
     /// </summary>
-    /// <value>Between 0 and 1, exclusive; 0.8 refreshes in the last fifth.</value>
+    /// <value>
+    /// Between 0 and 1, exclusive; 0.8 refreshes in the last fifth. An entry without an <see cref="Expiration"/> has no life to take a share of. A refresh that fails is tried
+    /// again after <see cref="RetryAfterFailure"/>.
+    /// </value>
     public double? RefreshAheadThreshold
     {
         get => _refreshAheadThreshold;
@@ -123,7 +129,7 @@ public sealed class CacheEntryOptions
     /// How long to wait for the factory when there is a stale value to serve instead; it then goes on in the background
     /// and its value is stored. Default: as long as it takes. Without a stale value it has no effect.
     /// </summary>
-    /// <value>Greater than zero.</value>
+    /// <value>Greater than zero. Counts from when this caller begins to wait, and includes looking into the stores; a value that memory holds but would compare with them first counts as a stale one here.</value>
     public TimeSpan? SoftTimeout
     {
         get => _softTimeout;
@@ -134,14 +140,17 @@ public sealed class CacheEntryOptions
     /// The longest a factory may run. Then its token is cancelled, its late result is dropped, and all who wait get the
     /// stale value if one may stand in, else a <see cref="TimeoutException"/>. Default: no limit.
     /// </summary>
-    /// <value>Greater than zero. Those who join a running factory share the limit of the call that started it.</value>
+    /// <value>
+    /// Greater than zero. Counts from when the factory begins. Those who join a running factory share the limit of the call that started it. The factory runs on a thread of the
+    /// pool, so that the limit holds for one that blocks, too.
+    /// </value>
     public TimeSpan? HardTimeout
     {
         get => _hardTimeout;
         init => _hardTimeout = Positive(value);
     }
 
-    /// <summary>Tokens that end the entry, for good, as soon as one of them changes. Default: none.</summary>
+    /// <summary>Tokens that end the entry, for good, as soon as one of them changes. Such an entry stays in memory: no store could end it. Default: none.</summary>
     /// <exception cref="ArgumentException">One of them is <see langword="null"/>.</exception>
     public IReadOnlyList<IChangeToken>? ExpirationTokens
     {
@@ -155,6 +164,7 @@ public sealed class CacheEntryOptions
     /// Whether each caller gets a copy of the value, so that changing it changes nobody else's. Default: what the
     /// cache says for the value's type. Immutable types are never copied.
     /// </summary>
+    /// <remarks>Costs a copy when the value is stored and one at every hit: through JSON, unless <see cref="IsolationOptions.CopyWith{T}"/> says otherwise.</remarks>
     public bool? Isolate { get; init; }
 
     /// <summary>Whether a get may return a value past its expiration that is kept by <see cref="StaleFor"/>. Default: no.</summary>
@@ -175,7 +185,8 @@ public sealed class CacheEntryOptions
     /// <summary>Whether a call goes past memory. Asked on every hit.</summary>
     internal bool SkipsMemoryRead { get; private init; }
 
-    /// <summary>Whether large values are compressed on their way to a store. Default: what the cache says.</summary>
+    /// <summary>Whether large values are compressed on their way to a store. Default: <see cref="SerializationOptions.Compress"/> of the cache.</summary>
+    /// <remarks>Those below <see cref="SerializationOptions.CompressionThreshold"/>, and those that would hardly get smaller, are not in any case.</remarks>
     public bool? Compress { get; init; }
 
     private static TimeSpan? Positive(TimeSpan? value, [System.Runtime.CompilerServices.CallerMemberName] string? name = null)

@@ -31,10 +31,14 @@ public readonly struct CacheLookup<T> : IEquatable<CacheLookup<T>>
         : throw new InvalidOperationException("The cache look-up was a miss and has no value. Check IsHit first, or use GetValueOrDefault.");
 
     /// <summary>The value found, or <paramref name="fallback"/> on a miss.</summary>
+    /// <param name="fallback">What to return on a miss. A value found is returned also if it is <see langword="null"/>.</param>
+    /// <returns>One of the two.</returns>
     [return: NotNullIfNotNull(nameof(fallback))]
     public T? GetValueOrDefault(T? fallback = default) => IsHit ? _value : fallback;
 
     /// <summary>Gives the value found; <see langword="false"/> on a miss.</summary>
+    /// <param name="value">The value, which may be <see langword="null"/> also on a hit.</param>
+    /// <returns><see cref="IsHit"/>.</returns>
     public bool TryGetValue([MaybeNullWhen(false)] out T value)
     {
         value = _value;

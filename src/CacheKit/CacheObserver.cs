@@ -29,7 +29,7 @@ public abstract class CacheObserver
     /// <summary>A factory has failed, was cancelled, or took longer than its hard timeout.</summary>
     /// <param name="cacheName">The cache's name.</param>
     /// <param name="key">The key.</param>
-    /// <param name="exception">What it threw.</param>
+    /// <param name="exception">What it threw; a <see cref="TimeoutException"/> if it ran into its hard timeout.</param>
     /// <param name="elapsed">How long it took.</param>
     public virtual void OnFactoryFailed(string cacheName, string key, Exception exception, TimeSpan elapsed)
     {

@@ -12,10 +12,11 @@ public sealed class DiskCacheInspector : IAsyncDisposable
 
     private DiskCacheInspector(DiskStore store) => _store = store;
 
-    /// <summary>Opens a cache that exists, with the sizes it has.</summary>
+    /// <summary>Opens a cache that exists, with the sizes it has. Blocks for as long as opening files takes; waits while another process is opening or closing the cache.</summary>
     /// <param name="path">The directory, as in <see cref="DiskOptions.Path"/>.</param>
     /// <param name="cacheName">The name of the cache.</param>
     /// <returns>The inspector.</returns>
+    /// <exception cref="ArgumentException">The path or the name is empty.</exception>
     /// <exception cref="CacheStoreException">
     /// There is no such cache, it cannot be read, or it is not shared: then only the process that uses it can look into it.
     /// </exception>

@@ -16,7 +16,9 @@ namespace CacheKit;
 /// extension methods of <see cref="CacheExtensions"/>, and for code that cannot be asynchronous
 /// <see cref="SynchronousCacheExtensions"/>.</para>
 /// <para>Cancellation ends the wait of the caller who asked for it and nobody else's; a token that is already
-/// cancelled throws before anything is done.</para>
+/// cancelled throws before anything is done. A change that has begun is finished whatever becomes of its caller's token.</para>
+/// <para>What a store cannot do is no caller's exception: a read without an answer is a miss in that store; a change without one holds in this process at
+/// once, and is sent to the store when it answers again. What cannot be written for a store is one, a <see cref="CacheSerializationException"/>.</para>
 /// </remarks>
 public interface ICache
 {
@@ -26,7 +28,8 @@ public interface ICache
     /// <summary>Looks a key up, and tells an absent entry from one whose value is <see langword="null"/>.</summary>
     /// <param name="key">The key.</param>
     /// <param name="options">
-    /// Of these only <see cref="CacheEntryOptions.AllowStale"/> matters to a read. <see langword="null"/>: the cache's defaults.
+    /// Of these <see cref="CacheEntryOptions.AllowStale"/> and <see cref="CacheEntryOptions.Tiers"/> matter to a read; <see cref="CacheEntryOptions.MemoryExpiration"/>,
+    /// <see cref="CacheEntryOptions.Isolate"/> and <see cref="CacheEntryOptions.Size"/> to how memory keeps what it brings from a store. <see langword="null"/>: the cache's defaults.
     /// </param>
     /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <typeparam name="T">The type the value was stored as, or one it converts to (see remarks).</typeparam>
@@ -57,8 +60,13 @@ public interface ICache
     /// <exception cref="TimeoutException">
     /// The factory took longer than <see cref="CacheEntryOptions.HardTimeout"/> and no stale value may stand in.
     /// </exception>
-    /// <exception cref="InvalidOperationException">The factory asked, directly or through others, for its own key.</exception>
-    /// <remarks>An exception of the factory reaches every waiter as it is and is not cached.</remarks>
+    /// <exception cref="InvalidOperationException">
+    /// The factory asked, directly or through others, for its own key; or its value is to be isolated, and no copy can be made of it.
+    /// </exception>
+    /// <exception cref="CacheSerializationException">The factory's value cannot be written for a store of the cache.</exception>
+    /// <remarks>
+    /// An exception of the factory reaches every waiter as it is and is not cached. Calls with other <see cref="CacheEntryOptions.Tiers"/> do not share a factory.
+    /// </remarks>
     ValueTask<T> GetOrCreateAsync<TState, T>(
         string key,
         TState state,
@@ -67,51 +75,87 @@ public interface ICache
         CancellationToken cancellationToken = default);
 
     /// <summary>Stores a value, in place of whatever was there.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value; may be <see langword="null"/>.</param>
+    /// <param name="options">How to store it. What is unset comes from the cache's defaults, one by one.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
+    /// <exception cref="ArgumentException">One of the tags is empty, <c>*</c>, or ill-formed.</exception>
+    /// <exception cref="InvalidOperationException">It is to be isolated, and no copy can be made of it.</exception>
+    /// <exception cref="CacheSerializationException">It cannot be written for a store of the cache; what was there is left as it was.</exception>
     /// <remarks>
-    /// An <see cref="CacheEntryOptions.Expiration"/> of zero or less stores nothing and removes what was there. So does
+    /// Of several at once the last one to reach the cache's last store wins, in every tier. One call of that store, one of each nearer one, and a message to the other nodes. An <see cref="CacheEntryOptions.Expiration"/> of zero or less stores nothing and removes what was there. So does
     /// a value too heavy for the whole cache; and a full cache bounded by bytes may decline one that would displace many
     /// which are asked for more often.
     /// </remarks>
     ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Stores a value if the key is absent or expired.</summary>
-    /// <returns><see langword="true"/> for the one caller whose value was stored; an existing entry is not touched.</returns>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value; may be <see langword="null"/>.</param>
+    /// <param name="options">How to store it, as for <see cref="SetAsync{T}"/>.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
+    /// <returns>
+    /// <see langword="true"/> for the one caller whose value was stored; an existing entry is not touched. While the last store cannot be reached, more than one
+    /// may succeed.
+    /// </returns>
+    /// <exception cref="CacheSerializationException">The value cannot be written for a store of the cache.</exception>
     ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Removes an entry for good: it is not served again, not even as a stale value.</summary>
+    /// <param name="key">The key. There need not be an entry.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
     ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>Removes every entry that carries a tag. O(1): no scan, whatever the number of entries.</summary>
+    /// <param name="tag">The tag. No entry need carry it.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <exception cref="ArgumentException">The tag is empty or ill-formed.</exception>
     ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default);
 
     /// <summary>Removes every entry that carries any, or all, of several tags. O(number of tags).</summary>
     /// <param name="tags">The tags; none removes nothing.</param>
-    /// <param name="match">Whether one of the tags is enough.</param>
+    /// <param name="match">Whether one of the tags is enough. A store that cannot tell entries with all of them from others may remove more than asked, never less.</param>
     /// <param name="cancellationToken">Checked before anything is done.</param>
+    /// <exception cref="ArgumentException">A tag is empty, <c>*</c>, or ill-formed; nothing is removed then.</exception>
     ValueTask RemoveByTagsAsync(IEnumerable<string> tags, TagMatch match = TagMatch.Any, CancellationToken cancellationToken = default);
 
     /// <summary>Removes every entry of this cache, and of no other.</summary>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <remarks>Effective at once; giving back the memory costs O(entries), on the calling thread.</remarks>
     ValueTask ClearAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Tells whether an unexpired entry is there, without counting a hit or renewing a sliding expiration.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
+    /// <returns><see langword="true"/> if there is one, in whatever tier, of whatever type.</returns>
     ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Makes an entry stale at once: the next caller creates it anew, and if that fails the stale value may stand in
     /// for as long as <see cref="CacheEntryOptions.StaleFor"/> allowed.
     /// </summary>
+    /// <param name="key">The key. There need not be an entry.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
-    /// <remarks>An entry stored without <see cref="CacheEntryOptions.StaleFor"/> is simply gone.</remarks>
+    /// <remarks>
+    /// An entry stored without <see cref="CacheEntryOptions.StaleFor"/> is simply gone; so is one in a store that cannot keep what has expired.
+    /// </remarks>
     ValueTask<bool> ExpireAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>Makes every entry that carries a tag stale at once, as <see cref="ExpireAsync"/> does for a key. O(1).</summary>
+    /// <param name="tag">The tag. No entry need carry it.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
+    /// <exception cref="ArgumentException">The tag is empty, <c>*</c>, or ill-formed.</exception>
     ValueTask ExpireByTagAsync(string tag, CancellationToken cancellationToken = default);
 
     /// <summary>Looks many keys up.</summary>
+    /// <param name="keys">The keys; duplicates count once. All are checked before any is looked up.</param>
+    /// <param name="options">As for <see cref="GetAsync{T}"/>.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <returns>A lookup for every distinct key asked for, misses included.</returns>
+    /// <exception cref="CacheTypeMismatchException">An entry holds a value of another type.</exception>
+    /// <remarks>One round trip to each store that can read many at once; else one for each key, side by side.</remarks>
     ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyAsync<T>(
         IEnumerable<string> keys, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -126,6 +170,10 @@ public interface ICache
     /// <param name="options">How to store the values.</param>
     /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <returns>The values found or created, by key.</returns>
+    /// <exception cref="CacheTypeMismatchException">An entry holds a value of another type.</exception>
+    /// <exception cref="TimeoutException">As for <see cref="GetOrCreateAsync{TState, T}"/>.</exception>
+    /// <exception cref="CacheSerializationException">A value that was asked for cannot be written for a store of the cache.</exception>
+    /// <remarks>An exception of the factory reaches all who wait for one of its keys, unless a stale value may stand in for that key.</remarks>
     ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<TState, T>(
         IEnumerable<string> keys,
         TState state,
@@ -134,11 +182,16 @@ public interface ICache
         CancellationToken cancellationToken = default);
 
     /// <summary>Stores many values. Each entry is replaced atomically; the whole is not a transaction.</summary>
+    /// <param name="items">Keys and values; of two with one key the later counts. All keys are checked before anything is stored.</param>
+    /// <param name="options">How to store them all.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <returns>How many distinct keys were stored; 0 if the expiration is zero or less, which removes them all.</returns>
     ValueTask<int> SetManyAsync<T>(
         IEnumerable<KeyValuePair<string, T>> items, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Removes many entries.</summary>
+    /// <param name="keys">The keys; duplicates count once. All are checked before any is removed.</param>
+    /// <param name="cancellationToken">Checked before anything is done.</param>
     /// <returns>How many of the distinct keys had an unexpired entry.</returns>
     ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default);
 
@@ -161,7 +214,9 @@ public interface ICache
     /// </remarks>
     ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads how long an entry still has to live.</summary>
+    /// <summary>Reads how long an entry still has to live. Renews nothing, and counts as no look-up.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <returns>
     /// The time left; <see cref="TimeSpan.MaxValue"/> if it never expires; <see langword="null"/> if there is no
     /// unexpired entry. For a sliding entry, what is left unless it is read.
@@ -169,11 +224,16 @@ public interface ICache
     ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>Gives an entry a new time to live, counted from now; it replaces a sliding expiration and ends refresh-ahead.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="timeToLive">The time; see remarks for its ends.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <returns><see langword="true"/> if there was an unexpired entry; an absent or expired one is never revived.</returns>
     /// <remarks>Zero or less removes the entry; <see cref="TimeSpan.MaxValue"/> makes it never expire.</remarks>
     ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default);
 
     /// <summary>Renews a sliding expiration without reading the value. Does nothing to other entries.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
     /// <returns><see langword="true"/> if there was an unexpired entry.</returns>
     ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default);
 
@@ -185,13 +245,18 @@ public interface ICache
     /// <returns>The new value, kept within the bounds.</returns>
     /// <exception cref="CacheTypeMismatchException">The entry is not an integer; it is left as it is.</exception>
     /// <exception cref="OverflowException">The entry is an integer too large for a <see cref="long"/>; it is left as it is.</exception>
+    /// <exception cref="ArgumentException">The options' minimum is above their maximum.</exception>
     /// <remarks>A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such.</remarks>
     ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Tells what the cache knows of a key: in which tiers it is, how long it has to live, why it is not there any more.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
+    /// <returns>What each tier has under the key at this moment.</returns>
     /// <remarks>For people and diagnostics: it asks every tier, and changes nothing.</remarks>
     ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken = default);
 
     /// <summary>Takes a snapshot of what the cache has done since it was created. Cost: microseconds, no lock on the hit path.</summary>
+    /// <returns>The numbers as of now; they do not change any more.</returns>
     CacheStatistics GetStatistics();
 }

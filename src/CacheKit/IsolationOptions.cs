@@ -12,7 +12,7 @@ namespace CacheKit;
 /// records made only of such, types marked <c>[ImmutableObject(true)]</c>, and those declared with
 /// <see cref="Share{T}"/>. Copied, where isolation is on: by the function given with <see cref="CopyWith{T}"/>, arrays
 /// of immutable elements by cloning, all else through JSON, which is taken once, when the value is stored. A value that
-/// JSON would not bring back as it was is refused then, with an <see cref="InvalidOperationException"/> that says why.
+/// JSON would not bring back as it was is refused then, with an <see cref="InvalidOperationException"/> that says why. Read once, when the cache is created.
 /// </remarks>
 public sealed class IsolationOptions
 {
@@ -36,13 +36,17 @@ public sealed class IsolationOptions
     public JsonSerializerOptions? JsonSerializerOptions { get; set; }
 
     /// <summary>Gives every caller a copy of its own of values stored as <typeparamref name="T"/>.</summary>
+    /// <typeparam name="T">The type; its own settings count before those of the type it is stored as.</typeparam>
+    /// <returns>These options.</returns>
     public IsolationOptions Isolate<T>()
     {
         Types[typeof(T)] = true;
         return this;
     }
 
-    /// <summary>Declares that values stored as <typeparamref name="T"/> are not changed by anyone, and may be shared.</summary>
+    /// <summary>Declares that values stored as <typeparamref name="T"/> are not changed by anyone, and may be shared, also where an entry asks for isolation.</summary>
+    /// <typeparam name="T">The type.</typeparam>
+    /// <returns>These options.</returns>
     public IsolationOptions Share<T>()
     {
         Types[typeof(T)] = false;
@@ -50,7 +54,9 @@ public sealed class IsolationOptions
     }
 
     /// <summary>Isolates values stored as <typeparamref name="T"/>, copying them with <paramref name="copy"/>.</summary>
-    /// <param name="copy">Makes an independent copy. Called when a value is stored and for every caller who gets it, concurrently.</param>
+    /// <typeparam name="T">The type.</typeparam>
+    /// <param name="copy">Makes an independent copy, not <see langword="null"/>. Called when a value is stored and for every caller who gets it, concurrently and under no lock.</param>
+    /// <returns>These options.</returns>
     public IsolationOptions CopyWith<T>(Func<T, T> copy)
     {
         ArgumentNullException.ThrowIfNull(copy);

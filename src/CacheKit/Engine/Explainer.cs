@@ -90,7 +90,9 @@ internal sealed class Explainer(
                     : !tier.IsFar && lookup.Stamp < tier.TrustedSince ? CacheTierFinding.Suspect
                     : CacheTierFinding.Fresh,
                 Age = isReadable ? now - envelope.CreatedAt : null,
-                TimeToLive = lookup.ExpiresAt == DateTimeOffset.MaxValue ? TimeSpan.MaxValue : lookup.ExpiresAt - now,
+                TimeToLive = lookup.ExpiresAt == DateTimeOffset.MaxValue ? TimeSpan.MaxValue
+                    : lookup.ExpiresAt == DateTimeOffset.MinValue ? (lookup.ExpiredAt ?? now) - now // expired on request: when, not every store knows
+                    : lookup.ExpiresAt - now,
                 Stamp = isReadable && !tier.IsFar ? envelope.Stamp : lookup.Stamp,
                 TypeName = isReadable ? envelope.TypeName : lookup.Number is null ? null : typeof(long).ToString(),
                 Bytes = lookup.Payload.Length,

@@ -62,6 +62,7 @@ public interface ICacheStore : IAsyncDisposable
     ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken);
 
     /// <summary>Removes every entry of this store's cache, and no other's. O(1) in effect; space may come back later.</summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>The stamp of the invalidation.</returns>
     ValueTask<long> ClearAsync(CancellationToken cancellationToken);
 

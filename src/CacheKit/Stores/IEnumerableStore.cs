@@ -10,5 +10,7 @@ public interface IEnumerableStore : ICacheStore
     IAsyncEnumerable<string> EnumerateKeysAsync(string prefix, CancellationToken cancellationToken);
 
     /// <summary>Counts entries, cheaply: those that have expired or were invalidated but not yet dropped may be counted.</summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <returns>About how many there are.</returns>
     ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken);
 }

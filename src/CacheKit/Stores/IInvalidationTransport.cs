@@ -27,7 +27,8 @@ public interface IInvalidationTransport : ICacheStore
 /// <summary>Told of what comes over an <see cref="IInvalidationTransport"/>.</summary>
 public interface IInvalidationReceiver
 {
-    /// <summary>A message has come. Its bytes are valid during the call.</summary>
+    /// <summary>A message has come. Called by one thread or several; quick, and never throws.</summary>
+    /// <param name="message">What was published. Its bytes are valid during the call.</param>
     void OnMessage(ReadOnlyMemory<byte> message);
 
     /// <summary>Messages may be lost from now on, or have been: the connection is down, was replaced, or something was dropped.</summary>

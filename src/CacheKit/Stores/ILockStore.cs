@@ -15,6 +15,8 @@ public interface ILockStore : ICacheStore
 public interface IStoreLock : IAsyncDisposable
 {
     /// <summary>Makes the lease last so long from now.</summary>
+    /// <param name="lease">How long.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns><see langword="false"/> if the lock was lost meanwhile.</returns>
     ValueTask<bool> ExtendAsync(TimeSpan lease, CancellationToken cancellationToken);
 }

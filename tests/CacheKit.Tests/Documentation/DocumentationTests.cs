@@ -26,6 +26,21 @@ public sealed partial class DocumentationTests
             .Should().BeEmpty();
     }
 
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Every_link_to_a_heading_finds_it(string page)
+    {
+        var own = Repository.PathTo(page);
+        HeadingLink().Matches(File.ReadAllText(own))
+            .Select(match => (Target: match.Groups["target"].Value, Anchor: match.Groups["anchor"].Value))
+            .Where(link => !Anchors(link.Target.Length == 0 ? own : Path.Combine(Path.GetDirectoryName(own)!, link.Target)).Contains(link.Anchor)) // as above
+            .Should().BeEmpty();
+
+        // As GitHub makes them of headings.
+        static IEnumerable<string> Anchors(string path) => Heading().Matches(File.ReadAllText(path))
+            .Select(match => NotInAnchor().Replace(match.Groups["text"].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-'));
+    }
+
     [Fact]
     public void Blocks_are_found_with_what_is_given_for_them() =>
         MarkdownSnippet.Parse("x.md",
@@ -82,4 +97,13 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"\]\((?!https?:|mailto:|#)(?<target>[^)#\s]+)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"\]\((?!https?:|mailto:)(?<target>[^)#\s]*)#(?<anchor>[^)\s]+)\)")]
+    private static partial Regex HeadingLink();
+
+    [GeneratedRegex(@"^#+ (?<text>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex NotInAnchor();
 }

@@ -45,6 +45,17 @@ public sealed class ExplanationTests : TieredCaches
     }
 
     [Fact]
+    public async Task What_was_expired_on_request_has_no_time_left_and_not_less_than_since_then()
+    {
+        var cache = Create(Far());
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromHours(1) });
+        await cache.ExpireAsync("k");
+        Clock.Advance(TimeSpan.FromSeconds(5));
+        var explanation = await cache.ExplainAsync("k");
+        explanation.Tiers.Should().OnlyContain(tier => tier.Finding == CacheTierFinding.Stale && tier.TimeToLive <= TimeSpan.Zero && tier.TimeToLive >= TimeSpan.FromSeconds(-5));
+    }
+
+    [Fact]
     public async Task A_key_never_seen_is_missing_everywhere()
     {
         var explanation = await Create(Far()).ExplainAsync("never");
