@@ -1,18 +1,24 @@
 namespace CacheKit.Samples;
 
 /// <summary>What the command line asks for.</summary>
-internal sealed record Arguments(string Directory, int Passes)
+internal sealed record Arguments(string Directory, int Passes, string? Disk)
 {
     /// <summary>The exit code of a command line that makes no sense.</summary>
     public const int Misused = 2;
 
     /// <summary>How the program is called.</summary>
-    public const string Usage = "usage: CacheKit.Console [directory] [--passes N]   (N from 2 to 100, default 4)";
+    public const string Usage = """
+        usage: CacheKit.Console [directory] [--passes N] [--disk DIR]
+
+          --passes N    how often, from 2 to 100 (4)
+          --disk DIR    also keep the digests in files below DIR, so that the next run starts warm
+        """;
 
     /// <summary>Reads the command line; says what is wrong with it, and gives null, if it cannot be followed.</summary>
     public static Arguments? Parse(string[] args, TextWriter errors)
     {
         string? directory = null;
+        string? disk = null;
         var passes = 4;
         for (var i = 0; i < args.Length; i++)
         {
@@ -21,8 +27,16 @@ internal sealed record Arguments(string Directory, int Passes)
                 case "--passes" when i + 1 < args.Length && int.TryParse(args[i + 1], out passes) && passes is >= 2 and <= 100:
                     i++;
                     break;
+                case "--disk" when i + 1 < args.Length && args[i + 1] is not (['-', ..] or ""):
+                    disk = Path.GetFullPath(args[++i]);
+                    break;
                 case ['-', ..] or "":
-                    return Fail(errors, args[i] == "--passes" ? "--passes takes a whole number from 2 to 100." : $"There is no option '{args[i]}'.");
+                    return Fail(errors, args[i] switch
+                    {
+                        "--passes" => "--passes takes a whole number from 2 to 100.",
+                        "--disk" => "--disk takes a directory.",
+                        var unknown => $"There is no option '{unknown}'.",
+                    });
                 case var path when directory is null:
                     directory = path;
                     break;
@@ -34,7 +48,7 @@ internal sealed record Arguments(string Directory, int Passes)
         directory = Path.GetFullPath(directory ?? FindRepository());
         if (System.IO.Directory.Exists(directory))
         {
-            return new(directory, passes);
+            return new(directory, passes, disk);
         }
 
         return Fail(errors, File.Exists(directory) ? $"'{directory}' is a file, not a directory." : $"There is no directory '{directory}'.");

@@ -1,11 +1,12 @@
 // Digests every file below a directory through a cache, several times over, and shows what the cache saves.
 //
-//   dotnet run --project samples/CacheKit.Console [directory] [--passes N]
+//   dotnet run --project samples/CacheKit.Console [directory] [--passes N] [--disk DIR]
 //
-// Without a directory it takes this repository. It only reads.
+// Without a directory it takes this repository. It only reads; with --disk it keeps what it has found out in files below DIR, and starts warm the next time.
 using System.Diagnostics;
 using CacheKit;
 using CacheKit.Samples;
+using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
 
 if (args is ["--help" or "-h"])
@@ -26,19 +27,45 @@ Console.CancelKeyPress += (_, pressed) =>
     stop.Cancel();
 };
 
-// 1. A cache in memory. A web application says the same with builder.Services.
+// 1. A cache in memory, or in memory and on disk. A web application says the same with builder.Services.
 var services = new ServiceCollection();
-services.AddCacheKit(cache => cache.UseMemory(memory => memory.MaximumEntries = 1_000_000));
+services.AddCacheKit(cache =>
+{
+    cache.UseMemory(memory => memory.MaximumEntries = 1_000_000);
+    if (arguments.Disk is { } disk)
+    {
+        cache.UseDisk(disk, options => options.MaximumBytes = 256 << 20);
+    }
+});
 await using var provider = services.BuildServiceProvider();
-var cache = provider.GetRequiredService<ICache>();
+ICache cache;
+try
+{
+    cache = provider.GetRequiredService<ICache>();
+}
+catch (CacheStoreException exception)
+{
+    Console.Error.WriteLine(exception.Message); // says what is wrong with the directory, and what to do
+    return 1;
+}
 
 // 2. The input: every file below the directory, but for what tools leave there.
-var files = SourceFile.Find(arguments.Directory);
+var files = SourceFile.Find(arguments.Directory, except: arguments.Disk);
 Console.WriteLine($"{files.Count:N0} files below {arguments.Directory}");
 if (files.Count == 0)
 {
     Console.WriteLine("There is nothing to digest.");
     return 0;
+}
+
+var isWarm = false;
+if (arguments.Disk is not null)
+{
+    // What other runs have left can be looked at while the cache is in use.
+    await using var inspector = DiskCacheInspector.Open(arguments.Disk);
+    var entries = inspector.GetStatistics().Entries;
+    isWarm = entries > 0;
+    Console.WriteLine(isWarm ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
 }
 
 // 3. Several passes over the same files. Before the last but one, one folder is removed by its tag.
@@ -48,7 +75,7 @@ try
 {
     for (var pass = 1; pass <= arguments.Passes; pass++)
     {
-        var title = pass == 1 ? "cold" : "warm";
+        var title = pass > 1 ? "warm" : isWarm ? "warm from disk" : "cold";
         if (pass == Math.Max(2, arguments.Passes - 1) && folder is not null)
         {
             // One call, however many files are in the folder and those below it.

@@ -5,8 +5,8 @@ internal sealed record SourceFile(string Path, string Key, string[] Folders, str
 {
     private static readonly string[] _leftByTools = [".git", ".vs", ".idea", "bin", "obj", "artifacts", "TestResults", "node_modules"];
 
-    /// <summary>Finds the files below a directory; what may not be read is left out.</summary>
-    public static IReadOnlyList<SourceFile> Find(string directory)
+    /// <summary>Finds the files below a directory; what may not be read is left out, and what is below <paramref name="except"/>.</summary>
+    public static IReadOnlyList<SourceFile> Find(string directory, string? except = null)
     {
         var files = new List<SourceFile>();
         var pending = new Stack<string>([directory]);
@@ -15,7 +15,7 @@ internal sealed record SourceFile(string Path, string Key, string[] Folders, str
         {
             foreach (var below in Directory.EnumerateDirectories(current, "*", options))
             {
-                if (!_leftByTools.Contains(System.IO.Path.GetFileName(below)))
+                if (!_leftByTools.Contains(System.IO.Path.GetFileName(below)) && below != except)
                 {
                     pending.Push(below);
                 }

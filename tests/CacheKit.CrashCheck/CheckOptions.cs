@@ -48,6 +48,7 @@ internal sealed record CheckOptions
           --break WHAT       none, checksum, stamp, removal or feed: a control that must find violations
           --quiet-kills      processes are not killed, only stopped now and then
           --directory PATH   where the cache is (a new temporary directory)
+          --change WHAT      only opens a cache that another process has open, and changes one key: set, remove, expire, tag, tags or clear
           --probe            only opens the cache, and says whether processes can share it
 
         The exit code is 0 if no violation was found, 1 if some were, and 2 for a wrong command line.
@@ -66,6 +67,8 @@ internal sealed record CheckOptions
     internal string? Directory { get; private init; }
 
     internal bool IsProbe { get; private init; }
+
+    internal string? Change { get; private init; }
 
     /// <summary>Set in the processes that are killed: which of them this is.</summary>
     internal int? Worker { get; private init; }
@@ -93,6 +96,9 @@ internal sealed record CheckOptions
                 case "--directory" when value.Length > 0:
                     options = options with { Directory = value };
                     break;
+                case "--change" when value is "set" or "remove" or "expire" or "tag" or "tags" or "clear":
+                    options = options with { Change = value };
+                    break;
                 case "--worker" when int.TryParse(value, CultureInfo.InvariantCulture, out var worker):
                     options = options with { Worker = worker };
                     break;
@@ -109,6 +115,6 @@ internal sealed record CheckOptions
             i++;
         }
 
-        return options;
+        return options is { Change: not null, Directory: null } ? null : options;
     }
 }

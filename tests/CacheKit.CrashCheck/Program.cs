@@ -6,6 +6,12 @@ if (CheckOptions.Parse(args) is not { } options)
     return 2;
 }
 
+if (options.Change is { } change)
+{
+    await OneChange.MakeAsync(options.Directory!, change); // given with it
+    return 0;
+}
+
 if (options.Worker is null)
 {
     var supervisor = new Supervisor(options);

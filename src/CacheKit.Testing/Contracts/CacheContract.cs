@@ -29,9 +29,6 @@ public abstract class CacheContract : IAsyncLifetime
     /// </summary>
     protected virtual bool HasStores => false;
 
-    /// <summary>Whether a removal may take a few entries along whose key or tags share a hash with what was removed, as a store's documentation then says.</summary>
-    protected virtual bool MayTakeOthersAlong => false;
-
     /// <summary>Whether a removal by all of several tags may also take what has one of them from a store, as <see cref="CacheKit.Stores.ICacheStore.InvalidateTagsAsync"/> allows.</summary>
     protected virtual bool RemovesMoreThanAsked => false;
 

@@ -26,7 +26,7 @@ internal sealed unsafe class Conjunctions(DiskIndex index)
         var place = (Interlocked.Increment(ref index.ConjunctionCount) - 1) % index.Geometry.Conjunctions;
         if (tags.Length > MostTags || !TryTake(place))
         {
-            RaiseFirst(tags[0], stamp, kind);
+            RaiseTag(tags[0], stamp, kind);
             return;
         }
 
@@ -66,6 +66,16 @@ internal sealed unsafe class Conjunctions(DiskIndex index)
         }
 
         return false;
+    }
+
+    /// <summary>Records a removal, or an expiry, of what carries one tag.</summary>
+    internal void RaiseTag(ulong tag, long stamp, InvalidationKind kind)
+    {
+        var isExpiry = kind == InvalidationKind.Expire;
+        index.Tags.Raise(isExpiry ? ToExpiry(tag) : tag, stamp);
+
+        // After the cells: who finds this word where it was need not look at them.
+        DiskIndex.Raise(ref isExpiry ? ref index.LastTagExpiry : ref index.LastTag, stamp);
     }
 
     /// <summary>Frees what processes that died have left taken. Only while nobody else is there.</summary>
@@ -118,16 +128,10 @@ internal sealed unsafe class Conjunctions(DiskIndex index)
                 return false;
             }
 
-            RaiseFirst(first, state >> 1, (state & 1) == 1 ? InvalidationKind.Expire : InvalidationKind.Remove);
+            RaiseTag(first, state >> 1, (state & 1) == 1 ? InvalidationKind.Expire : InvalidationKind.Remove);
         }
 
         return Interlocked.CompareExchange(ref _states[place], Busy, state) == state;
-    }
-
-    private void RaiseFirst(ulong tag, long stamp, InvalidationKind kind)
-    {
-        index.Tags.Raise(kind == InvalidationKind.Expire ? ToExpiry(tag) : tag, stamp);
-        DiskIndex.Raise(ref index.LastTag, stamp);
     }
 
     private ulong* Entry(long place) => _tags + (place * MostTags);

@@ -19,11 +19,9 @@ internal sealed unsafe class DiskDirectory
     internal const string OpenLockFile = "open.lock";
     internal const string IndexFile = "index.ck";
     internal const string PrivatePrefix = "private-";
+    internal const string PrivateOpenLockFile = "private.lock";
     private const string NewIndexFile = "index.new";
     private const string PrivateLockFile = "lock";
-
-    /// <summary>How often a private folder is made anew when another process has taken it for an orphan.</summary>
-    private const int MaximumAttempts = 20;
 
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
 
@@ -121,6 +119,7 @@ internal sealed unsafe class DiskDirectory
             if (_indexFile is null)
             {
                 Files.Dispose();
+                using var opening = TakePrivateTurn(Path.GetDirectoryName(_folder)!); // it is in the cache's
                 _lock.Dispose();
                 Directory.Delete(_folder, recursive: true);
             }
@@ -163,9 +162,7 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory? TryOpenShared(DiskSettings settings, string folder, out string? reason)
     {
         var lockPath = Path.Combine(folder, OpenLockFile);
-        using var opening = FileLock.Take(lockPath, _patience)
-            ?? throw new IOException(string.Create(
-                CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
+        using var opening = FileLock.Take(lockPath, _patience) ?? throw HeldForLong();
         using (var second = FileLock.TryTake(lockPath))
         {
             if (second is not null)
@@ -347,7 +344,7 @@ internal sealed unsafe class DiskDirectory
 
     private static void WriteHeader(byte* start, DiskSettings settings)
     {
-        DiskIndex.Header.Write(start, settings.Geometry, RandomWord(), RandomWord());
+        DiskIndex.Header.Write(start, settings.Geometry, settings.HashSeed ?? RandomWord(), RandomWord());
         DiskIndex.Header.Boot(start) = BootOf(settings);
     }
 
@@ -380,11 +377,18 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory OpenPrivate(DiskSettings settings, string folder)
     {
         Directory.CreateDirectory(folder);
-        var (own, ownLock) = CreatePrivateFolder(folder);
-        using (var second = FileLock.TryTake(Path.Combine(own, PrivateLockFile)))
+
+        // One after the other: a folder whose lock is not taken yet looks like one that was left behind.
+        using var opening = TakePrivateTurn(folder);
+        settings.Hook?.Invoke(DiskStep.OpenLocked);
+        var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(own);
+        var lockPath = Path.Combine(own, PrivateLockFile);
+        var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
+        using (var second = FileLock.TryTake(lockPath))
         {
             // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
-            if (second is null)
+            if (opening is not null && second is null)
             {
                 RemoveOrphans(folder);
             }
@@ -395,37 +399,22 @@ internal sealed unsafe class DiskDirectory
         return new(settings, own, new(memory, settings.Geometry), indexFile: null, ownLock);
     }
 
-    private static (string Folder, FileLock Lock) CreatePrivateFolder(string folder)
+    /// <summary>Waits until nobody else creates or removes private folders.</summary>
+    /// <returns><see langword="null"/> if the lock is another user's: then their folders and one's own are safe from each other.</returns>
+    private static FileLock? TakePrivateTurn(string folder)
     {
-        for (var attempt = 1; ; attempt++)
+        try
         {
-            var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
-            var path = Path.Combine(own, PrivateLockFile);
-            Directory.CreateDirectory(own);
-            try
-            {
-                if (FileLock.TryTake(path) is { } taken)
-                {
-                    if (File.Exists(path))
-                    {
-                        return (own, taken);
-                    }
-
-                    taken.Dispose();
-                }
-            }
-            catch (DirectoryNotFoundException) when (attempt < MaximumAttempts)
-            {
-                continue; // as below
-            }
-
-            // Between its making and its lock a folder looks like an orphan to others who open here at this moment.
-            if (attempt == MaximumAttempts)
-            {
-                throw new IOException($"'{path}' cannot be locked.");
-            }
+            return FileLock.Take(Path.Combine(folder, PrivateOpenLockFile), _patience) ?? throw HeldForLong();
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
         }
     }
+
+    private static IOException HeldForLong() => new(string.Create(
+        CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
 
     private static void RemoveOrphans(string folder)
     {
@@ -433,22 +422,16 @@ internal sealed unsafe class DiskDirectory
         {
             try
             {
-                using var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
-                if (taken is null)
+                var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
+                if (taken is not null)
                 {
-                    continue;
+                    taken.Dispose();
+                    Directory.Delete(orphan, recursive: true);
                 }
-
-                if (OperatingSystem.IsWindows())
-                {
-                    taken.Dispose(); // what is open cannot be deleted there
-                }
-
-                Directory.Delete(orphan, recursive: true);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // Somebody else is creating or removing it; or it is another user's.
+                // It is another user's, or in use where that keeps it from being removed.
             }
         }
     }

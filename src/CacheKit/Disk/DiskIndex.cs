@@ -59,6 +59,9 @@ internal sealed unsafe class DiskIndex
     /// <summary>The stamp of the last invalidation by tag: what is newer need not be compared with cells.</summary>
     internal ref long LastTag => ref Word(832);
 
+    /// <summary>The same of the last time that entries with a tag were made to expire.</summary>
+    internal ref long LastTagExpiry => ref Word(840);
+
     internal ref long LastConjunction => ref Word(896);
 
     internal ref long ConjunctionCount => ref Word(960);

@@ -34,6 +34,9 @@ internal sealed record DiskSettings
     /// <summary>Whether the files may be left by the last process without being on the disk: then the next boot starts empty.</summary>
     internal bool FlushOnClose { get; init; } = true;
 
+    /// <summary>Seeds the hashes of keys and tags of a cache that is created; at random if not set. A test sets it so that chance plays no part.</summary>
+    internal ulong? HashSeed { get; init; }
+
     /// <summary>Identifies the boot of the machine; <see langword="null"/> if that cannot be told.</summary>
     internal string? Boot { get; init; } = BootIdentity.Current;
 }

@@ -15,6 +15,9 @@ internal enum DiskStep
     /// <summary>A record is in the log, and no slot points to it.</summary>
     Written,
 
+    /// <summary>The entry in the slot may be replaced, and the fence has been looked at.</summary>
+    Admitted,
+
     /// <summary>A record is in its slot, pending.</summary>
     Pending,
 

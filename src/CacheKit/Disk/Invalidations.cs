@@ -49,10 +49,9 @@ internal sealed class Invalidations(DiskIndex index)
 
         foreach (var tag in tags)
         {
-            index.Tags.Raise(kind == InvalidationKind.Expire ? Conjunctions.ToExpiry(tag) : tag, stamp);
+            _conjunctions.RaiseTag(tag, stamp, kind);
         }
 
-        DiskIndex.Raise(ref index.LastTag, stamp);
         return stamp;
     }
 
@@ -66,7 +65,8 @@ internal sealed class Invalidations(DiskIndex index)
     private bool IsAnyTagLater(in Record record, InvalidationKind kind)
     {
         var cover = record.Cover;
-        if (record.TagCount == 0 || Volatile.Read(ref index.LastTag) <= cover)
+        ref var last = ref kind == InvalidationKind.Expire ? ref index.LastTagExpiry : ref index.LastTag;
+        if (record.TagCount == 0 || Volatile.Read(ref last) <= cover)
         {
             return false;
         }

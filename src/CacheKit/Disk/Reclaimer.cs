@@ -37,7 +37,11 @@ internal sealed unsafe class Reclaimer(
             }
 
             var segment = Volatile.Read(ref index.Begin) / _segmentBytes;
-            Reclaim(segment, mayGoOn);
+            if (!TryReclaim(segment, mayGoOn))
+            {
+                break;
+            }
+
             settings.Hook?.Invoke(DiskStep.Reclaimed);
             log.DropBefore((segment + 1) * _segmentBytes);
         }
@@ -68,7 +72,9 @@ internal sealed unsafe class Reclaimer(
         return true;
     }
 
-    private void Reclaim(long segment, Func<bool> mayGoOn)
+    /// <summary>Goes through a segment.</summary>
+    /// <returns><see langword="false"/> if it was called off: what was not looked at yet stays.</returns>
+    private bool TryReclaim(long segment, Func<bool> mayGoOn)
     {
         var walk = new SegmentWalk(index, log, segment);
         var budget = _segmentBytes / 2;
@@ -81,7 +87,7 @@ internal sealed unsafe class Reclaimer(
                     CarryOnOrRemove(record, bytes, ref budget);
                     if (!mayGoOn())
                     {
-                        return;
+                        return false;
                     }
                 }
             }
@@ -94,6 +100,8 @@ internal sealed unsafe class Reclaimer(
         {
             walk.Dispose();
         }
+
+        return true;
     }
 
     private void CarryOnOrRemove(in Record record, Span<byte> bytes, ref long budget)

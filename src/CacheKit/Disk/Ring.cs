@@ -424,12 +424,14 @@ internal sealed unsafe class Ring
             try
             {
                 var record = _reader.ReadAll(slot, rented.AsSpan(0, bound));
-                if (!record.IsNone && (record.Stamp > stamp || !record.Key.SequenceEqual(key.Bytes)))
+                var isOfKey = !record.IsNone && record.Key.SequenceEqual(key.Bytes);
+                if (isOfKey && record.Stamp > stamp)
                 {
                     return wasFresh;
                 }
 
-                var isLive = !record.IsNone && _judge.IsLive(record);
+                // Another key's of the same fingerprint is removed: the slot must change, or a load that has looked at the fence before could still take it.
+                var isLive = isOfKey && _judge.IsLive(record);
                 wasFresh = isLive && !_judge.IsExpired(record);
                 ulong expired = 0;
                 if (isLive)

@@ -106,6 +106,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
 
             if (isOccupied)
             {
+                hook?.Invoke(DiskStep.Admitted);
                 if (TryChange(place, occupant, _format.WithUses(slot, _format.Uses(occupant))))
                 {
                     return Publication.Done;
@@ -132,7 +133,11 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
     }
 
     /// <summary>Empties the slots of a key, except one whose entry is later than a stamp.</summary>
-    /// <returns>Whether the entry that went was live and had not expired.</returns>
+    /// <remarks>
+    /// Another key's entry of the same fingerprint goes, too: a load of this key that has looked at the fence before it was raised
+    /// may be about to take that slot, and fails only if the slot changes.
+    /// </remarks>
+    /// <returns>Whether the entry that went was of this key, live, and had not expired.</returns>
     internal bool RemoveUpTo(in HashedKey key, long stamp)
     {
         var bucket = index.Bucket(key.Hash);

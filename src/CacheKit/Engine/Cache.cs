@@ -75,7 +75,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _writer = new EntryWriter(
             _memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter, hasStores);
         var changes = new RemoteChanges(_flights, _tags, _memory, _life);
-        _news = _stores?.SharedFeed is { } feed ? new SharedNews(feed, changes, _tags, _writer) : null;
+        _news = _stores?.SharedFeed is { } feed ? new SharedNews(feed, changes, _writer) : null;
         _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch, _news);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
         _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults);

@@ -23,6 +23,7 @@ internal sealed class Flights
     private readonly TypeMismatch _typeMismatch;
     private readonly Faults _faults;
     private volatile bool _isClosed;
+    private long _joinableSince;
 
     internal Flights(TagClock tags, MemoryTier memory, TypeMismatch typeMismatch, Faults faults)
     {
@@ -62,7 +63,8 @@ internal sealed class Flights
                     return default;
                 }
 
-                if (_tags.Check(under.KnownTags, under.Stamp) is TagVerdict.Live or TagVerdict.Suspect || JoinsAfterRemoval)
+                var isOvertaken = under.Stamp < Volatile.Read(ref _joinableSince) || _tags.Check(under.KnownTags, under.Stamp) is not (TagVerdict.Live or TagVerdict.Suspect);
+                if (!isOvertaken || JoinsAfterRemoval)
                 {
                     if (under is Flight<T> flight)
                     {
@@ -104,6 +106,9 @@ internal sealed class Flights
             stripe.DetachAll(key, kind);
         }
     }
+
+    /// <summary>Keeps later callers from joining any flight from before a stamp: something has changed, and it is not known what. O(1).</summary>
+    internal void OvertakeAll(long stamp) => Volatile.Write(ref _joinableSince, stamp);
 
     /// <summary>Takes a flight that has ended out. The caller holds the stripe.</summary>
     /// <returns>Whether its value may be stored.</returns>

@@ -36,6 +36,9 @@ internal sealed class RemoteChanges(Flights flights, TagClock tags, MemoryTier m
     /// <summary>Tags were removed or expired. Drawn a stamp of this cache's own: what came after the change goes too, and is read anew.</summary>
     internal void ApplyTags(string[] changed, TagMatch match, InvalidationKind kind) => tags.Invalidate(changed, match, kind);
 
+    /// <summary>Anything may have changed: nothing from before is served without a store's word, and nobody joins what began before.</summary>
+    internal void ApplyAnything() => flights.OvertakeAll(tags.Suspect());
+
     /// <summary>Everything was removed.</summary>
     internal void ApplyClear() => tags.Clear();
 }

@@ -4,7 +4,7 @@ using CacheKit.Stores;
 namespace CacheKit.Engine;
 
 /// <summary>What other processes have changed in a store whose memory this one shares: one look at a number tells whether there is anything.</summary>
-internal sealed unsafe class SharedNews(ISharedMemoryFeed feed, RemoteChanges changes, TagClock tags, EntryWriter writer) : ISharedMemoryFeedReader
+internal sealed unsafe class SharedNews(ISharedMemoryFeed feed, RemoteChanges changes, EntryWriter writer) : ISharedMemoryFeedReader
 {
     private readonly Lock _lock = new();
 
@@ -35,7 +35,7 @@ internal sealed unsafe class SharedNews(ISharedMemoryFeed feed, RemoteChanges ch
 
             if (!feed.TryDrain(this))
             {
-                tags.Suspect();
+                changes.ApplyAnything();
             }
 
             Volatile.Write(ref _seen, head);
@@ -58,7 +58,7 @@ internal sealed unsafe class SharedNews(ISharedMemoryFeed feed, RemoteChanges ch
         }
         else
         {
-            tags.Suspect();
+            changes.ApplyAnything();
         }
     }
 }

@@ -164,13 +164,15 @@ internal sealed class TagClock(CacheClock? clock = null)
     }
 
     /// <summary>Makes everything from before need a store's word before it is served. O(1).</summary>
-    internal void Suspect()
+    /// <returns>The stamp of that: what was begun under an earlier one is from before.</returns>
+    internal long Suspect()
     {
         lock (_lock)
         {
             var stamp = Next();
             Volatile.Write(ref _suspectStamp, stamp);
             Publish(stamp);
+            return stamp;
         }
     }
 

@@ -9,8 +9,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -21,8 +19,6 @@ public static class DiskAlone
     public sealed class CancellationTests : CancellationContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -35,8 +31,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -47,8 +41,6 @@ public static class DiskAlone
     public sealed class CounterTests : CounterContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -61,8 +53,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -73,8 +63,6 @@ public static class DiskAlone
     public sealed class FactoryFailureTests : FactoryFailureContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -87,8 +75,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -99,8 +85,6 @@ public static class DiskAlone
     public sealed class GetOrCreateTests : GetOrCreateContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -113,8 +97,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -125,8 +107,6 @@ public static class DiskAlone
     public sealed class KeyListingTests : KeyListingContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -139,8 +119,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -151,8 +129,6 @@ public static class DiskAlone
     public sealed class LifetimeTests : LifetimeContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -165,8 +141,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -177,8 +151,6 @@ public static class DiskAlone
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -191,8 +163,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -203,8 +173,6 @@ public static class DiskAlone
     public sealed class StatisticsTests : StatisticsContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -217,8 +185,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -229,8 +195,6 @@ public static class DiskAlone
     public sealed class TimeToLiveTests : TimeToLiveContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 
@@ -243,8 +207,6 @@ public static class DiskAlone
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override bool HasMemory => false;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
@@ -255,8 +217,6 @@ public static class DiskAlone
     public sealed class ValueTests : ValueContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override bool HasMemory => false;
 

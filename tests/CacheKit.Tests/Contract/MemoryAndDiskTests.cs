@@ -9,8 +9,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -19,8 +17,6 @@ public static class MemoryAndDisk
     public sealed class CancellationTests : CancellationContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -31,8 +27,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -41,8 +35,6 @@ public static class MemoryAndDisk
     public sealed class ConcurrencyTests : ConcurrencyContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -53,8 +45,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -63,8 +53,6 @@ public static class MemoryAndDisk
     public sealed class EventTests : EventContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -75,8 +63,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -85,8 +71,6 @@ public static class MemoryAndDisk
     public sealed class ExpirationTokenTests : ExpirationTokenContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -97,8 +81,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -107,8 +89,6 @@ public static class MemoryAndDisk
     public sealed class FailSafeTests : FailSafeContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -119,8 +99,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -129,8 +107,6 @@ public static class MemoryAndDisk
     public sealed class IsolationTests : IsolationContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -141,8 +117,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -151,8 +125,6 @@ public static class MemoryAndDisk
     public sealed class KeyTests : KeyContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -163,8 +135,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -173,8 +143,6 @@ public static class MemoryAndDisk
     public sealed class ManyTests : ManyContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -185,8 +153,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -195,8 +161,6 @@ public static class MemoryAndDisk
     public sealed class RemovalRaceTests : RemovalRaceContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -207,8 +171,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -217,8 +179,6 @@ public static class MemoryAndDisk
     public sealed class SharedValueTests : SharedValueContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -229,8 +189,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -239,8 +197,6 @@ public static class MemoryAndDisk
     public sealed class TagTests : TagContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
@@ -251,8 +207,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -262,8 +216,6 @@ public static class MemoryAndDisk
     {
         protected override bool HasStores => true;
 
-        protected override bool MayTakeOthersAlong => true;
-
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 
         protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
@@ -272,8 +224,6 @@ public static class MemoryAndDisk
     public sealed class ValueTests : ValueContract
     {
         protected override bool HasStores => true;
-
-        protected override bool MayTakeOthersAlong => true;
 
         protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
 

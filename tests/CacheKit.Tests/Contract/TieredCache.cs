@@ -4,6 +4,7 @@ using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;
+using CacheKit.Tests.Disk;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -29,6 +30,7 @@ internal static class TieredCache
         Path = Path.Combine(Path.GetTempPath(), "cachekit-contract"),
         CacheName = "default",
         Geometry = DiskGeometry.For(64 << 20, 1024, null),
+        HashSeed = DiskFolder.SeedWithoutCollisions,
         TimeProvider = time,
         Logger = NullLogger.Instance,
         IsShared = false,

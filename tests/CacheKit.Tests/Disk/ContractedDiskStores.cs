@@ -16,6 +16,7 @@ internal sealed class ContractedDiskStores(ManualTimeProvider clock) : IDisposab
         Path = _folder.Root,
         CacheName = options.CacheName,
         Geometry = DiskGeometry.For(64 << 20, 1024, null),
+        HashSeed = DiskFolder.SeedWithoutCollisions,
         TimeProvider = clock,
         Logger = NullLogger.Instance,
     });

@@ -20,6 +20,12 @@ internal sealed class DiskFolder : IDisposable
 
     public string IndexPath => System.IO.Path.Combine(Files, DiskDirectory.IndexFile);
 
+    /// <summary>
+    /// With this seed no key or tag of a contract shares a slot or its cells with another, so that the contract holds to the letter. What happens when some do
+    /// is tested apart.
+    /// </summary>
+    public const ulong SeedWithoutCollisions = 2;
+
     /// <summary>Small sizes, so that the log comes round soon.</summary>
     public static DiskGeometry Small { get; } = new()
     {

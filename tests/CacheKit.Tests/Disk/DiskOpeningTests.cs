@@ -106,7 +106,25 @@ public sealed class DiskOpeningTests : IDisposable
         logger.Messages.Should().BeEmpty("it was asked for");
         await one.DisposeAsync();
         await two.DisposeAsync();
-        Directory.GetFileSystemEntries(Path.GetDirectoryName(_folder.Files)!).Should().BeEmpty();
+        Directory.GetFileSystemEntries(Path.GetDirectoryName(_folder.Files)!).Select(Path.GetFileName).Should().Equal(DiskDirectory.PrivateOpenLockFile);
+    }
+
+    [Fact]
+    public async Task Private_stores_open_one_after_the_other()
+    {
+        // Else one may take another's folder, which it has not locked yet, for one that was left behind.
+        var isLocked = false;
+        var cache = Path.GetDirectoryName(_folder.Files)!;
+        await using var store = _folder.Open(settings => settings with
+        {
+            IsShared = false,
+            Hook = step =>
+            {
+                using var taken = step == DiskStep.OpenLocked ? FileLock.TryTake(Path.Combine(cache, DiskDirectory.PrivateOpenLockFile)) : null;
+                isLocked |= step == DiskStep.OpenLocked && taken is null;
+            },
+        });
+        isLocked.Should().BeTrue();
     }
 
     [Fact]

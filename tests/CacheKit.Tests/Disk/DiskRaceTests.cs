@@ -50,6 +50,35 @@ public sealed class DiskRaceTests : IDisposable
     }
 
     [Theory]
+    [InlineData("set")]
+    [InlineData("remove")]
+    [InlineData("expire")]
+    public async Task A_load_that_takes_the_slot_of_another_key_is_overtaken_all_the_same(string change)
+    {
+        // Two fingerprints for all keys, both of them taken.
+        var geometry = DiskFolder.Small with { FingerprintBits = 1, BucketCount = 1 };
+        await using var other = _folder.Open(settings => settings with { Geometry = geometry });
+        for (var i = 0; i < 20; i++)
+            await other.Set($"occupant{i}", Bytes(3, 100));
+        var stamp = await other.LoadStamp("key");
+        var isDone = false;
+        await using var loader = _folder.Open(settings => settings with
+        {
+            Geometry = geometry,
+            Hook = Once(DiskStep.Admitted, ref isDone, () => Change(other, change).Wait()),
+        });
+
+        await loader.Load("key", Bytes(1, 100), stamp);
+
+        var value = await other.Get("key");
+        if (change == "set")
+            value.Should().Equal(Bytes(2, 100));
+        else
+            value.Should().BeNull();
+        loader.Verify();
+    }
+
+    [Theory]
     [InlineData(nameof(DiskStep.Allocated))]
     [InlineData(nameof(DiskStep.Writing))]
     [InlineData(nameof(DiskStep.Written))]

@@ -200,6 +200,27 @@ public sealed class DiskStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Upkeep_that_is_called_off_drops_nothing_it_has_not_looked_at()
+    {
+        var disposal = Task.CompletedTask;
+        DiskStore store = null!; // set before the hook is called
+        store = _folder.Open(settings => settings with
+        {
+            Hook = step => disposal = step == DiskStep.Copied && disposal.IsCompletedSuccessfully ? store.DisposeAsync().AsTask() : disposal,
+        });
+        await store.Set("first", Bytes(0, 500));
+        await store.Get("first");
+        await store.Set("second", Bytes(1, 500));
+        for (var i = 0; disposal.IsCompletedSuccessfully; i++)
+            await store.Set($"key{i}", Bytes(i, 500));
+        await disposal;
+
+        await using var next = _folder.Open();
+        (await next.Get("first")).Should().NotBeNull("it was carried on");
+        (await next.Get("second")).Should().NotBeNull("the rest of its segment was not looked at");
+    }
+
+    [Fact]
     public async Task A_renewal_goes_along_when_an_entry_is_carried_on()
     {
         await using var store = _folder.Open();

@@ -28,6 +28,35 @@ public sealed class ConsoleSampleTests : IDisposable
     }
 
     [Fact]
+    public async Task With_a_disk_the_second_run_starts_warm_and_says_so()
+    {
+        Write("files/one/a.txt", "two words\n");
+        Write("files/two/b.txt", "three more words\n");
+        var disk = Path.Combine(_folder.FullName, "files", "cache");
+        string[] arguments = [Path.Combine(_folder.FullName, "files"), "--passes", "2", "--disk", disk];
+
+        var (exitCode, first, errors) = await RunAsync(arguments);
+        exitCode.Should().Be(0, errors);
+        first.Should().Contain("2 files below").And.Contain("it starts cold");
+        Row(first, "cold").Should().ContainInOrder("0", "2", "2", "0.0");
+
+        Write("files/two/b.txt", "changed\n");
+        (exitCode, var second, errors) = await RunAsync(arguments);
+        exitCode.Should().Be(0, errors);
+        second.Should().Contain("2 files below", "its own files are not among them").And.Contain("2 digests on disk from an earlier run: it starts warm");
+        Row(second, "warm from disk").Should().ContainInOrder("1", "1", "1", "50.0");
+    }
+
+    [Fact]
+    public async Task A_disk_that_cannot_be_used_is_said_to_be_none()
+    {
+        Write("a.txt", "x");
+        var (exitCode, _, errors) = await RunAsync(_folder.FullName, "--disk", Path.Combine(_folder.FullName, "a.txt"));
+        exitCode.Should().Be(1);
+        errors.Should().Contain("a.txt").And.Contain("Choose another directory").And.NotContain("   at ", "it is no crash");
+    }
+
+    [Fact]
     public async Task A_path_that_is_no_directory_is_said_to_be_none_with_exit_code_2()
     {
         var missing = Path.Combine(_folder.FullName, "missing");
