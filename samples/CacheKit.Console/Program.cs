@@ -1,8 +1,9 @@
 // Digests every file below a directory through a cache, several times over, and shows what the cache saves.
 //
-//   dotnet run --project samples/CacheKit.Console [directory] [--passes N] [--disk DIR]
+//   dotnet run --project samples/CacheKit.Console [directory] [--passes N] [--disk DIR] [--redis HOST:PORT]
 //
 // Without a directory it takes this repository. It only reads; with --disk it keeps what it has found out in files below DIR, and starts warm the next time.
+// With --redis it keeps it in a Redis (redis-server --port 6379 starts one), and with both in one behind the other.
 using System.Diagnostics;
 using CacheKit;
 using CacheKit.Samples;
@@ -27,7 +28,7 @@ Console.CancelKeyPress += (_, pressed) =>
     stop.Cancel();
 };
 
-// 1. A cache in memory, or in memory and on disk. A web application says the same with builder.Services.
+// 1. A cache in memory, and on disk and in Redis behind it if asked for, from near to far. A web application says the same with builder.Services.
 var services = new ServiceCollection();
 services.AddCacheKit(cache =>
 {
@@ -35,6 +36,11 @@ services.AddCacheKit(cache =>
     if (arguments.Disk is { } disk)
     {
         cache.UseDisk(disk, options => options.MaximumBytes = 256 << 20);
+    }
+
+    if (arguments.Redis is { } redis)
+    {
+        cache.UseRedis(redis, options => options.KeyPrefix = "cachekit-sample");
     }
 });
 await using var provider = services.BuildServiceProvider();
@@ -58,24 +64,40 @@ if (files.Count == 0)
     return 0;
 }
 
-var isWarm = false;
+// 3. What earlier runs have left. The disk can be looked at while the cache is in use; keys can be listed wherever they are.
+string? warmth = null;
 if (arguments.Disk is not null)
 {
-    // What other runs have left can be looked at while the cache is in use.
     await using var inspector = DiskCacheInspector.Open(arguments.Disk);
     var entries = inspector.GetStatistics().Entries;
-    isWarm = entries > 0;
-    Console.WriteLine(isWarm ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
+    warmth = entries > 0 ? "disk" : null;
+    Console.WriteLine(entries > 0 ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
 }
 
-// 3. Several passes over the same files. Before the last but one, one folder is removed by its tag.
+if (arguments.Redis is not null)
+{
+    var isInRedis = await cache.GetKeysAsync("digest:", stop.Token).AnyAsync(stop.Token);
+    if (cache.GetStatistics().Tiers[^1] is { Failures: > 0 } or { Timeouts: > 0 })
+    {
+        // No exception tells it: a cache goes on without a store that is away, and uses it again when it answers.
+        Console.Error.WriteLine(
+            $"Redis does not answer at {arguments.Redis}, so this run goes on without it. To start one here: redis-server --port {arguments.Redis.Split(':')[1]}");
+    }
+    else if (warmth is null)
+    {
+        warmth = isInRedis ? "Redis" : null;
+        Console.WriteLine(isInRedis ? "Digests in Redis from an earlier run: it starts warm." : "Nothing in Redis yet: it starts cold.");
+    }
+}
+
+// 4. Several passes over the same files. Before the last but one, one folder is removed by its tag.
 var folder = SourceFile.LargestFolder(files);
 var table = new PassTable(Console.Out);
 try
 {
     for (var pass = 1; pass <= arguments.Passes; pass++)
     {
-        var title = pass > 1 ? "warm" : isWarm ? "warm from disk" : "cold";
+        var title = pass > 1 ? "warm" : warmth is not null ? $"warm from {warmth}" : "cold";
         if (pass == Math.Max(2, arguments.Passes - 1) && folder is not null)
         {
             // One call, however many files are in the folder and those below it.
@@ -96,9 +118,14 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 }
 
 table.Print();
+foreach (var tier in cache.GetStatistics().Tiers)
+{
+    Console.WriteLine($"{tier.Name}: {tier.Hits:N0} found, {tier.Writes:N0} written, {tier.Failures + tier.Timeouts:N0} failed");
+}
+
 return 0;
 
-// 4. One pass. The factory runs only for a file that is not in the cache, and once however many ask for it. A file that
+// 5. One pass. The factory runs only for a file that is not in the cache, and once however many ask for it. A file that
 //    has changed has another key, so that nobody has to notice.
 async Task<PassTotals> DigestAllAsync(string title)
 {
