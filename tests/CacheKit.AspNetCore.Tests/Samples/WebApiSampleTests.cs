@@ -3,7 +3,10 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Mvc.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace CacheKit.AspNetCore.Tests.Samples;
 
@@ -17,8 +20,8 @@ public sealed class WebApiSampleTests : IDisposable
     [Fact]
     public async Task A_factorial_is_computed_once_and_then_served_from_memory()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
 
         using var first = await client.GetAsync("/factorial/25");
         using var second = await client.GetAsync("/factorial/25");
@@ -39,16 +42,16 @@ public sealed class WebApiSampleTests : IDisposable
     [InlineData("5", "120")]
     public async Task Small_factorials_are_right(string n, string value)
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         (await ReadAsync(await client.GetAsync($"/factorial/{n}")))["value"]!.GetValue<string>().Should().Be(value);
     }
 
     [Fact]
     public async Task The_largest_factorial_is_served_and_the_next_one_refused()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         (await ReadAsync(await client.GetAsync("/factorial/10000")))["digits"]!.GetValue<int>().Should().Be(35_660);
         (await client.GetAsync("/factorial/10001")).StatusCode.Should().Be(HttpStatusCode.BadRequest);
     }
@@ -62,8 +65,8 @@ public sealed class WebApiSampleTests : IDisposable
     [InlineData("99999999999999999999")]
     public async Task What_is_no_number_is_refused_with_a_reason(string n)
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
 
         using var response = await client.GetAsync($"/factorial/{n}");
 
@@ -77,9 +80,9 @@ public sealed class WebApiSampleTests : IDisposable
     {
         const string Text = "one two\nthree TWO\n";
         JsonNode first;
-        await using (var application = Start())
+        await using (var application = new Application(_folder))
         {
-            using var client = application.CreateClient();
+            var client = application.Client;
             using var response = await PostAsync(client, Text);
             CacheStatus(response).Should().Be("reports; fwd=miss");
             first = await ReadAsync(response);
@@ -91,9 +94,9 @@ public sealed class WebApiSampleTests : IDisposable
                 .Which!["hits"]!.GetValue<long>().Should().Be(1, "there is no tier but the disk");
         }
 
-        await using (var application = Start())
+        await using (var application = new Application(_folder))
         {
-            using var client = application.CreateClient();
+            var client = application.Client;
             using var response = await PostAsync(client, Text);
             CacheStatus(response).Should().Be("reports; hit");
             (await ReadAsync(response)).ToJsonString().Should().Be(first.ToJsonString(), "not even the time it was made may differ");
@@ -110,8 +113,8 @@ public sealed class WebApiSampleTests : IDisposable
     [Fact]
     public async Task Bodies_that_differ_in_one_byte_have_reports_of_their_own()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         using var first = await PostAsync(client, "one");
         using var second = await PostAsync(client, "one ");
         CacheStatus(second).Should().Be("reports; fwd=miss");
@@ -121,8 +124,8 @@ public sealed class WebApiSampleTests : IDisposable
     [Fact]
     public async Task A_request_without_a_body_is_refused()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         using var response = await client.PostAsync("/data", null);
         response.StatusCode.Should().Be(HttpStatusCode.BadRequest);
     }
@@ -130,8 +133,8 @@ public sealed class WebApiSampleTests : IDisposable
     [Fact]
     public async Task Clearing_empties_both_caches()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         await client.GetAsync("/factorial/3");
         await PostAsync(client, "text");
 
@@ -145,8 +148,8 @@ public sealed class WebApiSampleTests : IDisposable
     [Fact]
     public async Task Statistics_tell_what_happened_by_cache()
     {
-        await using var application = Start();
-        using var client = application.CreateClient();
+        await using var application = new Application(_folder);
+        var client = application.Client;
         for (var i = 0; i < 4; i++)
         {
             await client.GetAsync("/factorial/7");
@@ -161,9 +164,6 @@ public sealed class WebApiSampleTests : IDisposable
         (await StatisticsAsync(client, "reports"))["tiers"]![0]!["circuit"]!.GetValue<string>().Should().Be("Closed");
     }
 
-    private WebApplicationFactory<Program> Start() =>
-        new WebApplicationFactory<Program>().WithWebHostBuilder(web => web.UseSetting("CacheDirectory", _folder.FullName));
-
     private static Task<HttpResponseMessage> PostAsync(HttpClient client, string text) =>
         client.PostAsync("/data", new StringContent(text, Encoding.UTF8, "text/plain"));
 
@@ -174,4 +174,27 @@ public sealed class WebApiSampleTests : IDisposable
         JsonNode.Parse(await response.Content.ReadAsStringAsync()) ?? throw new JsonException("The answer is null.");
 
     private static string CacheStatus(HttpResponseMessage response) => response.Headers.GetValues("Cache-Status").Single();
+
+    /// <summary>The sample, with the directory of the test.</summary>
+    private sealed class Application : IAsyncDisposable
+    {
+        private readonly WebApplicationFactory<Program> _factory;
+
+        public Application(DirectoryInfo folder)
+        {
+            _factory = new WebApplicationFactory<Program>().WithWebHostBuilder(web => web
+                .UseSetting("CacheDirectory", folder.FullName)
+                .ConfigureLogging(logging => logging.ClearProviders()));
+            Client = _factory.CreateClient();
+        }
+
+        public HttpClient Client { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            // The program ends on a thread of its own, for which nobody waits: it would still be closing the files when they are deleted.
+            await ((IAsyncDisposable)_factory.Services.GetRequiredKeyedService<ICache>("reports")).DisposeAsync();
+            await _factory.DisposeAsync();
+        }
+    }
 }
