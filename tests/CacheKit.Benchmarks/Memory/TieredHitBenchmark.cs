@@ -11,7 +11,7 @@ namespace CacheKit.Benchmarks.Memory;
 /// <summary>A hit in memory with stores behind it, beside one in a cache that has memory alone: what is in memory should cost the same.</summary>
 internal static class TieredHitBenchmark
 {
-    private static readonly Func<CancellationToken, ValueTask<object>> _factory = static _ => new(new object());
+    private static readonly Func<CancellationToken, ValueTask<string>> _factory = static _ => new("made");
 
     /// <summary>For example: <c>tiered-hit 1000 100000</c>.</summary>
     internal static int Run(string[] args)
@@ -53,7 +53,7 @@ internal static class TieredHitBenchmark
             {
                 foreach (var (_, cache) in subjects)
                 {
-                    cache.Set(Keys.At(i), new object());
+                    cache.Set(Keys.At(i), "value");
                 }
             }
 
