@@ -9,6 +9,7 @@ using CacheKit;
 using CacheKit.Samples;
 using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 if (args is ["--help" or "-h"])
 {
@@ -40,7 +41,13 @@ services.AddCacheKit(cache =>
 
     if (arguments.Redis is { } redis)
     {
-        cache.UseRedis(redis, options => options.KeyPrefix = "cachekit-sample");
+        cache.UseRedis(redis, options =>
+        {
+            options.KeyPrefix = "cachekit-sample";
+            options.RequireConnectionAtStart = true; // or else it would go on without Redis, and use it when it answers
+            options.Store.ReadTimeout = TimeSpan.FromSeconds(5); // a web application would rather not wait: 250 ms is the default
+            options.Store.WriteTimeout = TimeSpan.FromSeconds(5);
+        });
     }
 });
 await using var provider = services.BuildServiceProvider();
@@ -48,10 +55,20 @@ ICache cache;
 try
 {
     cache = provider.GetRequiredService<ICache>();
+    foreach (var service in provider.GetServices<IHostedService>())
+    {
+        await service.StartAsync(CancellationToken.None); // as a host would; here it is the wait for Redis, of some seconds
+    }
 }
 catch (CacheStoreException exception)
 {
     Console.Error.WriteLine(exception.Message); // says what is wrong with the directory, and what to do
+    return 1;
+}
+catch (InvalidOperationException exception) when (arguments.Redis is not null)
+{
+    Console.Error.WriteLine($"Redis does not answer at {arguments.Redis}. To start one here: redis-server --port {arguments.Redis.Split(':')[1]}");
+    Console.Error.WriteLine(exception.Message);
     return 1;
 }
 
@@ -74,20 +91,10 @@ if (arguments.Disk is not null)
     Console.WriteLine(entries > 0 ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
 }
 
-if (arguments.Redis is not null)
+if (arguments.Redis is not null && warmth is null)
 {
-    var isInRedis = await cache.GetKeysAsync("digest:", stop.Token).AnyAsync(stop.Token);
-    if (cache.GetStatistics().Tiers[^1] is { Failures: > 0 } or { Timeouts: > 0 })
-    {
-        // No exception tells it: a cache goes on without a store that is away, and uses it again when it answers.
-        Console.Error.WriteLine(
-            $"Redis does not answer at {arguments.Redis}, so this run goes on without it. To start one here: redis-server --port {arguments.Redis.Split(':')[1]}");
-    }
-    else if (warmth is null)
-    {
-        warmth = isInRedis ? "Redis" : null;
-        Console.WriteLine(isInRedis ? "Digests in Redis from an earlier run: it starts warm." : "Nothing in Redis yet: it starts cold.");
-    }
+    warmth = await cache.GetKeysAsync("digest:").AnyAsync() ? "Redis" : null;
+    Console.WriteLine(warmth is not null ? "Digests in Redis from an earlier run: it starts warm." : "Nothing in Redis yet: it starts cold.");
 }
 
 // 4. Several passes over the same files. Before the last but one, one folder is removed by its tag.
