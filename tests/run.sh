@@ -75,7 +75,7 @@ trap 'rm -rf "$results"' EXIT
 
 for project in tests/*.Tests/*.csproj; do
   name=$(basename "$project" .csproj)
-  dotnet test "$project" -c Release --no-build -nologo "${filter[@]}" \
+  dotnet test "$project" -c Release --no-build -nologo ${filter[@]+"${filter[@]}"} \
     --results-directory "$results" --logger "trx;LogFileName=$name.trx" \
     --blame-hang-timeout "$((600 + soak))s" --blame-hang-dump-type none
   count $? "$results/$name.trx"

@@ -1,13 +1,15 @@
 // Digests every file below a directory through a cache, several times over, and shows what the cache saves.
 //
-//   dotnet run --project samples/CacheKit.Console [directory] [--passes N] [--disk DIR]
+//   dotnet run --project samples/CacheKit.Console [directory] [--passes N] [--disk DIR] [--redis HOST:PORT]
 //
 // Without a directory it takes this repository. It only reads; with --disk it keeps what it has found out in files below DIR, and starts warm the next time.
+// With --redis it keeps it in a Redis (redis-server --port 6379 starts one), and with both in one behind the other.
 using System.Diagnostics;
 using CacheKit;
 using CacheKit.Samples;
 using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 if (args is ["--help" or "-h"])
 {
@@ -27,7 +29,7 @@ Console.CancelKeyPress += (_, pressed) =>
     stop.Cancel();
 };
 
-// 1. A cache in memory, or in memory and on disk. A web application says the same with builder.Services.
+// 1. A cache in memory, and on disk and in Redis behind it if asked for, from near to far. A web application says the same with builder.Services.
 var services = new ServiceCollection();
 services.AddCacheKit(cache =>
 {
@@ -36,16 +38,37 @@ services.AddCacheKit(cache =>
     {
         cache.UseDisk(disk, options => options.MaximumBytes = 256 << 20);
     }
+
+    if (arguments.Redis is { } redis)
+    {
+        cache.UseRedis(redis, options =>
+        {
+            options.KeyPrefix = "cachekit-sample";
+            options.RequireConnectionAtStart = true; // or else it would go on without Redis, and use it when it answers
+            options.Store.ReadTimeout = TimeSpan.FromSeconds(5); // a web application would rather not wait: 250 ms is the default
+            options.Store.WriteTimeout = TimeSpan.FromSeconds(5);
+        });
+    }
 });
 await using var provider = services.BuildServiceProvider();
 ICache cache;
 try
 {
     cache = provider.GetRequiredService<ICache>();
+    foreach (var service in provider.GetServices<IHostedService>())
+    {
+        await service.StartAsync(CancellationToken.None); // as a host would; here it is the wait for Redis, of some seconds
+    }
 }
 catch (CacheStoreException exception)
 {
     Console.Error.WriteLine(exception.Message); // says what is wrong with the directory, and what to do
+    return 1;
+}
+catch (InvalidOperationException exception) when (arguments.Redis is not null)
+{
+    Console.Error.WriteLine($"Redis does not answer at {arguments.Redis}. To start one here: redis-server --port {arguments.Redis.Split(':')[1]}");
+    Console.Error.WriteLine(exception.Message);
     return 1;
 }
 
@@ -58,24 +81,30 @@ if (files.Count == 0)
     return 0;
 }
 
-var isWarm = false;
+// 3. What earlier runs have left. The disk can be looked at while the cache is in use; keys can be listed wherever they are.
+string? warmth = null;
 if (arguments.Disk is not null)
 {
-    // What other runs have left can be looked at while the cache is in use.
     await using var inspector = DiskCacheInspector.Open(arguments.Disk);
     var entries = inspector.GetStatistics().Entries;
-    isWarm = entries > 0;
-    Console.WriteLine(isWarm ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
+    warmth = entries > 0 ? "disk" : null;
+    Console.WriteLine(entries > 0 ? $"{entries:N0} digests on disk from an earlier run: it starts warm." : "Nothing on disk yet: it starts cold.");
 }
 
-// 3. Several passes over the same files. Before the last but one, one folder is removed by its tag.
+if (arguments.Redis is not null && warmth is null)
+{
+    warmth = await cache.GetKeysAsync("digest:").AnyAsync() ? "Redis" : null;
+    Console.WriteLine(warmth is not null ? "Digests in Redis from an earlier run: it starts warm." : "Nothing in Redis yet: it starts cold.");
+}
+
+// 4. Several passes over the same files. Before the last but one, one folder is removed by its tag.
 var folder = SourceFile.LargestFolder(files);
 var table = new PassTable(Console.Out);
 try
 {
     for (var pass = 1; pass <= arguments.Passes; pass++)
     {
-        var title = pass > 1 ? "warm" : isWarm ? "warm from disk" : "cold";
+        var title = pass > 1 ? "warm" : warmth is not null ? $"warm from {warmth}" : "cold";
         if (pass == Math.Max(2, arguments.Passes - 1) && folder is not null)
         {
             // One call, however many files are in the folder and those below it.
@@ -96,9 +125,14 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 }
 
 table.Print();
+foreach (var tier in cache.GetStatistics().Tiers)
+{
+    Console.WriteLine($"{tier.Name}: {tier.Hits:N0} found, {tier.Writes:N0} written, {tier.Failures + tier.Timeouts:N0} failed");
+}
+
 return 0;
 
-// 4. One pass. The factory runs only for a file that is not in the cache, and once however many ask for it. A file that
+// 5. One pass. The factory runs only for a file that is not in the cache, and once however many ask for it. A file that
 //    has changed has another key, so that nobody has to notice.
 async Task<PassTotals> DigestAllAsync(string title)
 {

@@ -71,6 +71,10 @@ public sealed partial class DocumentationTests
     {
         yield return "README.md";
         yield return "CHANGELOG.md";
+        yield return "CONTRIBUTING.md";
+        yield return "SECURITY.md";
+        foreach (var project in Repository.SourceProjects)
+            yield return $"src/{project}/PACKAGE.md";
         var docs = Repository.PathTo("docs");
         if (!Directory.Exists(docs))
             yield break;

@@ -13,11 +13,19 @@ public sealed class PackagesFixture : IAsyncLifetime
     /// <summary>Never used before, so that no package cache can stand in with an older package.</summary>
     public string Version { get; private set; } = "";
 
-    /// <summary>Where the packages are: a package source.</summary>
-    public string Source => Path.Combine(_folder.FullName, "packages");
+    public PackagesFixture() => QuickStarts = new(this);
 
-    /// <summary>An empty folder for a project that uses the packages.</summary>
-    public string Project => Path.Combine(_folder.FullName, "project");
+    /// <summary>Programs that use the packages; they are built when the first of them is asked for.</summary>
+    internal QuickStarts QuickStarts { get; }
+
+    /// <summary>Where all of it is.</summary>
+    public string Folder => _folder.FullName;
+
+    /// <summary>Where the packages are: a package source.</summary>
+    public string Source => Path.Combine(Folder, "packages");
+
+    /// <summary>A folder for a project that uses the packages; empty at first.</summary>
+    public string PathToProject(string name) => Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
 
     public string PathTo(string package, string extension) => Path.Combine(Source, $"{package}.{Version}.{extension}");
 
@@ -28,8 +36,7 @@ public sealed class PackagesFixture : IAsyncLifetime
         var file = Path.GetFileNameWithoutExtension(Directory.GetFiles(Source, "CacheKit.*.nupkg").Order(StringComparer.Ordinal).First());
         Version = file["CacheKit.".Length..];
 
-        Directory.CreateDirectory(Project);
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "nuget.config"), $"""
+        await File.WriteAllTextAsync(Path.Combine(Folder, "nuget.config"), $"""
             <configuration>
               <packageSources>
                 <add key="built-just-now" value="{Source}" />
@@ -41,10 +48,9 @@ public sealed class PackagesFixture : IAsyncLifetime
     public ValueTask DisposeAsync()
     {
         // The restore copied the packages to the user's cache, where nothing will ask for this version again.
-        var assets = Path.Combine(Project, "obj", "project.assets.json");
-        if (File.Exists(assets))
+        foreach (var assets in _folder.EnumerateFiles("project.assets.json", SearchOption.AllDirectories))
         {
-            using var document = JsonDocument.Parse(File.ReadAllText(assets));
+            using var document = JsonDocument.Parse(File.ReadAllText(assets.FullName));
             foreach (var cache in document.RootElement.GetProperty("packageFolders").EnumerateObject())
             {
                 foreach (var project in Repository.SourceProjects)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CacheKit.Redis.Tests.Rig;
 
 namespace CacheKit.Tests.Samples;
 
@@ -45,6 +46,54 @@ public sealed class ConsoleSampleTests : IDisposable
         exitCode.Should().Be(0, errors);
         second.Should().Contain("2 files below", "its own files are not among them").And.Contain("2 digests on disk from an earlier run: it starts warm");
         Row(second, "warm from disk").Should().ContainInOrder("1", "1", "1", "50.0");
+    }
+
+    [Fact]
+    [Trait("Needs", "Redis")]
+    public async Task With_Redis_the_second_run_starts_warm_and_says_so()
+    {
+        RedisServer.Require();
+        await using var server = await RedisServer.StartAsync();
+        Write("one/a.txt", "two words\n");
+        Write("two/b.txt", "three more words\n");
+        string[] arguments = [_folder.FullName, "--passes", "2", "--redis", $"127.0.0.1:{server.Port}"];
+
+        var (exitCode, first, errors) = await RunAsync(arguments);
+        exitCode.Should().Be(0, errors);
+        first.Should().Contain("Nothing in Redis yet: it starts cold");
+        Row(first, "cold").Should().ContainInOrder("0", "2", "2", "0.0");
+
+        (exitCode, var second, errors) = await RunAsync(arguments);
+        exitCode.Should().Be(0, errors);
+        errors.Should().BeEmpty();
+        second.Should().Contain("Digests in Redis from an earlier run: it starts warm");
+        Row(second, "warm from Redis").Should().ContainInOrder("2", "0", "0", "100.0");
+        second.Should().Contain("redis: ").And.Contain(" 0 failed");
+    }
+
+    [Fact]
+    public async Task Redis_that_does_not_answer_is_said_not_to_with_exit_code_1()
+    {
+        Write("one/a.txt", "two words\n");
+        var port = RedisServer.FreePort();
+
+        var (exitCode, output, errors) = await RunAsync(_folder.FullName, "--passes", "2", "--redis", $"127.0.0.1:{port}");
+
+        exitCode.Should().Be(1, output);
+        errors.Should().Contain($"Redis does not answer at 127.0.0.1:{port}").And.Contain($"redis-server --port {port}").And.NotContain("   at ", "it is no crash");
+    }
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("localhost:")]
+    [InlineData("localhost:zero")]
+    [InlineData(":6379")]
+    [InlineData("--passes")]
+    public async Task What_is_no_host_and_port_is_said_to_be_none_with_exit_code_2(string redis)
+    {
+        var (exitCode, _, errors) = await RunAsync(_folder.FullName, "--redis", redis);
+        exitCode.Should().Be(2);
+        errors.Should().Contain("--redis takes a host and a port").And.Contain("usage:");
     }
 
     [Fact]
