@@ -8,7 +8,7 @@ public sealed class CacheStoreOptions
     public TimeSpan? MaximumExpiration { get; set; }
 
     /// <summary>Entries whose encoded bytes are fewer are not kept in this store. Default: 0.</summary>
-    /// <value>Zero or more.</value>
+    /// <value>Zero or more, up to <see cref="MaximumEntryBytes"/>.</value>
     public int MinimumEntryBytes { get; set; }
 
     /// <summary>
@@ -43,7 +43,7 @@ public sealed class CacheStoreOptions
     public TimeSpan MaximumOpenFor { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How many undelivered writes and removals are remembered, by key and by tag, to be sent when the store is back. Default: 10,000.</summary>
-    /// <value>Zero or more. When more come, all of what the store holds from before counts as removed.</value>
+    /// <value>At least 1. When more come, all of what the store holds from before counts as removed.</value>
     public int RecoveryQueueSize { get; set; } = 10_000;
 
     /// <summary>
@@ -58,7 +58,8 @@ public sealed class CacheStoreOptions
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Whether, on a store with locks, one node makes a missing value while the others wait for it. Default: off.
+    /// Whether one node makes a missing value while the others wait for it: of the cache's last store, which must have locks. Values that are made many at a
+    /// time with one call of their factory do not take turns. Default: off.
     /// </summary>
     public bool UseDistributedLock { get; set; }
 

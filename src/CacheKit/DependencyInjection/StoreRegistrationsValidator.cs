@@ -32,13 +32,14 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
         Require(errors, nameof(options.MaximumExpiration), options.MaximumExpiration is null || options.MaximumExpiration > TimeSpan.Zero, "greater than zero", options.MaximumExpiration);
         Require(errors, nameof(options.MinimumEntryBytes), options.MinimumEntryBytes >= 0, "zero or more", options.MinimumEntryBytes);
         Require(errors, nameof(options.MaximumEntryBytes), options.MaximumEntryBytes >= FewestMaximumBytes, "at least 1,024", options.MaximumEntryBytes);
+        Require(errors, nameof(options.MinimumEntryBytes), options.MinimumEntryBytes <= options.MaximumEntryBytes, $"at most {nameof(options.MaximumEntryBytes)}, which is {options.MaximumEntryBytes}", options.MinimumEntryBytes);
         Require(errors, nameof(options.ReadTimeout), IsTimeout(options.ReadTimeout), "greater than zero, or infinite", options.ReadTimeout);
         Require(errors, nameof(options.WriteTimeout), IsTimeout(options.WriteTimeout), "greater than zero, or infinite", options.WriteTimeout);
         Require(errors, nameof(options.FailuresToOpen), options.FailuresToOpen >= 1, "at least 1", options.FailuresToOpen);
         Require(errors, nameof(options.FailureShareToOpen), options.FailureShareToOpen is > 0 and <= 1, "greater than 0 and at most 1", options.FailureShareToOpen);
         Require(errors, nameof(options.OpenFor), options.OpenFor > TimeSpan.Zero, "greater than zero", options.OpenFor);
         Require(errors, nameof(options.MaximumOpenFor), options.MaximumOpenFor >= options.OpenFor, $"at least {nameof(options.OpenFor)}, which is {options.OpenFor}", options.MaximumOpenFor);
-        Require(errors, nameof(options.RecoveryQueueSize), options.RecoveryQueueSize >= 0, "zero or more", options.RecoveryQueueSize);
+        Require(errors, nameof(options.RecoveryQueueSize), options.RecoveryQueueSize >= 1, "at least 1", options.RecoveryQueueSize);
         Require(
             errors, nameof(options.MaximumStalenessWhenDisconnected), options.MaximumStalenessWhenDisconnected >= TimeSpan.Zero, "zero or more",
             options.MaximumStalenessWhenDisconnected);

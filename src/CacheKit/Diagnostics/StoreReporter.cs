@@ -89,6 +89,8 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
         }
     }
 
+    internal void RecoveryGivenUp(int changes) => _logger.RecoveryGivenUp(cacheName, storeName, changes);
+
     internal void DisposalFailed(Exception exception) => _logger.StoreDisposalFailed(cacheName, storeName, exception);
 
     internal void ListenerFailed(Exception exception) => _logger.BackgroundWorkFailed(cacheName, exception);

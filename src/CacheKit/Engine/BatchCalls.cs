@@ -99,31 +99,32 @@ internal sealed class BatchCalls(
         string[] keys, CacheEntryOptions? options, CacheTiers tiers, bool allowsStale, CancellationToken cancellationToken)
     {
         var lookups = new Dictionary<string, CacheLookup<T>>(keys.Length, StringComparer.Ordinal);
-        var cancellation = new FlightCancellation();
         IReadOnlyList<string> pending = keys;
         while (pending.Count > 0)
         {
             var again = new List<string>();
+            var cancellation = new FlightCancellation();
             var boarded = new List<(Boarding<T> Boarding, Sighting<T> Sighting)>();
-            foreach (var key in pending)
+            try
             {
-                var sighting = (tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
-                if (sighting.IsFresh)
+                BoardAll(pending, tiers, cancellation, lookups, boarded, again);
+            }
+            catch
+            {
+                // What was boarded before is not started: nobody must wait for it.
+                foreach (var (boarding, _) in boarded)
                 {
-                    reporter.Counters.Hit();
-                    lookups.Add(key, new(sighting.Value));
-                    continue;
+                    if (boarding.IsLeader)
+                    {
+                        loader.Abort(boarding.Flight!); // each has one
+                    }
+                    else
+                    {
+                        flights.Leave(boarding.Flight!); // as above
+                    }
                 }
 
-                var boarding = flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers), cancellation);
-                if (boarding.Flight is null)
-                {
-                    again.Add(key);
-                }
-                else
-                {
-                    boarded.Add((boarding, sighting));
-                }
+                throw;
             }
 
             var led = boarded.Where(static one => one.Boarding.IsLeader).Select(static one => one.Boarding.Flight!).ToList(); // each has one
@@ -164,6 +165,33 @@ internal sealed class BatchCalls(
         }
 
         return lookups;
+    }
+
+    /// <summary>Serves keys from memory, or boards their flights.</summary>
+    private void BoardAll<T>(
+        IReadOnlyList<string> keys, CacheTiers tiers, FlightCancellation cancellation, Dictionary<string, CacheLookup<T>> lookups,
+        List<(Boarding<T> Boarding, Sighting<T> Sighting)> boarded, List<string> again)
+    {
+        foreach (var key in keys)
+        {
+            var sighting = (tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
+            if (sighting.IsFresh)
+            {
+                reporter.Counters.Hit();
+                lookups.Add(key, new(sighting.Value));
+                continue;
+            }
+
+            var boarding = flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers), cancellation);
+            if (boarding.Flight is null)
+            {
+                again.Add(key);
+            }
+            else
+            {
+                boarded.Add((boarding, sighting));
+            }
+        }
     }
 
     private FlightPurpose PurposeOf(CacheEntryOptions? options) => new(IsRead: false, options?.Tiers ?? defaults.Tiers ?? CacheTiers.All);

@@ -139,13 +139,17 @@ internal sealed class EntryEdits(
 
     /// <summary>Adds to a counter, or creates it.</summary>
     /// <returns>The new number, and whether it was stored.</returns>
-    internal (long Value, bool IsStored) Increment(string key, long delta, CacheCounterOptions? options)
+    /// <param name="key">The key.</param>
+    /// <param name="delta">What to add.</param>
+    /// <param name="options">As for a counter of the stores.</param>
+    /// <param name="isUnconfirmed">Whether it is counted here because the authority cannot be asked.</param>
+    internal (long Value, bool IsStored) Increment(string key, long delta, CacheCounterOptions? options, bool isUnconfirmed = false)
     {
         var stripe = flights.StripeOf(key);
         while (true)
         {
             var entry = Inspect(key, out var state);
-            var isThere = state is EntryState.Fresh or EntryState.Due;
+            var isThere = state is EntryState.Fresh or EntryState.Due || (isUnconfirmed && state == EntryState.Suspect);
             var current = isThere ? ReadCounter(entry!) : options?.InitialValue ?? 0; // an entry that is fresh is not null
             var next = Step(current, delta, options);
             var settings = new EntrySettings(options, defaults);
@@ -179,6 +183,11 @@ internal sealed class EntryEdits(
                 else
                 {
                     stamp = tags.Next();
+                }
+
+                if (isUnconfirmed)
+                {
+                    EntryWriter.LeaveUnconfirmed(created);
                 }
 
                 isTakenIn = writer.Put(created, stamp, ref ended);

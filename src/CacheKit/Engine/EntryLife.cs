@@ -178,6 +178,11 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         // Read before the check: a removal that comes meanwhile moves it on, and the entry is looked at again.
         var last = tags.LastInvalidation;
         var validThrough = Volatile.Read(ref entry.ValidThrough);
+        if (entry.Details is { IsUnconfirmed: true, Tags: var own })
+        {
+            return tags.Check(own, validThrough) == TagVerdict.Removed ? TagVerdict.Removed : TagVerdict.Suspect;
+        }
+
         if (validThrough >= last)
         {
             return TagVerdict.Live;
@@ -258,7 +263,8 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             if (memoryLimit is { } limit && CacheClock.Add(now, limit.Ticks) is var end && end < expiresAt)
             {
                 var retainedUntil = CacheClock.Add(expiresAt, staleForTicks);
-                details.ExpiresAt = details.SlidingLimit = end;
+                details.ExpiresAt = end;
+                details.LimitSlidingInMemory(end);
                 details.StaleForTicks = retainedUntil == long.MaxValue ? long.MaxValue : retainedUntil - end;
                 details.IsLimitedInMemory = true;
             }

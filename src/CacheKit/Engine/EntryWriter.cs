@@ -43,6 +43,14 @@ internal sealed class EntryWriter(
         }
     }
 
+    /// <summary>Has an entry that is not published yet be compared with the authority before it is served. It has details.</summary>
+    internal static void LeaveUnconfirmed(MemoryEntry entry)
+    {
+        entry.Details!.IsUnconfirmed = true; // as said
+        entry.Details.StoreStamp = 0;
+        entry.FreshUntil = long.MinValue;
+    }
+
     /// <summary>The same, up to an instant.</summary>
     internal void EndInMemoryAt(MemoryEntry entry, long instant, long now)
     {
@@ -52,7 +60,15 @@ internal sealed class EntryWriter(
             {
                 // It is kept as long as it was to be: past the limit it may stand in if the stores are out of reach.
                 var retainedUntil = CacheClock.Add(details.ExpiresAt, details.StaleForTicks);
-                details.SlidingLimit = Math.Min(details.SlidingLimit, instant);
+                if (hasStores)
+                {
+                    details.LimitSlidingInMemory(instant);
+                }
+                else
+                {
+                    details.SlidingLimit = Math.Min(details.SlidingLimit, instant);
+                }
+
                 if (details.ExpiresAt > instant)
                 {
                     details.ExpiresAt = instant;

@@ -33,6 +33,15 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// </summary>
     internal StoreCondition?[]? Conditions;
 
+    /// <summary>Whether the authority had an entry of the key, usable or not. Written by the flight's own execution.</summary>
+    internal bool IsAtAuthority;
+
+    /// <summary>The authority's stamp of what was removed there because the new value does not go there; else 0.</summary>
+    internal long RemovedAt;
+
+    /// <summary>How often the near stores had become suspect before the stores were asked.</summary>
+    internal long Suspicions;
+
     private volatile MemoryEntry? _standIn;
     private volatile bool _isOvertaken;
 
@@ -45,6 +54,17 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
 
     /// <summary>Whether the value found is to be refreshed in the background. Set before it completes.</summary>
     internal volatile bool IsDue;
+
+    private int _isReleased;
+
+    /// <summary>Notes, once, that it needs its factory no more: nobody waits for it, or its value came from elsewhere.</summary>
+    internal void Release()
+    {
+        if (Interlocked.Exchange(ref _isReleased, 1) == 0)
+        {
+            Cancellation.Abandon();
+        }
+    }
 
     /// <summary>Notes that the key was changed, which ends what might have stood in for its value.</summary>
     internal void Overtake() => _isOvertaken = true;

@@ -169,7 +169,7 @@ internal sealed class Flights
             Land(stripe, flight);
         }
 
-        flight.Cancellation.Abandon();
+        flight.Release();
     }
 
     /// <summary>Refuses new flights, and fails and cancels those under way.</summary>

@@ -210,7 +210,8 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         }
     }
 
-    private void Tell(in InvalidationNotice notice)
+    /// <summary>Tells the other nodes something, with what follows it.</summary>
+    internal void Tell(in InvalidationNotice notice)
     {
         TimeSpan sendIn;
         lock (_lock)

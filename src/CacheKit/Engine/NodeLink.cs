@@ -35,6 +35,8 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     private readonly ConcurrentDictionary<string, FillSignal> _fills = new(StringComparer.Ordinal);
     private StoreWriter? _writer;
     private long _disconnectedAt;
+    private readonly SuspicionLog _log;
+    private long _nearSuspectAt;
     private long _suspicions;
     private volatile bool _isDisconnected;
     private volatile bool _isDisposed;
@@ -49,6 +51,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         _entries = entries;
         _reporter = reporter;
         _time = time;
+        _log = new(time, _far.Options.MaximumStalenessWhenDisconnected / 32);
         _doubts = new(this, static link => link.Doubt(), time);
 
         // Processes that share the authority's memory see at once what others change; nobody need tell.
@@ -58,8 +61,23 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
             : null;
     }
 
-    /// <summary>Whether what may be outdated is served all the same while the authority cannot be asked: for so long as the options allow.</summary>
-    internal bool MayTrustSuspects => !_isDisconnected
+    /// <summary>How often everything local has become suspect.</summary>
+    internal long Suspicions => Volatile.Read(ref _suspicions);
+
+    /// <summary>
+    /// Whether an entry of memory that may be outdated is served all the same while the authority cannot be asked: for so long as the options allow, from when it
+    /// became suspect, and from when messages ceased to come.
+    /// </summary>
+    /// <param name="validThrough">The stamp up to which the entry is known to be valid.</param>
+    internal bool MayTrust(long validThrough) =>
+        IsWithinBound && _log.SuspectFor(validThrough) is { } suspectFor && suspectFor < _far.Options.MaximumStalenessWhenDisconnected;
+
+    /// <summary>The same of an entry of a near store: one that could be trusted before it became suspect.</summary>
+    internal bool MayTrust(StoreTier near, long stamp) =>
+        IsWithinBound && stamp >= near.TrustMark
+        && (near.TrustedSince != long.MaxValue || _time.GetElapsedTime(Volatile.Read(ref _nearSuspectAt)) < _far.Options.MaximumStalenessWhenDisconnected);
+
+    private bool IsWithinBound => !_isDisconnected
         || _time.GetElapsedTime(Volatile.Read(ref _disconnectedAt)) < _far.Options.MaximumStalenessWhenDisconnected;
 
     /// <summary>Begins to listen. Once.</summary>
@@ -69,7 +87,9 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         foreach (var tier in _tiers)
         {
             tier.Guard.Listener = this;
-            tier.TrustedSince = tier.IsFar || !_needsFeed ? 0 : long.MaxValue;
+
+            // What other processes change at an authority whose memory they share, nobody tells the near stores: that is asked for each time.
+            tier.TrustedSince = tier.IsFar ? 0 : long.MaxValue;
         }
 
         if (_needsFeed)
@@ -216,16 +236,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     void IStoreGuardListener.OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone)
     {
-        // A store lets no write that was given up take effect after a newer one. Should one do so all the same, what it wrote is removed again.
-        if (operation != StoreOperation.Write || TierOf(guard) is not { } tier)
-        {
-            return;
-        }
-
-        foreach (var key in subject is string single ? [single] : subject as IReadOnlyList<string> ?? [])
-        {
-            tier.Recovery.AddInvalidation(key, InvalidationKind.Remove);
-        }
+        // A store lets no change that was given up take effect after a newer one; and what was to be told is in the queue for it.
     }
 
     /// <summary>Sends what a store could not be told, and lets the other nodes know that there was something.</summary>
@@ -237,7 +248,17 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         {
             if (tier.Recovery.Deliveries != before)
             {
-                _feed.TellEverythingSuspect();
+                if (tier.Recovery.TakeDelivered() is { } delivered)
+                {
+                    foreach (var notice in delivered)
+                    {
+                        _feed.Tell(notice);
+                    }
+                }
+                else
+                {
+                    _feed.TellEverythingSuspect();
+                }
             }
 
             _feed.Resume();
@@ -303,11 +324,16 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         {
             if (!tier.IsFar)
             {
+                if (tier.TrustedSince != long.MaxValue)
+                {
+                    Volatile.Write(ref _nearSuspectAt, _time.GetTimestamp());
+                }
+
                 tier.TrustedSince = long.MaxValue;
             }
         }
 
-        _tags.Suspect();
+        _log.Note(_tags.Suspect());
         _reporter.EntriesSuspected(_far.Name);
         if (_tiers.Length > 1 && _feed is not null)
         {
@@ -323,6 +349,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
             var mark = await _tiers[i].InvalidateAsync(MarkKey, InvalidationKind.Remove).ConfigureAwait(false);
             if (mark is { } known && Volatile.Read(ref _suspicions) == suspicion)
             {
+                _tiers[i].TrustMark = known.Stamp;
                 _tiers[i].TrustedSince = known.Stamp;
             }
         }

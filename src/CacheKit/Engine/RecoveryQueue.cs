@@ -17,12 +17,19 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     /// <summary>The bytes of all values kept to be sent again. Of a value that does not fit, only the removal of what was there is kept.</summary>
     internal const long MaximumPayloadBytes = 16 << 20;
 
+    private const int MaximumToTell = 256;
+    private const int MaximumRemembered = 4096;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Pending> _keys = [];
     private readonly Dictionary<string, Pending> _tags = [];
     private readonly Dictionary<string, Pending> _tagSets = [];
     private Pending? _clear;
     private Pending? _inFlight;
+    private readonly Dictionary<string, long> _deliveredKeys = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _deliveredTags = new(StringComparer.Ordinal);
+    private long _deliveredAnyAt;
+    private List<InvalidationNotice>? _toTell = [];
     private long _payloadBytes;
     private long _deliveries;
     private int _count;
@@ -44,14 +51,74 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     internal bool Covers(string key, IReadOnlyList<string>? tags, long deliveriesBefore)
     {
         // In this order: what is not pending any more was counted as delivered before.
-        if (IsEmpty)
+        if (IsEmpty && Deliveries == deliveriesBefore)
         {
-            return Deliveries != deliveriesBefore;
+            return false;
         }
 
         lock (_lock)
         {
-            return _deliveries != deliveriesBefore || _clear is not null || _keys.ContainsKey(key) || CoversTags(tags);
+            return _clear is not null || _keys.ContainsKey(key) || CoversTags(tags) || WasDelivered(key, tags, deliveriesBefore);
+        }
+    }
+
+    /// <summary>Whether something about the key, or about all keys, is still to be sent.</summary>
+    internal bool Holds(string key)
+    {
+        if (IsEmpty)
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            return _clear is not null || _keys.ContainsKey(key);
+        }
+    }
+
+    /// <summary>Whether something about tags, or about all keys, is still to be sent.</summary>
+    internal bool HoldsTags
+    {
+        get
+        {
+            if (IsEmpty)
+            {
+                return false;
+            }
+
+            lock (_lock)
+            {
+                return _clear is not null || _tags.Count + _tagSets.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>Forgets what was to be sent of a key: a newer value of it has been stored in its place.</summary>
+    internal void Supersede(string key)
+    {
+        if (IsEmpty)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (_keys.Remove(key, out var pending))
+            {
+                _payloadBytes -= pending.PayloadBytes;
+                CountAnew();
+            }
+        }
+    }
+
+    /// <summary>Takes what was delivered since the last time, for the other nodes to be told; null if that is too much to be said.</summary>
+    internal IReadOnlyList<InvalidationNotice>? TakeDelivered()
+    {
+        lock (_lock)
+        {
+            var delivered = _toTell;
+            _toTell = [];
+            return delivered;
         }
     }
 
@@ -104,10 +171,10 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         HashSet<Pending>? denied = null;
         while (TakeNext(denied) is { } pending)
         {
-            var status = await SendAsync(pending).ConfigureAwait(false);
+            var (status, stamp) = await SendAsync(pending).ConfigureAwait(false);
             if (status == StoreAnswerStatus.Answered)
             {
-                Delivered(pending);
+                Delivered(pending, stamp);
                 delivered++;
             }
             else if (status == StoreAnswerStatus.Denied)
@@ -208,6 +275,19 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         return false;
     }
 
+    /// <summary>Whether what covers an entry was delivered since then: it may have been read before that.</summary>
+    private bool WasDelivered(string key, IReadOnlyList<string>? tags, long deliveriesBefore)
+    {
+        if (_deliveries == deliveriesBefore)
+        {
+            return false;
+        }
+
+        return _deliveredAnyAt > deliveriesBefore
+            || (_deliveredKeys.TryGetValue(key, out var at) && at > deliveriesBefore)
+            || (tags ?? (IReadOnlyCollection<string>)_deliveredTags.Keys).Any(tag => _deliveredTags.TryGetValue(tag, out var tagAt) && tagAt > deliveriesBefore);
+    }
+
     private void ReplaceAllBy(Pending clear)
     {
         _keys.Clear();
@@ -241,35 +321,48 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         }
     }
 
-    private async ValueTask<StoreAnswerStatus> SendAsync(Pending pending)
+    private async ValueTask<(StoreAnswerStatus Status, long Stamp)> SendAsync(Pending pending)
     {
         switch (pending.Kind)
         {
             case PendingKind.Clear:
-                return (await guard.ClearAsync(CancellationToken.None).ConfigureAwait(false)).Status;
+                var cleared = await guard.ClearAsync(CancellationToken.None).ConfigureAwait(false);
+                return (cleared.Status, cleared.Result);
             case PendingKind.Tag or PendingKind.TagSet:
-                return (await guard.InvalidateTagsAsync(
-                    pending.Tags, pending.Kind == PendingKind.Tag ? TagMatch.Any : TagMatch.All, pending.Invalidation, CancellationToken.None).ConfigureAwait(false)).Status;
+                var untagged = await guard.InvalidateTagsAsync(
+                    pending.Tags, pending.Kind == PendingKind.Tag ? TagMatch.Any : TagMatch.All, pending.Invalidation, CancellationToken.None).ConfigureAwait(false);
+                return (untagged.Status, untagged.Result);
             case PendingKind.Write:
                 var written = await guard.WriteAsync(
                     pending.Text, pending.Entry, StoreCondition.IfCurrent(pending.Stamp), CancellationToken.None).ConfigureAwait(false);
                 var isRefused = written.Status == StoreAnswerStatus.Denied || (written.TryGet(out var result) && !result.IsStored);
-                if (!isRefused)
+                if (!isRefused || !Holds(pending.Text))
                 {
-                    return written.Status;
+                    return (written.Status, written.Result.Stamp);
                 }
 
                 break; // at least what was there must go
         }
 
-        return (await guard.InvalidateAsync(pending.Text, pending.Invalidation, CancellationToken.None).ConfigureAwait(false)).Status;
+        var removed = await guard.InvalidateAsync(pending.Text, pending.Invalidation, CancellationToken.None).ConfigureAwait(false);
+        return (removed.Status, removed.Result.Stamp);
     }
 
-    private void Delivered(Pending pending)
+    private void Delivered(Pending pending, long stamp)
     {
         lock (_lock)
         {
             Volatile.Write(ref _deliveries, _deliveries + 1);
+            Remember(pending);
+            if (_toTell is { Count: < MaximumToTell } && pending.Kind != PendingKind.Clear)
+            {
+                _toTell.Add(pending.ToNotice(stamp));
+            }
+            else
+            {
+                _toTell = null;
+            }
+
             if (pending.Kind == PendingKind.Clear)
             {
                 _clear = _clear == pending ? null : _clear;
@@ -281,6 +374,34 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
             }
 
             CountAnew();
+        }
+    }
+
+    /// <summary>Notes what was delivered when, for those who are reading meanwhile. Of all but the latest it is only known that there was something.</summary>
+    private void Remember(Pending pending)
+    {
+        if (_deliveredKeys.Count + _deliveredTags.Count >= MaximumRemembered)
+        {
+            _deliveredKeys.Clear();
+            _deliveredTags.Clear();
+            _deliveredAnyAt = _deliveries;
+        }
+
+        switch (pending.Kind)
+        {
+            case PendingKind.Clear:
+                _deliveredAnyAt = _deliveries;
+                break;
+            case PendingKind.Tag or PendingKind.TagSet:
+                foreach (var tag in pending.Tags)
+                {
+                    _deliveredTags[tag] = _deliveries; // of a set, more than it covers
+                }
+
+                break;
+            default:
+                _deliveredKeys[pending.Text] = _deliveries;
+                break;
         }
     }
 
@@ -334,6 +455,15 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         internal long Stamp { get; init; }
 
         internal long PayloadBytes => Entry.Payload.Length;
+
+        /// <summary>What the other nodes are told once it is delivered.</summary>
+        internal InvalidationNotice ToNotice(long stamp) => kind switch
+        {
+            PendingKind.TagSet => InvalidationNotice.OfTagSet(Tags, Invalidation, stamp),
+            PendingKind.Tag => new(Invalidation == InvalidationKind.Remove ? NoticeKind.TagRemoved : NoticeKind.TagExpired, text, stamp),
+            PendingKind.Write => new(NoticeKind.KeySet, text, stamp),
+            _ => new(Invalidation == InvalidationKind.Remove ? NoticeKind.KeyRemoved : NoticeKind.KeyExpired, text, stamp),
+        };
 
         /// <summary>What is left to be told of this and of what was pending before it.</summary>
         internal Pending After(Pending? earlier, long payloadBytesLeft)

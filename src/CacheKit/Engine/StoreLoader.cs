@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
 using CacheKit.Stores;
@@ -38,13 +39,36 @@ internal sealed class StoreLoader(
                 LandEmpty(batch[i]);
                 batch[i].Fail(exception);
             }
-            else if (!TryLand(batch[i], known, state, findings[i].Finding, options, isRefresh))
+            else if (!TryLandOrFail(batch[i], known, state, findings[i].Finding, options, isRefresh))
             {
                 rest.Add(batch[i]);
+                continue;
+            }
+
+            if (!batch[i].Purpose.IsRead)
+            {
+                batch[i].Release(); // the factory is for the others
             }
         }
 
         return rest;
+    }
+
+    // What is wrong with one must not fail the others of its batch.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It belongs to those who wait for this key.")]
+    private bool TryLandOrFail<T>(
+        Flight<T> flight, MemoryEntry? known, EntryState state, in StoreFinding finding, CacheEntryOptions? options, bool isRefresh)
+    {
+        try
+        {
+            return TryLand(flight, known, state, finding, options, isRefresh);
+        }
+        catch (Exception exception)
+        {
+            LandEmpty(flight);
+            flight.Fail(exception);
+            return true;
+        }
     }
 
     /// <summary>Where nodes take turns, waits for this node's turn to create a value, or for the value.</summary>
@@ -58,7 +82,8 @@ internal sealed class StoreLoader(
         }
 
         using var filled = link.WaitForFill(flight.Key);
-        var deadline = time.GetTimestamp();
+        var began = time.GetTimestamp();
+        var patience = Patience.Of(options?.HardTimeout ?? defaults.HardTimeout) is { } hard && hard < far.Options.LockLease ? hard : far.Options.LockLease;
         for (var attempt = 0; ; attempt++)
         {
             var answer = await far.Guard.RunAsync(
@@ -76,14 +101,26 @@ internal sealed class StoreLoader(
             if (attempt > 0 || turn.IsHeld)
             {
                 // Whoever had the lock before may have stored the value by now.
-                if (await TryLandAsync(flight, options, isRefresh).ConfigureAwait(false))
+                var isLanded = true;
+                try
                 {
-                    await turn.DisposeAsync().ConfigureAwait(false);
+                    isLanded = await TryLandAsync(flight, options, isRefresh).ConfigureAwait(false);
+                }
+                finally
+                {
+                    if (isLanded)
+                    {
+                        await turn.DisposeAsync().ConfigureAwait(false); // also if it has failed
+                    }
+                }
+
+                if (isLanded)
+                {
                     return DistributedLock.Landed;
                 }
             }
 
-            if (turn.IsHeld || time.GetElapsedTime(deadline) >= far.Options.LockLease)
+            if (turn.IsHeld || time.GetElapsedTime(began) >= patience)
             {
                 return turn;
             }
@@ -120,7 +157,8 @@ internal sealed class StoreLoader(
         if (!settings.IsStored || !settings.FitsStores)
         {
             // Its time is over at once, or it can only be kept here: either way what the stores have is out of date.
-            await writer.InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            var removed = await writer.InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            await link.TellKeyAsync(KeyChange.Removed, flight.Key, removed.Stamp).ConfigureAwait(false);
             return false;
         }
 
@@ -129,7 +167,9 @@ internal sealed class StoreLoader(
             await reader.FindAsync(flight, known: null, options: null).ConfigureAwait(false);
         }
 
-        return await writer.PopulateAsync(flight, value, entry, settings.Compress).ConfigureAwait(false);
+        var isOvertaken = await writer.PopulateAsync(flight, value, entry, settings.Compress).ConfigureAwait(false);
+        await link.TellKeyAsync(KeyChange.Removed, flight.Key, flight.RemovedAt).ConfigureAwait(false); // if anything was
+        return isOvertaken;
     }
 
     /// <summary>Wakes other nodes that wait for a value.</summary>
@@ -153,8 +193,8 @@ internal sealed class StoreLoader(
                 return false; // no newer than what is to be refreshed
             case StoreFindingKind.Found:
                 return TryLandFound(flight, finding, options);
-            case StoreFindingKind.Unknown when state == EntryState.Suspect && link.MayTrustSuspects:
-                return TryServe(flight, known!); // one that is suspect is there
+            case StoreFindingKind.Unknown when state == EntryState.Suspect && known is { Details: { } details } && (details.IsUnconfirmed || link.MayTrust(known.ValidThrough)):
+                return TryServe(flight, known);
             case StoreFindingKind.Missing when known is { Details: { } details } && (state == EntryState.Suspect || details is { IsLimitedInMemory: true, StoreStamp: > 0 }):
                 // The authority does not have it any more, and it was not for memory alone.
                 if (details.StoreStamp > 0)
@@ -181,7 +221,7 @@ internal sealed class StoreLoader(
     private MemoryEntry? FindKnown(Flight flight, out EntryState state)
     {
         state = EntryState.Gone;
-        if (!hasMemory || memory.Find(flight.Key) is not { Details: not null } entry)
+        if (memory.Find(flight.Key) is not { Details: { } details } entry || (!hasMemory && !details.IsUnconfirmed))
         {
             return null;
         }

@@ -22,6 +22,7 @@ internal sealed class StoreReader(
     internal async ValueTask<StoreFinding> FindAsync<T>(Flight<T> flight, MemoryEntry? known, CacheEntryOptions? options)
     {
         flight.Conditions = new StoreCondition?[tiers.Length];
+        flight.Suspicions = link.Suspicions;
         MemoryEntry? stale = null;
         var isFarAnswered = false;
         for (var i = 0; i < tiers.Length; i++)
@@ -64,6 +65,7 @@ internal sealed class StoreReader(
         for (var i = 0; i < flights.Count; i++)
         {
             flights[i].Conditions = new StoreCondition?[tiers.Length];
+            flights[i].Suspicions = link.Suspicions;
             found[i].Finding = new(StoreFindingKind.Unknown, null);
             pending.Add(i);
         }
@@ -130,6 +132,7 @@ internal sealed class StoreReader(
         {
             var tier = tiers[index];
             var conditions = flight.Conditions!; // set by whoever asks
+            flight.IsAtAuthority |= tier.IsFar && lookup.IsFound;
 
             // What it has seen and could not use, it replaces, unless that has changed; else what came since its read refuses it.
             conditions[index] = lookup.IsFound && lookup.Stamp >= lookup.LoadStamp
@@ -149,7 +152,7 @@ internal sealed class StoreReader(
             var finding = await UseAsync(flight, tier, lookup, deliveries, options).ConfigureAwait(false);
             if (finding.Kind == StoreFindingKind.Found)
             {
-                await FillAsync(flight.Key, index, conditions, flight.Purpose.Tiers, lookup, finding).ConfigureAwait(false);
+                await FillAsync(flight, index, conditions, lookup, finding).ConfigureAwait(false);
             }
 
             return finding;
@@ -237,7 +240,7 @@ internal sealed class StoreReader(
         }
 
         // A near store's copy may have outlived its entry at the last one: that is asked by its stamp, without the bytes.
-        if (!tier.IsFar && lookup.Stamp < tier.TrustedSince && !await IsConfirmedAsync(flight, envelope.Stamp, envelope.Tags).ConfigureAwait(false))
+        if (!tier.IsFar && lookup.Stamp < tier.TrustedSince && !await IsConfirmedAsync(flight, tier, lookup.Stamp, envelope.Stamp, envelope.Tags).ConfigureAwait(false))
         {
             return default;
         }
@@ -258,7 +261,7 @@ internal sealed class StoreReader(
         }
     }
 
-    private async ValueTask<bool> IsConfirmedAsync<T>(Flight<T> flight, long stamp, string[] tags)
+    private async ValueTask<bool> IsConfirmedAsync<T>(Flight<T> flight, StoreTier near, long nearStamp, long stamp, string[] tags)
     {
         if (stamp == 0)
         {
@@ -270,7 +273,7 @@ internal sealed class StoreReader(
         var answer = await far.ReadAsync(flight.Key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, flight.Cancellation.Token).ConfigureAwait(false);
         if (!answer.TryGet(out var lookup))
         {
-            return link.MayTrustSuspects;
+            return link.MayTrust(near, nearStamp);
         }
 
         using (lookup)
@@ -320,7 +323,7 @@ internal sealed class StoreReader(
 
     /// <summary>Writes what was found to the stores nearer than where it was, unless it was invalidated there since they were asked.</summary>
     private async ValueTask FillAsync(
-        string key, int foundAt, StoreCondition?[] conditions, CacheTiers wanted, StoreLookup lookup, StoreFinding finding)
+        Flight flight, int foundAt, StoreCondition?[] conditions, StoreLookup lookup, StoreFinding finding)
     {
         if (foundAt == 0 || !finding.FitsMemory || finding.Entry is not { Details: { } details })
         {
@@ -331,7 +334,7 @@ internal sealed class StoreReader(
         byte[]? copy = null;
         for (var i = foundAt - 1; i >= 0; i--)
         {
-            if (conditions[i] is not { } condition || !tiers[i].Writes(wanted) || !tiers[i].Takes(lookup.Payload.Length))
+            if (conditions[i] is not { } condition || !tiers[i].Writes(flight.Purpose.Tiers) || !tiers[i].Takes(lookup.Payload.Length))
             {
                 continue;
             }
@@ -343,7 +346,12 @@ internal sealed class StoreReader(
             }
 
             // Never changed again, so that a write given up may end when it likes.
-            await tiers[i].WriteAsync(key, EntryFor(tiers[i], copy, lookup.ExpiresAt, lookup.RetainUntil, details.Tags), condition).ConfigureAwait(false);
+            await tiers[i].WriteAsync(flight.Key, EntryFor(tiers[i], copy, lookup.ExpiresAt, lookup.RetainUntil, details.Tags), condition).ConfigureAwait(false);
+            if (link.Suspicions != flight.Suspicions)
+            {
+                // Its stamp may say that it came after what was missed, and it was read before.
+                await tiers[i].InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            }
         }
     }
 

@@ -16,8 +16,11 @@ internal sealed class StoreRenewal(StoreTier[] tiers, StoreTime time)
 
     internal async Task<bool> RenewAsync(string key, EntryDetails details)
     {
-        var expiresAt = time.ToInstant(details.ExpiresAt);
-        var retainUntil = StoreTime.Add(expiresAt, details.StaleForTicks);
+        // What memory keeps for less has the whole window in the stores.
+        var isShorterInMemory = details.StoreSlidingLimit >= 0;
+        var expiresAt = time.ToInstant(
+            isShorterInMemory ? Math.Min(CacheClock.Add(time.Now, details.SlidingTicks), details.StoreSlidingLimit) : details.ExpiresAt);
+        var retainUntil = StoreTime.Add(expiresAt, isShorterInMemory ? details.StoreStaleForTicks : details.StaleForTicks);
         var isRenewed = false;
         for (var i = tiers.Length - 1; i >= 0; i--)
         {

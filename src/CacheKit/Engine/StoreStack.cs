@@ -17,6 +17,8 @@ internal sealed record EngineParts(
 /// <summary>The stores behind a cache's memory, near to far, and all that works with them.</summary>
 internal sealed class StoreStack : IAsyncDisposable
 {
+    private static readonly TimeSpan _drainPatience = TimeSpan.FromSeconds(2);
+
     private readonly StoreTier[] _tiers;
     private readonly StoreTime _time;
     private readonly TimeProvider _provider;
@@ -38,6 +40,14 @@ internal sealed class StoreStack : IAsyncDisposable
         for (var i = 0; i < _tiers.Length; i++)
         {
             var (store, options) = stores[i];
+            if (options.UseDistributedLock && (i < _tiers.Length - 1 || store is not ILockStore))
+            {
+                throw new InvalidOperationException(
+                    $"The cache '{cacheName}' is to take turns with other nodes by locks of its store '{store.Name}', but "
+                    + (store is ILockStore ? "only the last store can grant these." : "that has none.")
+                    + $" Leave {nameof(CacheStoreOptions.UseDistributedLock)} off for it.");
+            }
+
             var guard = new StoreGuard(cacheName, store, options, time, logger, instruments);
             _tiers[i] = new StoreTier(guard, new RecoveryQueue(guard, options.RecoveryQueueSize), options, _time, isFar: i == _tiers.Length - 1);
         }
@@ -50,7 +60,7 @@ internal sealed class StoreStack : IAsyncDisposable
     internal StoreRenewal Renewal { get; }
 
     /// <summary>The store whose processes tell each other by shared memory what they have changed, if there is one.</summary>
-    internal ISharedMemoryFeed? SharedFeed => Array.Find(_tiers, static tier => tier.Store is ISharedMemoryFeed)?.Store as ISharedMemoryFeed;
+    internal ISharedMemoryFeed? SharedFeed => Array.FindLast(_tiers, static tier => tier.Store is ISharedMemoryFeed)?.Store as ISharedMemoryFeed;
 
     // Set by Join, before any call.
     internal StoreLoader Loader => _loader!;
@@ -79,8 +89,34 @@ internal sealed class StoreStack : IAsyncDisposable
 
     internal IReadOnlyList<CacheTierStatistics> Snapshot() => [.. _tiers.Select(static tier => tier.Guard.Snapshot(tier.Recovery.Count))];
 
+    /// <summary>Sends what a store still has to be told, if that can be done soon; nobody will do it later.</summary>
+    private static async ValueTask SendLastAsync(StoreTier tier)
+    {
+        if (tier.Recovery.IsEmpty)
+        {
+            return;
+        }
+
+        if (tier.Guard.Circuit == CircuitState.Closed)
+        {
+            // In real time: it is the end of the process that this holds up.
+            Task drain = tier.Recovery.DrainAsync();
+            await drain.WaitAsync(_drainPatience, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (tier.Recovery.Count is > 0 and var left)
+        {
+            tier.Guard.Reporter.RecoveryGivenUp(left);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
+        foreach (var tier in _tiers)
+        {
+            await SendLastAsync(tier).ConfigureAwait(false);
+        }
+
         if (_link is not null)
         {
             await _link.DisposeAsync().ConfigureAwait(false);

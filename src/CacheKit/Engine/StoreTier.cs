@@ -5,8 +5,12 @@ namespace CacheKit.Engine;
 /// <summary>One store of a cache: what it may hold, how it is asked, and what it still has to be told.</summary>
 internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheStoreOptions options, StoreTime time, bool isFar)
 {
+    /// <summary>So many keys go to a store in one call at most: more would take longer than what a call may.</summary>
+    internal const int MaximumBatch = 256;
+
     private long _lastStamp;
     private long _trustedSince;
+    private long _trustMark = long.MaxValue;
 
     internal StoreGuard Guard => guard;
 
@@ -35,6 +39,13 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         set => Volatile.Write(ref _trustedSince, value);
     }
 
+    /// <summary>For a near store: the last such stamp, which stays while nothing there is trusted; none at first.</summary>
+    internal long TrustMark
+    {
+        get => Volatile.Read(ref _trustMark);
+        set => Volatile.Write(ref _trustMark, value);
+    }
+
     internal bool Reads(CacheTiers tiers) => (tiers & (isFar ? CacheTiers.ReadFar : CacheTiers.ReadNear)) != 0;
 
     internal bool Writes(CacheTiers tiers) => (tiers & (isFar ? CacheTiers.WriteFar : CacheTiers.WriteNear)) != 0;
@@ -53,12 +64,45 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         return answer;
     }
 
-    /// <summary>Reads many keys: at once if the store can, else side by side.</summary>
+    /// <summary>Reads many keys: some hundred at once if the store can, else side by side.</summary>
     internal async ValueTask<StoreAnswer<StoreLookup>[]> ReadManyAsync(List<string> keys, StoreReadOptions read, CancellationToken cancellationToken)
+    {
+        if (keys.Count <= MaximumBatch)
+        {
+            return await ReadBatchAsync(keys, read, cancellationToken).ConfigureAwait(false);
+        }
+
+        var answers = new List<StoreAnswer<StoreLookup>>(keys.Count);
+        try
+        {
+            foreach (var chunk in keys.Chunk(MaximumBatch))
+            {
+                answers.AddRange(await ReadBatchAsync([.. chunk], read, cancellationToken).ConfigureAwait(false));
+            }
+        }
+        catch
+        {
+            DisposeAll(answers);
+            throw;
+        }
+
+        return [.. answers];
+    }
+
+    private async ValueTask<StoreAnswer<StoreLookup>[]> ReadBatchAsync(List<string> keys, StoreReadOptions read, CancellationToken cancellationToken)
     {
         if (guard.Store is not IBatchStore)
         {
-            return await Task.WhenAll(keys.ConvertAll(key => ReadAsync(key, read, cancellationToken).AsTask())).ConfigureAwait(false);
+            var reads = keys.ConvertAll(key => ReadAsync(key, read, cancellationToken).AsTask());
+            try
+            {
+                return await Task.WhenAll(reads).ConfigureAwait(false);
+            }
+            catch
+            {
+                DisposeAll(reads.Where(static one => one.IsCompletedSuccessfully).Select(static one => one.Result)); // all have ended
+                throw;
+            }
         }
 
         var answer = await guard.RunAsync(
@@ -67,8 +111,9 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
             (keys, read),
             static (store, call, token) => ((IBatchStore)store).ReadManyAsync(call.keys, call.read, token), // as seen above
             cancellationToken).ConfigureAwait(false);
-        if (!answer.TryGet(out var lookups) || lookups.Count != keys.Count)
+        if (!answer.TryGet(out var lookups) || lookups?.Count != keys.Count)
         {
+            DisposeAll(lookups?.Select(StoreAnswer<StoreLookup>.Of) ?? []);
             return new StoreAnswer<StoreLookup>[keys.Count];
         }
 
@@ -78,6 +123,17 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         }
 
         return [.. lookups.Select(StoreAnswer<StoreLookup>.Of)];
+    }
+
+    private static void DisposeAll(IEnumerable<StoreAnswer<StoreLookup>> answers)
+    {
+        foreach (var answer in answers)
+        {
+            if (answer.TryGet(out var lookup))
+            {
+                lookup.Dispose();
+            }
+        }
     }
 
     internal async ValueTask<StoreAnswer<StoreWriteResult>> WriteAsync(
@@ -106,7 +162,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
             writes,
             static (store, writes, token) => ((IBatchStore)store).WriteManyAsync(writes, token), // as seen above
             default).ConfigureAwait(false);
-        if (!answer.TryGet(out var results) || results.Count != writes.Count)
+        if (!answer.TryGet(out var results) || results?.Count != writes.Count)
         {
             return new StoreAnswer<StoreWriteResult>[writes.Count];
         }
@@ -133,7 +189,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
             keys,
             static (store, keys, token) => ((IBatchStore)store).InvalidateManyAsync(keys, InvalidationKind.Remove, token), // as seen above
             default).ConfigureAwait(false);
-        if (!answer.TryGet(out var results) || results.Count != keys.Count)
+        if (!answer.TryGet(out var results) || results?.Count != keys.Count)
         {
             foreach (var key in keys)
             {

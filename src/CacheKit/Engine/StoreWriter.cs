@@ -13,9 +13,6 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreReader reader, StoreTime time, CacheReporter reporter)
 {
-    /// <summary>So many keys go to a store in one call at most: more would take longer than what a call may.</summary>
-    private const int MaximumBatch = 256;
-
     private const int MaximumBatchBytes = 1 << 20;
 
     private StoreTier Far => tiers[^1];
@@ -38,8 +35,18 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         for (var i = tiers.Length - 1; i >= 0; i--)
         {
             var tier = tiers[i];
-            if (!tier.Writes(wanted) || flight.Conditions?[i] is not { } condition || !Fits(tier, bytes.Length))
+            if (!tier.Writes(wanted) || flight.Conditions?[i] is not { } condition)
             {
+                continue;
+            }
+
+            if (!Fits(tier, bytes.Length))
+            {
+                if (tier.IsFar && flight.IsAtAuthority)
+                {
+                    flight.RemovedAt = (await tier.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false))?.Stamp ?? 0; // what it replaces
+                }
+
                 continue;
             }
 
@@ -81,38 +88,58 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
     /// <summary>Stores a value somebody has set, in place of whatever the stores have.</summary>
     /// <param name="value">The value.</param>
-    /// <param name="entry">The entry made of it; it gets the authority's stamp.</param>
+    /// <param name="entry">The entry made of it; it gets the authority's stamp, if that holds it.</param>
     /// <param name="settings">Which tiers to write.</param>
-    internal async ValueTask SetAsync<T>(T value, MemoryEntry entry, EntrySettings settings)
+    /// <returns>The authority's stamp of the change, 0 if it could not be told yet; and whether a nearer store has the value in its place.</returns>
+    internal async ValueTask<(long Stamp, bool IsNear)> SetAsync<T>(T value, MemoryEntry entry, EntrySettings settings)
     {
         var details = entry.Details!; // as above
-        var stamp = 0L;
-        if (Far.Writes(settings.Tiers) && settings.FitsStores)
+        details.StoreStamp = 0;
+        if (!settings.FitsStores || (settings.Tiers & (CacheTiers.WriteFar | CacheTiers.WriteNear)) == 0)
         {
-            var encoded = Encode(entry, value, settings.Compress);
-            if (Fits(Far, encoded.Bytes.Length))
-            {
-                stamp = await SetFarAsync(entry.Key, encoded, details).ConfigureAwait(false);
-            }
-            else
-            {
-                encoded.Dispose();
-                await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            }
-        }
-        else
-        {
-            await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            return ((await InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false)).Stamp, false);
         }
 
-        details.StoreStamp = stamp;
-        await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+        var encoded = Encode(entry, value, settings.Compress);
+        if (Far.Writes(settings.Tiers) && Fits(Far, encoded.Bytes.Length))
+        {
+            var stored = details.StoreStamp = await SetFarAsync(entry.Key, encoded, details).ConfigureAwait(false);
+            await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            return (stored, false);
+        }
+
+        var far = await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+        var isNear = await SetNearAsync(entry, encoded, settings).ConfigureAwait(false);
+        return (far?.Stamp ?? 0, isNear);
+    }
+
+    /// <summary>Stores a value that the authority does not take in the nearer stores that do: by their own clocks, in place of what was there.</summary>
+    private async ValueTask<bool> SetNearAsync(MemoryEntry entry, EncodedEntry encoded, EntrySettings settings)
+    {
+        var isStored = false;
+        var bytes = encoded.Bytes.ToArray(); // never changed or given back, so that a write given up may end when it likes
+        encoded.Dispose();
+        var (expiresAt, retainUntil) = LifeOf(entry.Details!); // as above
+        for (var i = tiers.Length - 2; i >= 0; i--)
+        {
+            var tier = tiers[i];
+            var removed = await tier.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            if (removed is { } before && tier.Writes(settings.Tiers) && Fits(tier, bytes.Length))
+            {
+                var answer = await tier.WriteAsync(
+                    entry.Key, reader.EntryFor(tier, bytes, expiresAt, retainUntil, entry.Details!.Tags), StoreCondition.IfCurrent(before.Stamp)).ConfigureAwait(false);
+                isStored |= answer.TryGet(out var result) && result.IsStored;
+            }
+        }
+
+        return isStored;
     }
 
     /// <summary>Stores many values that somebody has set, in place of whatever the stores have, with few calls of each.</summary>
     /// <param name="batch">The values, and the entries made of them; these get the authority's stamps.</param>
     /// <param name="settings">Which tiers to write: the authority, and what is written there fits stores.</param>
-    internal async ValueTask SetManyAsync<T>(IReadOnlyList<(T Value, MemoryEntry Entry)> batch, EntrySettings settings)
+    /// <returns>For those that the authority does not take, what <see cref="SetAsync"/> would have returned.</returns>
+    internal async ValueTask<Dictionary<string, (long Stamp, bool IsNear)>> SetManyAsync<T>(IReadOnlyList<(T Value, MemoryEntry Entry)> batch, EntrySettings settings)
     {
         var encoded = new EncodedEntry[batch.Count];
         var done = 0;
@@ -135,19 +162,18 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         var chunk = new List<(MemoryEntry Entry, EncodedEntry Encoded)>();
-        var tooLarge = new List<string>();
+        var tooLarge = new List<int>();
         var bytes = 0L;
         for (var i = 0; i < batch.Count; i++)
         {
             var length = encoded[i].Bytes.Length;
             if (!Fits(Far, length))
             {
-                encoded[i].Dispose();
-                tooLarge.Add(batch[i].Entry.Key);
+                tooLarge.Add(i);
                 continue;
             }
 
-            if (chunk.Count > 0 && (chunk.Count == MaximumBatch || bytes + length > MaximumBatchBytes))
+            if (chunk.Count > 0 && (chunk.Count == StoreTier.MaximumBatch || bytes + length > MaximumBatchBytes))
             {
                 await SetFarAsync(chunk).ConfigureAwait(false);
                 chunk.Clear();
@@ -163,12 +189,22 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             await SetFarAsync(chunk).ConfigureAwait(false);
         }
 
-        await RemoveManyAsync(Far, tooLarge).ConfigureAwait(false);
         var keys = batch.Select(static one => one.Entry.Key).ToList();
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
             await RemoveManyAsync(tiers[i], keys).ConfigureAwait(false);
         }
+
+        var removed = new Dictionary<string, (long Stamp, bool IsNear)>(StringComparer.Ordinal);
+        foreach (var index in tooLarge)
+        {
+            var entry = batch[index].Entry;
+            entry.Details!.StoreStamp = 0; // as above
+            var far = await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            removed[entry.Key] = (far?.Stamp ?? 0, await SetNearAsync(entry, encoded[index], settings).ConfigureAwait(false));
+        }
+
+        return removed;
     }
 
     private async ValueTask SetFarAsync(List<(MemoryEntry Entry, EncodedEntry Encoded)> chunk)
@@ -182,6 +218,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             if (answers[i].TryGet(out var result))
             {
                 encoded.Dispose();
+                Far.Recovery.Supersede(entry.Key); // as of a single one
                 entry.Details!.StoreStamp = result.IsStored ? result.Stamp : 0; // as above
             }
             else
@@ -224,13 +261,13 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
     private static async ValueTask<StoreInvalidation?[]> RemoveManyAsync(StoreTier tier, List<string> keys)
     {
-        if (keys.Count <= MaximumBatch)
+        if (keys.Count <= StoreTier.MaximumBatch)
         {
             return keys.Count == 0 ? [] : await tier.RemoveManyAsync(keys).ConfigureAwait(false);
         }
 
         var removed = new List<StoreInvalidation?>(keys.Count);
-        foreach (var chunk in keys.Chunk(MaximumBatch))
+        foreach (var chunk in keys.Chunk(StoreTier.MaximumBatch))
         {
             removed.AddRange(await tier.RemoveManyAsync([.. chunk]).ConfigureAwait(false));
         }
@@ -245,6 +282,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         if (answer.TryGet(out var result))
         {
             encoded.Dispose();
+            Far.Recovery.Supersede(key); // what it could not be told before is of the past
             return result.IsStored ? result.Stamp : 0;
         }
 
@@ -261,19 +299,13 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     }
 
     /// <summary>Stores a value if the authority has no unexpired one.</summary>
-    /// <returns>Whether it was stored; nothing if the authority could not be asked.</returns>
-    internal async ValueTask<bool?> TryAddAsync<T>(T value, MemoryEntry entry, bool? compress)
+    /// <returns>What became of it; nothing if the authority could not be asked.</returns>
+    internal async ValueTask<StoreWriteOutcome?> TryAddAsync<T>(T value, MemoryEntry entry, bool? compress)
     {
-        // With a removal still to be sent, what is there does not count, but it would be in the way.
-        if (IsPending(entry.Key))
+        var outcome = await TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress).ConfigureAwait(false);
+        if (outcome != StoreWriteOutcome.Overtaken || Far.Recovery.IsEmpty || !await IsCoveredAsync(entry.Key).ConfigureAwait(false))
         {
-            return null;
-        }
-
-        var isAdded = await TryWriteAsync(value, entry, StoreCondition.IfAbsent, compress).ConfigureAwait(false);
-        if (isAdded != false || Far.Recovery.IsEmpty || !await IsCoveredAsync(entry.Key).ConfigureAwait(false))
-        {
-            return isAdded;
+            return outcome;
         }
 
         await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
@@ -295,8 +327,8 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     }
 
     /// <summary>Puts an entry in place of the one it was made from.</summary>
-    /// <returns>Whether that was still there; nothing if the authority could not be asked.</returns>
-    internal ValueTask<bool?> TryReplaceAsync<T>(T value, MemoryEntry entry, long madeFrom, bool? compress) =>
+    /// <returns>What became of it: overtaken if that was not there any more; nothing if the authority could not be asked.</returns>
+    internal ValueTask<StoreWriteOutcome?> TryReplaceAsync<T>(T value, MemoryEntry entry, long madeFrom, bool? compress) =>
         TryWriteAsync(value, entry, StoreCondition.IfUnchanged(madeFrom), compress);
 
     /// <summary>Puts an entry with the same value, but a fixed time to live, in place of one that reads renew.</summary>
@@ -326,10 +358,16 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return result.IsStored;
     }
 
-    private async ValueTask<bool?> TryWriteAsync<T>(T value, MemoryEntry entry, StoreCondition condition, bool? compress)
+    private async ValueTask<StoreWriteOutcome?> TryWriteAsync<T>(T value, MemoryEntry entry, StoreCondition condition, bool? compress)
     {
         var details = entry.Details!; // as above
         var encoded = Encode(entry, value, compress);
+        if (!Fits(Far, encoded.Bytes.Length))
+        {
+            encoded.Dispose();
+            return StoreWriteOutcome.Declined;
+        }
+
         var answer = await WriteFarAsync(entry.Key, encoded, details, condition).ConfigureAwait(false);
         if (!answer.TryGet(out var result))
         {
@@ -343,27 +381,27 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
         }
 
-        return result.IsStored;
+        return result.Outcome;
     }
 
     /// <summary>Whether the authority still has to be told of a change of a key.</summary>
-    internal bool IsPending(string key) => Far.Recovery.Covers(key, [], Far.Recovery.Deliveries);
+    internal bool IsPending(string key) => Far.Recovery.Holds(key);
 
     /// <summary>
     /// Whether a number cannot be counted on at the authority, because it may have been removed and the authority still has to be told.
     /// Of a counter of its own nobody here knows the tags.
     /// </summary>
     internal bool IsCountPending(string key) =>
-        Far.Recovery.Covers(key, Far.Store is ICounterStore ? null : [], Far.Recovery.Deliveries);
+        Far.Recovery.Holds(key) || (Far.Store is ICounterStore && Far.Recovery.HoldsTags);
 
     /// <summary>Has the authority count, if it can.</summary>
-    /// <returns>Nothing if it cannot, could not be asked, or has something else than its own counter under the key.</returns>
-    internal async ValueTask<StoreCount?> TryCountAsync(
-        string key, long delta, CacheCounterOptions? options, DateTimeOffset expiresAt, string[] tags, CancellationToken cancellationToken)
+    /// <returns>Answered with nothing if it cannot, or has something else than its own counter under the key. Without an answer it may have counted.</returns>
+    internal async ValueTask<StoreAnswer<StoreCount?>> TryCountAsync(
+        string key, long delta, CacheCounterOptions? options, DateTimeOffset expiresAt, string[] tags)
     {
         if (Far.Store is not ICounterStore)
         {
-            return null;
+            return StoreAnswer<StoreCount?>.Of(null);
         }
 
         var step = new StoreCounterStep
@@ -378,13 +416,13 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var answer = await Far.Guard.RunAsync(
             StoreOperation.Increment, key, (key, step),
             static (store, call, token) => ((ICounterStore)store).IncrementAsync(call.key, call.step, token), // as seen above
-            cancellationToken).ConfigureAwait(false);
+            default).ConfigureAwait(false);
         if (answer.TryGet(out var count) && count is { } counted)
         {
             Far.Note(counted.Stamp);
         }
 
-        return answer.Result;
+        return answer;
     }
 
     /// <summary>Removes or expires a key everywhere.</summary>

@@ -13,6 +13,8 @@ internal sealed class TieredEdits(
     Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryReader entryReader, EntryWriter entries, EntryEdits local, StoreReader reader,
     StoreWriter writer, StoreRenewal renewal, EntryCodec codec, StoreTime time, NodeLink link, CacheEntryOptions defaults, bool hasMemory)
 {
+    private const int MaximumAttempts = 1000;
+
     private readonly KeyTurns _turns = new();
 
     /// <summary>Stores a value in place of what is there.</summary>
@@ -28,9 +30,10 @@ internal sealed class TieredEdits(
         var entry = entries.Compose(key, value, settings);
         var write = Begin(key);
         var isWritten = false;
+        (long Stamp, bool IsNear) done = default;
         try
         {
-            await writer.SetAsync(value, entry, settings).ConfigureAwait(false);
+            done = await writer.SetAsync(value, entry, settings).ConfigureAwait(false);
             isWritten = true;
         }
         finally
@@ -42,8 +45,8 @@ internal sealed class TieredEdits(
         }
 
         var isKept = Keep(write, entry, settings);
-        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
-        return isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
+        await link.TellKeyAsync(KeyChange.Set, key, done.Stamp).ConfigureAwait(false);
+        return isKept || done.IsNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
     }
 
     /// <summary>Stores many values in place of what is there. Each key is atomic; the whole is not.</summary>
@@ -60,9 +63,10 @@ internal sealed class TieredEdits(
         var batch = values.Select(pair => (pair.Value, Entry: entries.Compose(pair.Key, pair.Value, settings))).ToList();
         var writes = batch.ConvertAll(one => Begin(one.Entry.Key));
         var isWritten = false;
+        var elsewhere = new Dictionary<string, (long Stamp, bool IsNear)>();
         try
         {
-            await writer.SetManyAsync(batch, settings).ConfigureAwait(false);
+            elsewhere = await writer.SetManyAsync(batch, settings).ConfigureAwait(false);
             isWritten = true;
         }
         finally
@@ -78,10 +82,14 @@ internal sealed class TieredEdits(
         {
             var entry = batch[i].Entry;
             var isKept = Keep(writes[i], entry, settings);
-            count += isKept || entry.Details is { StoreStamp: > 0 } || writer.IsPending(entry.Key) ? 1 : 0;
+            var isNear = elsewhere.TryGetValue(entry.Key, out var other) && other.IsNear;
+            count += isKept || isNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(entry.Key) ? 1 : 0;
         }
 
-        await link.TellKeysAsync(KeyChange.Set, batch.ConvertAll(static one => (one.Entry.Key, one.Entry.Details?.StoreStamp ?? 0))).ConfigureAwait(false);
+        await link.TellKeysAsync(
+            KeyChange.Set,
+            batch.ConvertAll(one => (one.Entry.Key, elsewhere.TryGetValue(one.Entry.Key, out var other) ? other.Stamp : one.Entry.Details?.StoreStamp ?? 0)))
+            .ConfigureAwait(false);
         return count;
     }
 
@@ -117,37 +125,49 @@ internal sealed class TieredEdits(
             return !await ExistsAsync(key, default).ConfigureAwait(false) && local.TryAdd(key, value, settings);
         }
 
+        if (writer.IsPending(key))
+        {
+            // What is there was changed by this node, and the authority still has to be told: it is told of the new value in one.
+            return await SetAsync(key, value, settings).ConfigureAwait(false);
+        }
+
         var entry = entries.Compose(key, value, settings);
         var write = Begin(key);
-        bool? isAdded = null;
-        var isAsked = false;
+        StoreWriteOutcome? outcome = StoreWriteOutcome.Overtaken;
         try
         {
-            isAdded = await writer.TryAddAsync(value, entry, settings.Compress).ConfigureAwait(false);
-            if (isAdded is null)
-            {
-                // Out of reach: the value is set as far as this node knows, and sent when the authority is back.
-                await writer.SetAsync(value, entry, settings).ConfigureAwait(false);
-            }
-
-            isAsked = true;
+            outcome = await writer.TryAddAsync(value, entry, settings.Compress).ConfigureAwait(false);
         }
         finally
         {
-            if (!isAsked || isAdded == false)
+            if (outcome == StoreWriteOutcome.Overtaken)
             {
                 Abandon(write);
             }
         }
 
-        if (isAdded == false)
+        switch (outcome)
         {
-            return false;
-        }
+            case StoreWriteOutcome.Stored:
+                Keep(write, entry, settings);
+                await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
+                return true;
+            case StoreWriteOutcome.Overtaken:
+                return false;
+            case StoreWriteOutcome.Declined:
+                // No store is to hold it; whether it is there already they have to be asked for themselves.
+                var isThere = await PeekAsync(key, default).ConfigureAwait(false) is { } found && found.ExpiresAt > time.UtcNow;
+                if (isThere)
+                {
+                    Abandon(write);
+                }
 
-        Keep(write, entry, settings);
-        await TellAsync(key, KeyChange.Set, entry).ConfigureAwait(false);
-        return true;
+                return !isThere && Keep(write, entry, settings);
+            default:
+                // Nobody can tell now whether something is there. Here it counts until the authority can be asked.
+                EntryWriter.LeaveUnconfirmed(entry);
+                return Keep(write, entry, settings);
+        }
     }
 
     /// <summary>Removes the entry, and keeps what is under way from storing another.</summary>
@@ -235,15 +255,16 @@ internal sealed class TieredEdits(
             return await RemoveAsync(key).ConfigureAwait(false);
         }
 
-        if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { } peeked)
+        if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
         {
-            return local.SetTimeToLive(key, timeToLive);
+            // The authority cannot be told, and so not what it holds be changed.
+            return IsOfMemoryAlone(key) && local.SetTimeToLive(key, timeToLive);
         }
 
         using var lookup = peeked.Lookup;
         if (!lookup.IsFound || lookup.ExpiresAt <= time.UtcNow)
         {
-            return local.SetTimeToLive(key, timeToLive); // of memory alone, perhaps
+            return IsOfMemoryAlone(key) && local.SetTimeToLive(key, timeToLive);
         }
 
         var write = Begin(key);
@@ -274,6 +295,8 @@ internal sealed class TieredEdits(
 
         return isDone;
     }
+
+    private bool IsOfMemoryAlone(string key) => memory.Find(key) is { Details: null or { StoreStamp: 0 } };
 
     private async ValueTask<bool> SetTimeToLiveAsync(string key, StoreTier tier, StoreLookup lookup, TimeSpan timeToLive)
     {
@@ -307,7 +330,7 @@ internal sealed class TieredEdits(
         {
             using (await _turns.TakeAsync(key, cancellationToken).ConfigureAwait(false))
             {
-                counted = await CountAsync(key, delta, options, settings, cancellationToken).ConfigureAwait(false);
+                counted = await CountAsync(key, delta, options, settings).ConfigureAwait(false);
             }
         }
         finally
@@ -318,7 +341,7 @@ internal sealed class TieredEdits(
 
         if (counted is not { } done)
         {
-            return local.Increment(key, delta, options);
+            return local.Increment(key, delta, options, isUnconfirmed: true);
         }
 
         if (done.IsStored)
@@ -331,29 +354,35 @@ internal sealed class TieredEdits(
     }
 
     private async ValueTask<(long Value, bool IsStored, long Stamp)?> CountAsync(
-        string key, long delta, CacheCounterOptions? options, EntrySettings settings, CancellationToken cancellationToken)
+        string key, long delta, CacheCounterOptions? options, EntrySettings settings)
     {
         if (writer.IsCountPending(key))
         {
             return null; // as good as out of reach
         }
 
-        if (await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags, cancellationToken).ConfigureAwait(false) is { } count)
+        // Bounded: each failed attempt but those of a store that misbehaves means that somebody else has counted.
+        for (var attempt = 0; attempt < MaximumAttempts; attempt++)
         {
-            return (count.Value, true, count.Stamp);
-        }
+            // Not asked again without an answer: it may have counted.
+            if (!(await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags).ConfigureAwait(false)).TryGet(out var count))
+            {
+                return null;
+            }
 
-        while (true)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
+            if (count is { } counted)
+            {
+                return (counted.Value, true, counted.Stamp);
+            }
+
+            if (await reader.PeekAsync(key, withPayload: true, default).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
             {
                 return null; // out of reach
             }
 
             using var lookup = peeked.Lookup;
             var isThere = lookup.IsFound && lookup.ExpiresAt > time.UtcNow;
-            bool? isDone;
+            StoreWriteOutcome? outcome;
             long next;
             MemoryEntry entry;
             if (isThere && EntryCodec.TryParse(lookup.Payload, key, out var envelope))
@@ -372,19 +401,11 @@ internal sealed class TieredEdits(
 
                 next = EntryEdits.Step(EntryEdits.ReadCounter(current), delta, options);
                 entry = entries.Compose(key, next, current.Details!, isolate: null, size: null); // it came from a store
-                isDone = await writer.TryReplaceAsync(next, entry, lookup.Stamp, compress: null).ConfigureAwait(false);
+                outcome = await writer.TryReplaceAsync(next, entry, lookup.Stamp, compress: null).ConfigureAwait(false);
             }
-            else if (lookup.Number is { } number && isThere)
+            else if (lookup.Number is not null && isThere)
             {
-                // The store counts, but would not a moment ago: what was there has changed since.
-                if (await writer.TryCountAsync(key, delta, options, ExpiresAt(settings), settings.Tags, cancellationToken).ConfigureAwait(false) is { } again)
-                {
-                    return (again.Value, true, again.Stamp);
-                }
-
-                isDone = false;
-                next = number;
-                entry = null!; // not looked at when not done
+                continue; // the store counts, but would not a moment ago: what was there has changed since
             }
             else
             {
@@ -401,17 +422,21 @@ internal sealed class TieredEdits(
                 }
 
                 entry = entries.Compose(key, next, settings);
-                isDone = await writer.TryAddAsync(next, entry, compress: null).ConfigureAwait(false);
+                outcome = await writer.TryAddAsync(next, entry, compress: null).ConfigureAwait(false);
             }
 
-            switch (isDone)
+            switch (outcome)
             {
-                case true:
+                case StoreWriteOutcome.Stored:
                     return (next, true, entry.Details?.StoreStamp ?? 0);
-                case null:
+                case StoreWriteOutcome.Declined when !isThere:
+                    return (next, false, 0); // as what cannot be stored: the next one starts anew
+                case StoreWriteOutcome.Declined or null:
                     return null;
             }
         }
+
+        return null;
     }
 
     private DateTimeOffset ExpiresAt(EntrySettings settings) =>

@@ -26,6 +26,9 @@ internal sealed class EntryDetails
     /// <summary>Whether the tokens must be asked: until they are registered with, and if one does not call back.</summary>
     internal bool HasPolledTokens;
 
+    /// <summary>Whether it was made while the authority could not be asked: as soon as that answers, its word counts.</summary>
+    internal bool IsUnconfirmed;
+
     /// <summary>Whether memory lets go of it before its time is over, to ask the stores again.</summary>
     internal bool IsLimitedInMemory;
 
@@ -106,6 +109,25 @@ internal sealed class EntryDetails
         }
     }
 
+    /// <summary>For a sliding entry that memory keeps for less than stores do, what <see cref="SlidingLimit"/> is there; else negative.</summary>
+    internal long StoreSlidingLimit => Find<StorePart>()?.SlidingLimit ?? -1;
+
+    /// <summary>For such an entry, what <see cref="StaleForTicks"/> is there.</summary>
+    internal long StoreStaleForTicks => Find<StorePart>()?.StaleForTicks ?? 0;
+
+    /// <summary>Has no renewal in memory go past an instant, whatever the stores keep it for.</summary>
+    internal void LimitSlidingInMemory(long instant)
+    {
+        if (SlidingTicks > 0 && StoreSlidingLimit < 0)
+        {
+            var part = Take<StorePart>();
+            part.StaleForTicks = StaleForTicks;
+            part.SlidingLimit = SlidingLimit;
+        }
+
+        SlidingLimit = Math.Min(StoreSlidingLimit < 0 ? SlidingLimit : StoreSlidingLimit, instant);
+    }
+
     internal IReadOnlyList<IChangeToken>? Tokens
     {
         get => Find<TokenPart>()?.Tokens;
@@ -159,7 +181,7 @@ internal sealed class EntryDetails
     /// <summary>Until when a hit needs no closer look, as things stand.</summary>
     internal long FreshUntil(long now, CacheClock clock)
     {
-        if (HasPolledTokens)
+        if (HasPolledTokens || IsUnconfirmed)
         {
             return long.MinValue;
         }
@@ -241,6 +263,8 @@ internal sealed class EntryDetails
     {
         internal long Stamp;
         internal long RenewalAt = long.MaxValue;
+        internal long SlidingLimit = -1;
+        internal long StaleForTicks;
     }
 
     private sealed class TokenPart : Part
