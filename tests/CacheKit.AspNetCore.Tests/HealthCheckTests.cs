@@ -69,6 +69,18 @@ public sealed class HealthCheckTests
         report.Status.Should().Be(HealthStatus.Unhealthy);
     }
 
+    [Theory]
+    [InlineData(null, "*default cache*AddCacheKit()*")]
+    [InlineData("pages", "*'pages'*AddCacheKit(\"pages\")*")]
+    [InlineData("default", "*'default'*leave the name out*")]
+    public async Task A_cache_that_was_not_added_is_told_of(string? name, string message)
+    {
+        _services.AddCacheKit("page");
+        _services.AddHealthChecks().AddCacheKit(name);
+        await this.Awaiting(it => it.CheckAsync()).Should().ThrowAsync<InvalidOperationException>().WithMessage(message);
+        _services.Invoking(services => services.AddHealthChecks().AddCacheKit(" ")).Should().Throw<ArgumentException>().WithParameterName("cacheName");
+    }
+
     private async Task<HealthReport> CheckAsync(Func<IServiceProvider, Task>? before = null)
     {
         _services.AddLogging();

@@ -117,13 +117,19 @@ public sealed class OutputCacheStoreTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Null_among_the_tags_is_no_tag()
+    public async Task Null_among_the_tags_is_refused_and_changes_nothing()
     {
-        await Store.SetAsync("array", _value, [null!, "t"], _minute, default);
-        await Buffers.SetAsync("buffer", new(_value), new[] { null!, "t" }, _minute, default);
-        await Store.EvictByTagAsync("t", default);
-        (await Store.GetAsync("array", default)).Should().BeNull();
-        (await Store.GetAsync("buffer", default)).Should().BeNull();
+        await Store.SetAsync("k", _value, ["t"], _minute, default);
+        foreach (var call in new Func<Task>[]
+        {
+            () => Store.SetAsync("k", [9], ["more", null!], _minute, default).AsTask(),
+            () => Buffers.SetAsync("k", new([9]), new[] { "more", null! }, _minute, default).AsTask(),
+        })
+        {
+            (await call.Should().ThrowExactlyAsync<ArgumentException>()).WithParameterName("tags");
+        }
+
+        (await Store.GetAsync("k", default)).Should().Equal(_value);
     }
 
     [Fact]

@@ -16,6 +16,7 @@ public static class CacheKitHealthCheckExtensions
     /// <param name="failureStatus">What to report if the cache cannot be asked at all. <see langword="null"/>: unhealthy.</param>
     /// <param name="tags">To tell checks apart.</param>
     /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentException">The name of the cache is empty.</exception>
     /// <remarks>
     /// The check takes microseconds and calls no store. Its data has the cache's name, its entries and hit ratio, and for every store the circuit,
     /// the failures, and the changes that wait to be sent.
@@ -25,10 +26,19 @@ public static class CacheKitHealthCheckExtensions
         IEnumerable<string>? tags = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        if (cacheName is not null)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(cacheName);
+        }
+
         return builder.Add(new(
             name ?? (cacheName is null ? "cachekit" : $"cachekit:{cacheName}"),
             provider => new CacheKitHealthCheck(
-                cacheName is null ? provider.GetRequiredService<ICache>() : provider.GetRequiredKeyedService<ICache>(cacheName)),
+                (cacheName is null ? provider.GetService<ICache>() : provider.GetKeyedService<ICache>(cacheName)) ?? throw NotAdded(cacheName)),
             failureStatus, tags));
+
+        static InvalidOperationException NotAdded(string? cacheName) => new(cacheName is null
+            ? "A health check is to watch the default cache, which was not added. Call services.AddCacheKit()."
+            : $"A health check is to watch the cache '{cacheName}', which was not added. Call services.AddCacheKit(\"{cacheName}\"), or leave the name out for the default cache.");
     }
 }

@@ -60,10 +60,7 @@ internal sealed class CacheKitOutputCacheStore(ICache cache, CacheEntryOptions d
         own.AddRange(defaults.Tags ?? []);
         foreach (var tag in tags)
         {
-            if (tag is not null)
-            {
-                own.Add(AdapterKey.ForTag(tag));
-            }
+            own.Add(AdapterKey.ForTag(tag ?? throw new ArgumentException("One of the tags is null.", nameof(tags))));
         }
 
         return cache.SetAsync(AdapterKey.For(key), value, new CacheEntryOptions

@@ -23,6 +23,9 @@ internal sealed class CacheKitHybridCache : HybridCache
     private const HybridCacheEntryFlags Writes = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite;
 
     private readonly ICache _cache;
+
+    // Null if somebody has put another cache in its place.
+    private readonly Cache? _engine;
     private readonly HybridCacheEntryOptions? _ownDefaults;
     private readonly CacheEntryOptions _cacheDefaults;
     private readonly int _maximumKeyLength;
@@ -39,6 +42,7 @@ internal sealed class CacheKitHybridCache : HybridCache
         ICache cache, CacheKitHybridCacheOptions options, CacheEntryOptions cacheDefaults, HybridSerializers serializers, ILogger logger, TimeProvider time)
     {
         _cache = cache;
+        _engine = cache as Cache;
         _ownDefaults = options.DefaultEntryOptions;
         _cacheDefaults = cacheDefaults;
         _maximumKeyLength = options.MaximumKeyLength;
@@ -62,12 +66,14 @@ internal sealed class CacheKitHybridCache : HybridCache
             ArgumentNullException.ThrowIfNull(underlyingDataCallback);
         }
 
-        if (cancellationToken.IsCancellationRequested)
+        cancellationToken.ThrowIfCancellationRequested();
+        var given = ListOf(tags);
+        var isCached = CanBeKey(key) & CanBeTags(given);
+        if (isCached && TryGetHit<T>(key, TranslateCached(options, flags, null), out var hit))
         {
-            return ValueTask.FromCanceled<T>(cancellationToken);
+            return new(hit);
         }
 
-        var isCached = CanBeKey(key) & TryTranslateTags(tags, out var ownTags);
         if (isOnlyRead)
         {
             return isCached ? ReadAsync<T>(key, TranslateCached(options, flags, null), cancellationToken) : default;
@@ -78,6 +84,7 @@ internal sealed class CacheKitHybridCache : HybridCache
             return underlyingDataCallback(state, cancellationToken);
         }
 
+        var ownTags = TranslateTags(given);
         var call = new HybridCall<TState, T>(state, underlyingDataCallback, isCached && (flags & Writes) != Writes);
         return isCached
             ? CreateAsync(key, call, options, flags, ownTags, cancellationToken)
@@ -88,19 +95,18 @@ internal sealed class CacheKitHybridCache : HybridCache
     public override ValueTask SetAsync<T>(
         string key, T value, HybridCacheEntryOptions? options = null, IEnumerable<string>? tags = null, CancellationToken cancellationToken = default)
     {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled(cancellationToken);
-        }
-
-        var isTagged = TryTranslateTags(tags, out var ownTags);
+        cancellationToken.ThrowIfCancellationRequested();
+        var given = ListOf(tags);
+        var isTagged = CanBeTags(given);
         if (!CanBeKey(key))
         {
             return default;
         }
 
         // What it would replace is out of date in any case.
-        return isTagged ? StoreAsync(key, value, TranslateCached(options, FlagsOf(options), ownTags), cancellationToken) : RemoveAsync(key, cancellationToken);
+        return isTagged
+            ? StoreAsync(key, value, TranslateCached(options, FlagsOf(options), TranslateTags(given)), cancellationToken)
+            : RemoveAsync(key, cancellationToken);
     }
 
     public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
@@ -132,6 +138,20 @@ internal sealed class CacheKitHybridCache : HybridCache
             : _cache.RemoveByTagsAsync(named.Select(TagFor), TagMatch.Any, cancellationToken);
     }
 
+    /// <summary>Gives what is in memory at no cost but that of the look. Whatever is unusual about it is left to the longer way.</summary>
+    private bool TryGetHit<T>(string key, CacheEntryOptions options, [MaybeNullWhen(false)] out T value)
+    {
+        value = default;
+        try
+        {
+            return _engine is not null && _engine.TryGetHit(key, options, default, out value);
+        }
+        catch (Exception exception) when (exception is CacheTypeMismatchException or CacheSerializationException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Gets or creates what may be cached.</summary>
     private ValueTask<T> CreateAsync<TState, T>(
         string key, HybridCall<TState, T> call, HybridCacheEntryOptions? options, HybridCacheEntryFlags flags, string[]? tags, CancellationToken cancellationToken) =>
@@ -149,6 +169,11 @@ internal sealed class CacheKitHybridCache : HybridCache
         try
         {
             return await _cache.GetOrCreateAsync(key, call, HybridCall<TState, T>.Run, options, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TaskCanceledException exception)
+            when (cancellationToken.IsCancellationRequested && exception.CancellationToken == cancellationToken && !call.HasFailed)
+        {
+            throw new OperationCanceledException(exception.Message, exception, cancellationToken); // no more derived than code for this interface expects
         }
         catch (CacheTypeMismatchException) when (!call.HasFailed)
         {
@@ -264,20 +289,17 @@ internal sealed class CacheKitHybridCache : HybridCache
 
     private string TagFor(string tag) => IsUsable(tag) ? tag : AdapterKey.DigestOf(tag);
 
+    // What is enumerated anew at every look is looked at once.
+    private static IReadOnlyList<string>? ListOf(IEnumerable<string>? tags) => tags as IReadOnlyList<string> ?? tags?.ToList();
+
     /// <returns>Whether an entry with these tags is cached.</returns>
     /// <exception cref="ArgumentException">A tag is empty, or stands for all.</exception>
-    private bool TryTranslateTags(IEnumerable<string>? tags, out string[]? own)
+    private bool CanBeTags(IReadOnlyList<string>? tags)
     {
-        own = null;
-        if (tags is null)
-        {
-            return true;
-        }
-
         var areUsable = true;
-        var list = new List<string>();
-        foreach (var tag in tags)
+        for (var i = 0; i < tags?.Count; i++)
         {
+            var tag = tags[i];
             if (string.IsNullOrWhiteSpace(tag))
             {
                 throw new ArgumentException("A tag must not be empty.", nameof(tags));
@@ -289,12 +311,6 @@ internal sealed class CacheKitHybridCache : HybridCache
             }
 
             areUsable &= IsUsable(tag);
-            list.Add(TagFor(tag));
-        }
-
-        if (list.Count > 0)
-        {
-            own = [.. list];
         }
 
         if (!areUsable && _tagThrottle.ShouldLog(out var unreported))
@@ -304,4 +320,6 @@ internal sealed class CacheKitHybridCache : HybridCache
 
         return areUsable;
     }
+
+    private string[]? TranslateTags(IReadOnlyList<string>? tags) => tags is { Count: > 0 } ? [.. tags.Select(TagFor)] : null;
 }

@@ -1,6 +1,7 @@
 using CacheKit;
 using CacheKit.Adapters;
 using CacheKit.DependencyInjection;
+using CacheKit.Stores;
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -114,9 +115,21 @@ public static class CacheKitAdapterExtensions
         return builder.UseStore(
             context =>
             {
-                var cache = options.Create is { } create ? create(context.Services)
-                    : options.ServiceKey is { } key ? context.Services.GetKeyedService<IDistributedCache>(key)
-                    : context.Services.GetService<IDistributedCache>();
+                IDistributedCache? cache;
+                try
+                {
+                    cache = options.Create is { } create ? create(context.Services)
+                        : options.ServiceKey is { } key ? context.Services.GetKeyedService<IDistributedCache>(key)
+                        : context.Services.GetService<IDistributedCache>();
+                }
+                catch (InvalidOperationException exception) when (StandsIn(context))
+                {
+                    throw new InvalidOperationException(
+                        $"The cache '{context.CacheName}' stands in for {nameof(IDistributedCache)}, and cannot be its own store. Register the other one under a key and name "
+                        + $"that with {nameof(DistributedCacheStoreOptions)}.{nameof(DistributedCacheStoreOptions.ServiceKey)}, or give it with {nameof(DistributedCacheStoreOptions.Create)}.",
+                        exception);
+                }
+
                 return new DistributedCacheStore(
                     cache ?? throw new InvalidOperationException(
                         $"The cache '{context.CacheName}' is to use a distributed cache, but there is none{(options.ServiceKey is { } missing ? $" under the key '{missing}'" : null)}. "
@@ -125,6 +138,9 @@ public static class CacheKitAdapterExtensions
                     context.TimeProvider);
             },
             configureStore);
+
+        static bool StandsIn(StoreContext context) =>
+            context.Services.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(CacheKitDistributedCache), context.CacheName) == true;
     }
 
     private static ICache CacheOf(IServiceProvider provider, string name) =>

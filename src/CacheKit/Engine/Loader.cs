@@ -357,9 +357,9 @@ internal sealed class Loader
                 // One that became suspect meanwhile is asked for again before it is served.
                 isTakenIn = _writer.Put(entry, verdict == TagVerdict.Live ? last : stamp, ref ended);
             }
-            else if (!isOvertaken && !context.IsStoringSkipped && _memory.Find(flight.Key) is { } replaced)
+            else if (!isOvertaken && !context.IsStoringSkipped && (!isStored || _stores is not null) && _memory.Find(flight.Key) is { } replaced)
             {
-                // Its time is over at once, or it is kept elsewhere: what it replaces is out of date.
+                // Its time is over at once, or it is kept elsewhere: what it replaces is out of date. One that is kept nowhere replaces nothing.
                 _memory.Remove(replaced, CacheEntryEndReason.Removed, ref ended);
             }
         }

@@ -98,13 +98,13 @@ public sealed class DistributedCacheStoreTests
         services.AddCacheKit("keyed", cache => cache.UseDistributedCache(from => from.ServiceKey = "backend"));
         services.AddCacheKit("given", cache => cache.UseDistributedCache(from => (from.Create, from.KeyPrefix) = (_ => _backend, "mine/")));
         services.AddCacheKit("missing", cache => cache.UseDistributedCache(from => from.ServiceKey = "nobody"));
-        services.AddCacheKit(cache => cache.UseDistributedCache().AsDistributedCache());
+        services.AddDistributedMemoryCache().AddCacheKit(cache => cache.UseDistributedCache().AsDistributedCache());
         await using var provider = services.BuildServiceProvider();
         await provider.GetRequiredKeyedService<ICache>("keyed").SetAsync("k", 1);
         await provider.GetRequiredKeyedService<ICache>("given").SetAsync("k", 1);
         _backend.Bytes.Keys.Should().Contain(["cachekit:keyed:e:k", "mine/e:k"]);
         provider.Invoking(it => it.GetRequiredKeyedService<ICache>("missing")).Should().Throw<InvalidOperationException>().WithMessage("*nobody*");
-        provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<InvalidOperationException>("a cache cannot be its own store");
+        provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<InvalidOperationException>().WithMessage("*'default'*cannot be its own store*ServiceKey*");
     }
 
     [Theory(Timeout = 30_000)]

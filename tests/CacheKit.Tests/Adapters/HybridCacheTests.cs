@@ -24,6 +24,44 @@ public sealed class HybridCacheTests : IAsyncDisposable
         (await _host.Cache.GetAsync<int>("k")).Value.Should().Be(1, "the entries are those of the cache");
     }
 
+    [Fact(Timeout = 30_000)]
+    public async Task A_hit_allocates_nothing_whatever_options_and_tags_it_is_asked_with()
+    {
+        static ValueTask<string> Get(HybridCache cache, HybridCacheEntryOptions? options, string[]? tags) =>
+            cache.GetOrCreateAsync("k", 1, static (_, _) => ValueTask.FromResult("made"), options, tags);
+
+        var cache = Cache;
+        var options = new HybridCacheEntryOptions { Expiration = TimeSpan.FromMinutes(5) };
+        string[] tags = ["a", "b"];
+        await Get(cache, options, tags);
+        long allocated;
+        do // until its code is optimized, which this time is the limit of
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 1000; i++)
+            {
+                _ = Get(cache, options, tags).Result.Length + Get(cache, null, null).Result.Length;
+            }
+
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            await Task.Yield();
+        }
+        while (allocated > 0 && !TestContext.Current.CancellationToken.IsCancellationRequested);
+
+        allocated.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_call_that_reads_and_writes_no_memory_leaves_what_is_there()
+    {
+        foreach (var flags in new[] { HybridCacheEntryFlags.DisableLocalCache, HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableDistributedCache })
+        {
+            await Cache.SetAsync("k", 100);
+            (await GetAsync("k", options: new() { Flags = flags })).Should().BeLessThan(100);
+            (await GetAsync("k")).Should().Be(100);
+        }
+    }
+
     [Fact]
     public async Task State_is_handed_through()
     {
@@ -74,13 +112,14 @@ public sealed class HybridCacheTests : IAsyncDisposable
         var secondCall = Cache.GetOrCreateAsync("k", Make, cancellationToken: second.Token).AsTask();
         var token = await entered.Task;
         await first.CancelAsync();
-        (await firstCall.Awaiting(call => call).Should().ThrowAsync<OperationCanceledException>()).Which.CancellationToken.Should().Be(first.Token);
+        (await firstCall.Awaiting(call => call).Should().ThrowExactlyAsync<OperationCanceledException>()).Which.CancellationToken.Should().Be(first.Token);
         token.IsCancellationRequested.Should().BeFalse();
         secondCall.IsCompleted.Should().BeFalse();
         var ended = new TaskCompletionSource();
         token.Register(ended.SetResult);
         await second.CancelAsync();
-        (await secondCall.Awaiting(call => call).Should().ThrowAsync<OperationCanceledException>()).Which.CancellationToken.Should().Be(second.Token);
+        (await secondCall.Awaiting(call => call).Should().ThrowExactlyAsync<OperationCanceledException>()).Which.CancellationToken.Should().Be(second.Token);
+        secondCall.IsCanceled.Should().BeTrue("it has not failed");
         await ended.Task;
     }
 
@@ -91,7 +130,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
         foreach (var key in new[] { "k", "", null })
         {
             await Cache.Awaiting(cache => cache.GetOrCreateAsync(key!, _ => ValueTask.FromResult(++_runs), cancellationToken: cancelled).AsTask())
-                .Should().ThrowAsync<OperationCanceledException>();
+                .Should().ThrowExactlyAsync<OperationCanceledException>();
         }
 
         _runs.Should().Be(0);
@@ -204,6 +243,22 @@ public sealed class HybridCacheTests : IAsyncDisposable
         }
 
         _runs.Should().Be(1);
+    }
+
+    [Fact(Timeout = 30_000)]
+    public async Task A_cancellation_that_a_factory_ends_in_reaches_all_who_wait_for_it_as_it_is()
+    {
+        var gate = new TaskCompletionSource();
+        var callers = Enumerable.Range(0, 2).Select(_ => Cache.GetOrCreateAsync<int>("k", async _ =>
+        {
+            await gate.Task;
+            throw new TaskCanceledException("mine");
+        }).AsTask()).ToList();
+        gate.SetResult();
+        foreach (var caller in callers)
+        {
+            await caller.Awaiting(call => call).Should().ThrowExactlyAsync<TaskCanceledException>().WithMessage("mine");
+        }
     }
 
     [Fact(Timeout = 30_000)]
