@@ -1,6 +1,7 @@
 using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Redis;
+using CacheKit.Redis.Connection;
 using CacheKit.Redis.Store;
 using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,13 +26,12 @@ internal static class NodeCache
             LockLease = TimeSpan.FromSeconds(2),
         };
         var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
-        redis.UseConfiguration(options.Configuration);
-        redis.Validate();
+        redis.Use(new ConfiguredConnection(options.Configuration));
         var context = new StoreContext(Name, TimeProvider.System, NullLoggerFactory.Instance, new ServiceCollection().BuildServiceProvider());
         List<StoreSetup> stores = [new(new RedisStore(redis, context), use)];
         if (options.Tiers == "disk")
         {
-            stores.Insert(0, new(Disk(options.Disk), use));
+            stores.Insert(0, new(Disk(options.Disk), new CacheStoreOptions()));
         }
 
         var memory = new MemoryOptions { MaximumEntries = 16, MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromMilliseconds(50) };

@@ -40,7 +40,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
             var before = GC.GetAllocatedBytesForCurrentThread();
             for (var i = 0; i < 1000; i++)
             {
-                _ = Get(cache, options, tags).Result.Length + Get(cache, null, null).Result.Length;
+                _ = (await Get(cache, options, tags)).Length + (await Get(cache, null, null)).Length;
             }
 
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
