@@ -11,4 +11,7 @@ internal enum Faults
 
     /// <summary>Callers join a flight that is older than a removal, and its value is stored.</summary>
     JoinAfterRemoval = 2,
+
+    /// <summary>That messages of other nodes may have been lost makes nothing suspect.</summary>
+    TrustAfterLoss = 4,
 }

@@ -45,6 +45,14 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     private volatile MemoryEntry? _standIn;
     private volatile bool _isOvertaken;
 
+    /// <summary>Whether the key was being written when it began. Set before it is published.</summary>
+    internal bool IsUnderWrite;
+
+    /// <summary>
+    /// Whether what it finds may go to the nearer stores: not if the key is being changed by this process, whose readers may have seen the newer value already.
+    /// </summary>
+    internal bool MayFill => !IsUnderWrite && !_isOvertaken;
+
     /// <summary>A value past its expiration that a store has kept, and that may stand in where memory has none, until the key is changed.</summary>
     internal MemoryEntry? StandIn
     {

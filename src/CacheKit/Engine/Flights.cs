@@ -88,7 +88,7 @@ internal sealed class Flights
             }
 
             var cancellation = shared ?? new FlightCancellation();
-            var started = new Flight<T>(key, _tags.Current, tags, purpose, cancellation);
+            var started = new Flight<T>(key, _tags.Current, tags, purpose, cancellation) { IsUnderWrite = stripe.IsBeingWritten(key) };
             stripe.Add(started);
             cancellation.Add();
             return new(started, IsLeader: true, IsProvisional: false);
@@ -314,6 +314,8 @@ internal sealed class Flights
                 writes.Version++;
             }
         }
+
+        internal bool IsBeingWritten(string key) => _writes is { Count: > 0 } && _writes.ContainsKey(key);
 
         /// <summary>Notes that somebody begins to write a key to the stores, and will then say what memory is to hold.</summary>
         /// <returns>The mark to end the write with.</returns>

@@ -36,13 +36,15 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     private StoreWriter? _writer;
     private long _disconnectedAt;
     private readonly SuspicionLog _log;
+    private readonly Faults _faults;
     private long _nearSuspectAt;
     private long _suspicions;
     private volatile bool _isDisconnected;
     private volatile bool _isDisposed;
 
     internal NodeLink(
-        string cacheName, StoreTier[] tiers, TagClock tags, RemoteChanges changes, EntryWriter entries, CacheReporter reporter, TimeProvider time, ILogger logger)
+        string cacheName, StoreTier[] tiers, TagClock tags, RemoteChanges changes, EntryWriter entries, CacheReporter reporter, TimeProvider time, ILogger logger,
+        Faults faults)
     {
         _tiers = tiers;
         _far = tiers[^1];
@@ -50,6 +52,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         _changes = changes;
         _entries = entries;
         _reporter = reporter;
+        _faults = faults;
         _time = time;
         _log = new(time, _far.Options.MaximumStalenessWhenDisconnected / 32);
         _doubts = new(this, static link => link.Doubt(), time);
@@ -319,6 +322,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     private void Suspect()
     {
+        if (_faults.HasFlag(Faults.TrustAfterLoss))
+        {
+            return;
+        }
+
         var suspicion = Interlocked.Increment(ref _suspicions);
         foreach (var tier in _tiers)
         {

@@ -150,7 +150,7 @@ internal sealed class StoreReader(
             }
 
             var finding = await UseAsync(flight, tier, lookup, deliveries, options).ConfigureAwait(false);
-            if (finding.Kind == StoreFindingKind.Found)
+            if (finding.Kind == StoreFindingKind.Found && flight.MayFill)
             {
                 await FillAsync(flight, index, conditions, lookup, finding).ConfigureAwait(false);
             }

@@ -76,7 +76,7 @@ internal sealed class StoreStack : IAsyncDisposable
     {
         var codec = new EntryCodec(options.Serialization);
         var defaults = options.DefaultEntryOptions;
-        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger);
+        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger, faults);
         var reader = new StoreReader(_tiers, codec, parts.Writer, _time, _link, parts.Reporter, options.TypeMismatch, defaults);
         _writer = new StoreWriter(_tiers, codec, reader, _time, parts.Reporter);
         _loader = new StoreLoader(

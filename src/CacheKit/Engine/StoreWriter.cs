@@ -110,6 +110,8 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var encoded = Encode(entry, value, settings.Compress);
         if (Far.Writes(settings.Tiers) && Fits(Far, encoded.Bytes.Length))
         {
+            // Before as well: who has seen the new value at the authority must not meet the old one here, filled in meanwhile.
+            await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             var stored = details.StoreStamp = await SetFarAsync(entry.Key, encoded, details).ConfigureAwait(false);
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             return (stored, false);

@@ -29,6 +29,9 @@ internal sealed record NodeConditions
     /// <summary>How long after a change has returned the other nodes must have followed. Zero: at once.</summary>
     internal TimeSpan Delivery { get; init; }
 
+    /// <summary>How long each writer waits between changes, on average: where others have time to follow, values must live for longer than that time.</summary>
+    internal TimeSpan Pace { get; init; } = TimeSpan.FromMilliseconds(1);
+
     internal Faults Faults { get; init; }
 }
 
@@ -134,7 +137,7 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
         }
 
         return new Cache(
-            "node", new CacheKitOptions(), new MemoryOptions { MaximumEntries = 16, MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromMilliseconds(10) },
+            "node", new CacheKitOptions(), new MemoryOptions { MaximumEntries = conditions.LosesMessages ? 64 : 16, MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromMilliseconds(10) },
             TimeProvider.System, NullLogger.Instance, [], meters: null, isMemoryShort: static () => false, conditions.Faults, stores, conditions.HasMemory);
     }
 
@@ -243,7 +246,7 @@ internal sealed class NodeCheck(NodeConditions conditions, int seed = 1)
                 break;
         }
 
-        await Task.Delay(random.Next(3)); // else nothing lives long enough to be read
+        await Task.Delay(conditions.Pace * 2 * random.NextDouble()); // else nothing lives long enough to be read
     }
 
     private async Task InvalidateAsync(int node, IEnumerable<NodeKey> keys, Func<Task> invalidate)

@@ -7,7 +7,7 @@ namespace CacheKit.Tests.Tiers;
 public sealed class FaultyTierTests : TieredCaches
 {
     public static TheoryData<string, bool> Faults => new(
-        from fault in new[] { "throws", "fails", "hangs", "hangs on", "answers late", "fails afterwards", "truncates", "flips", "foreign" }
+        from fault in new[] { "throws", "fails", "hangs", "hangs on", "answers late", "fails afterwards", "declines", "truncates", "flips", "foreign" }
         from hasMemory in new[] { true, false }
         select (fault, hasMemory));
 
@@ -27,6 +27,12 @@ public sealed class FaultyTierTests : TieredCaches
         (await InTimeAsync(cache.GetAsync<int>("a"))).IsHit.Should().BeFalse();
         await InTimeAsync(Valued(cache.RemoveByTagAsync("t")));
         await InTimeAsync(cache.IncrementAsync("n"));
+        await InTimeAsync(cache.TryAddAsync("added", 4));
+        await InTimeAsync(cache.SetManyAsync([KeyValuePair.Create("m1", 1), KeyValuePair.Create("m2", 2)]));
+        (await InTimeAsync(cache.GetOrCreateManyAsync<int>(["m1", "m3"], static (keys, _) => new ValueTask<IReadOnlyDictionary<string, int>>(keys.ToDictionary(static key => key, static key => key[1] - '0')))))
+            .Should().BeEquivalentTo(new Dictionary<string, int> { ["m1"] = 1, ["m3"] = 3 });
+        await InTimeAsync(cache.RemoveManyAsync(["m1", "m2", "m3"]));
+        (await InTimeAsync(cache.GetManyAsync<int>(["m1", "m3"]))).Values.Should().OnlyContain(static lookup => !lookup.IsHit);
         (await InTimeAsync(cache.GetManyAsync<int>(["a", "nothing"])))["a"].IsHit.Should().BeFalse();
         await InTimeAsync(cache.ExistsAsync("c"));
         await InTimeAsync(cache.GetTimeToLiveAsync("c"));
@@ -73,6 +79,7 @@ public sealed class FaultyTierTests : TieredCaches
         "hangs on" => StoreFault.Hang(heedsToken: false),
         "answers late" => StoreFault.AnswerLate(),
         "fails afterwards" => StoreFault.FailAfterwards(),
+        "declines" => StoreFault.Decline(),
         "truncates" => StoreFault.Truncate(20),
         "flips" => StoreFault.FlipBit(300),
         _ => StoreFault.Foreign(),
