@@ -36,6 +36,9 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// <summary>Whether the authority had an entry of the key, usable or not. Written by the flight's own execution.</summary>
     internal bool IsAtAuthority;
 
+    /// <summary>Whether the authority still has the entry that memory holds, past its time. Written by the flight's own execution.</summary>
+    internal bool IsKnownKept;
+
     /// <summary>The authority's stamp of what was removed there because the new value does not go there; else 0.</summary>
     internal long RemovedAt;
 

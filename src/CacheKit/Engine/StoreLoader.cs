@@ -195,8 +195,8 @@ internal sealed class StoreLoader(
                 return TryLandFound(flight, finding, options);
             case StoreFindingKind.Unknown when state == EntryState.Suspect && known is { Details: { } details } && (details.IsUnconfirmed || link.MayTrust(known.ValidThrough)):
                 return TryServe(flight, known);
-            case StoreFindingKind.Missing when known is { Details: { } details } && (state == EntryState.Suspect || details is { IsLimitedInMemory: true, StoreStamp: > 0 }):
-                // The authority does not have it any more, and it was not for memory alone.
+            case StoreFindingKind.Missing when known is { Details: { } details } && (state == EntryState.Suspect || (details.StoreStamp > 0 && (details.IsLimitedInMemory || (!flight.IsKnownKept && life.CheckRemovals(known) == TagVerdict.Suspect)))):
+                // The authority does not have it any more, not even past its time, and it was not for memory alone.
                 if (details.StoreStamp > 0)
                 {
                     Drop(known);

@@ -145,8 +145,9 @@ internal sealed class StoreReader(
 
             if (lookup.Status == StoreLookupStatus.NotModified)
             {
-                var stands = !tier.Recovery.Covers(flight.Key, known!.Details!.Tags, deliveries) && lookup.ExpiresAt > time.UtcNow; // asked for with its stamp
-                return stands ? Confirmed(lookup) : default;
+                var isKept = !tier.Recovery.Covers(flight.Key, known!.Details!.Tags, deliveries); // asked for with its stamp
+                flight.IsKnownKept = isKept;
+                return isKept && lookup.ExpiresAt > time.UtcNow ? Confirmed(lookup) : default;
             }
 
             var finding = await UseAsync(flight, tier, lookup, deliveries, options).ConfigureAwait(false);

@@ -32,6 +32,7 @@ public sealed class CacheLogTests
         [30] = ("ForeignMessage", LogLevel.Debug),
         [31] = ("RecoveryOverflowed", LogLevel.Warning),
         [32] = ("Recovered", LogLevel.Information),
+        [33] = ("RecoveryGivenUp", LogLevel.Warning),
         [40] = ("EntryUnreadable", LogLevel.Warning),
         [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
         [42] = ("EntryTooLarge", LogLevel.Warning),

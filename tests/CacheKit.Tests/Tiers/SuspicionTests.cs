@@ -84,4 +84,34 @@ public sealed class SuspicionTests : TieredCaches
             (await IsInAsync(Far(), "k")).Should().BeTrue("the store has done what it was asked");
         }
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Past_its_time_a_value_stands_in_unless_it_was_removed_elsewhere(bool isRemoved)
+    {
+        var cache = Create(new PlainStore(Far())); // whose nodes tell each other nothing
+        var options = new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromMinutes(10) };
+        await cache.SetAsync("k", 1, options);
+        if (isRemoved)
+        {
+            await Create(Far()).RemoveAsync("k");
+        }
+
+        for (var i = 0; i < 19; i++)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(5)); // past its time, and past the bound for what others change
+            await Task.Yield();
+        }
+
+        var call = () => cache.GetOrCreateAsync<int>("k", static _ => throw new InvalidOperationException("The source is away."), options).AsTask();
+        if (isRemoved)
+        {
+            await call.Should().ThrowAsync<InvalidOperationException>();
+        }
+        else
+        {
+            (await call()).Should().Be(1);
+        }
+    }
 }
