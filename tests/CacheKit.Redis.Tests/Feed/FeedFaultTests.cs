@@ -28,18 +28,19 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var near = TestStores.Create(_server.Configuration);
         var receiver = new Receiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
-        await EventuallyAsync(() => Task.FromResult(receiver.Connections is [true]), "it is connected");
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count > 0), "it is connected");
         await PublishAsync(near, "before");
         await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("before")), "messages arrive");
 
+        var (connections, interruptions) = (receiver.Connections.Count, receiver.Interruptions);
         proxy.IsClosed = true;
         proxy.Cut();
-        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions == 1), "the interruption is told");
+        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions > interruptions), "the interruption is told");
         await PublishAsync(near, "meanwhile");
         proxy.IsClosed = false;
 
-        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 2), "it is connected again");
-        receiver.Connections[1].Should().BeTrue();
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count > connections), "it is connected again");
+        receiver.Connections[^1].Should().BeTrue();
         receiver.Messages.Should().Contain("meanwhile");
         await PublishAsync(near, "after");
         await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("after")), "messages arrive");
