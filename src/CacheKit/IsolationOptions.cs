@@ -23,8 +23,8 @@ public sealed class IsolationOptions
     /// <summary>Whose serializers copy values before JSON does.</summary>
     internal ISerializerSource? Serializers { get; set; }
 
-    /// <summary>Whether <c>[ImmutableObject(true)]</c> counts on sealed classes only.</summary>
-    internal bool TrustsOnlySealedMarks { get; set; }
+    /// <summary>Whether a class is immutable only if it says so, by <c>[ImmutableObject(true)]</c>, and is sealed; else also by what it is made of.</summary>
+    internal bool TrustsOnlySealedMarkedClasses { get; set; }
 
     /// <summary>Whether values of types not named below are isolated. Default: no.</summary>
     public bool IsolateAll { get; set; }

@@ -69,7 +69,7 @@ public static class CacheKitAdapterExtensions
         services.AddOptions<CacheKitOptions>(optionsName).PostConfigure<IServiceProvider>((cache, provider) =>
         {
             cache.Isolation.Serializers = cache.Serialization.Serializers = provider.GetRequiredKeyedService<HybridSerializers>(name);
-            cache.Isolation.TrustsOnlySealedMarks = true; // as this interface has it
+            cache.Isolation.TrustsOnlySealedMarkedClasses = true; // as this interface has it
         });
         services.AddOptions<StoreRegistrations>(optionsName).PostConfigure<IOptionsMonitor<CacheKitHybridCacheOptions>>((stores, hybrid) =>
         {

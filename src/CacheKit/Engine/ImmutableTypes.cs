@@ -51,14 +51,14 @@ internal sealed class ImmutableTypes
     private readonly ConcurrentDictionary<(Type Type, Holder Holder), bool> _answers = new();
     private readonly FrozenSet<Type> _declared;
 
-    private readonly bool _mustBeSealed;
+    private readonly bool _mustBeMarked;
 
     /// <param name="declared">Types the user vouches for.</param>
-    /// <param name="mustBeSealed">Whether the mark of a class counts only if the class is sealed.</param>
-    internal ImmutableTypes(IEnumerable<Type> declared, bool mustBeSealed = false)
+    /// <param name="mustBeMarked">Whether of the classes that are not listed only those count that are declared or marked, and of the marked ones only the sealed.</param>
+    internal ImmutableTypes(IEnumerable<Type> declared, bool mustBeMarked = false)
     {
         _declared = declared.ToFrozenSet();
-        _mustBeSealed = mustBeSealed;
+        _mustBeMarked = mustBeMarked;
     }
 
     /// <summary>Where a value is found, which decides what its type must rule out.</summary>
@@ -122,13 +122,13 @@ internal sealed class ImmutableTypes
         }
 
         // Not inherited: the author of a class can speak for it, not for what others derive from it.
-        var isKnownExactly = type.IsSealed || (holder != Holder.Variable && !_mustBeSealed);
+        var isKnownExactly = type.IsSealed || (holder != Holder.Variable && !_mustBeMarked);
         if (isKnownExactly && type.GetCustomAttribute<ImmutableObjectAttribute>(inherit: false) is { } mark)
         {
             return mark.Immutable;
         }
 
-        return type.IsSealed && IsMadeOfImmutables(type, mustBeReadOnly: !type.IsValueType || holder == Holder.Box, met);
+        return type.IsSealed && (type.IsValueType || !_mustBeMarked) && IsMadeOfImmutables(type, mustBeReadOnly: !type.IsValueType || holder == Holder.Box, met);
     }
 
     /// <summary>The type arguments of a collection or tuple in the list above; frozen ones are found by their base.</summary>

@@ -26,7 +26,7 @@ internal sealed class ValueIsolation
         _serializers = options.Serializers;
         _settings = options.Types.ToFrozenDictionary();
         _givenCopiers = options.Copiers.ToFrozenDictionary(copier => copier.Key, copier => (ValueCopier)new FunctionCopier(copier.Value));
-        _immutableTypes = new(options.Types.Where(setting => !setting.Value).Select(setting => setting.Key), options.TrustsOnlySealedMarks);
+        _immutableTypes = new(options.Types.Where(setting => !setting.Value).Select(setting => setting.Key), options.TrustsOnlySealedMarkedClasses);
 
         // Copied at once, as everything is, but looked into only if a value ever needs it.
         var given = options.JsonSerializerOptions is { } json ? new JsonSerializerOptions(json) : null;

@@ -523,6 +523,9 @@ public sealed class HybridCacheTests : IAsyncDisposable
         var open = new Open();
         await Cache.GetOrCreateAsync("open", _ => ValueTask.FromResult(open));
         (await Cache.GetOrCreateAsync("open", _ => ValueTask.FromResult(new Open()))).Should().NotBeSameAs(open, "a class derived from a marked one may be mutable");
+        var unmarked = new Unmarked("a");
+        await Cache.GetOrCreateAsync("unmarked", _ => ValueTask.FromResult(unmarked));
+        (await Cache.GetOrCreateAsync("unmarked", _ => ValueTask.FromResult(new Unmarked("b")))).Should().Be(unmarked).And.NotBeSameAs(unmarked, "a class has to say that it is immutable");
         var bytes = await Cache.GetOrCreateAsync("bytes", _ => ValueTask.FromResult(new byte[] { 1 }));
         bytes[0] = 2;
         (await Cache.GetOrCreateAsync("bytes", _ => ValueTask.FromResult(new byte[] { 3 }))).Should().Equal(1);
@@ -622,6 +625,8 @@ public sealed class HybridCacheTests : IAsyncDisposable
 
     [ImmutableObject(true)]
     public sealed class Marked;
+
+    public sealed record Unmarked(string Name);
 
     [ImmutableObject(true)]
     public class Open;

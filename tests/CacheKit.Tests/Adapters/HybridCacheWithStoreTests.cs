@@ -182,6 +182,7 @@ public sealed class HybridCacheWithStoreTests
     private ValueTask<int> GetAsync(AdapterHost host, HybridCacheEntryOptions? options = null, IEnumerable<string>? tags = null) =>
         host.Get<HybridCache>().GetOrCreateAsync("k", _ => ValueTask.FromResult(++_runs), options, tags);
 
+    [System.ComponentModel.ImmutableObject(true)]
     private sealed record Note(string Text);
 
     private sealed class NoteSerializer : IHybridCacheSerializer<Note>
