@@ -35,7 +35,7 @@ internal sealed class BatchCalls(
             }
             catch
             {
-                Abort(attempt);
+                Abort(attempt.Boardings.Select(static boarded => boarded.Boarding));
                 throw;
             }
 
@@ -111,19 +111,7 @@ internal sealed class BatchCalls(
             }
             catch
             {
-                // What was boarded before is not started: nobody must wait for it.
-                foreach (var (boarding, _) in boarded)
-                {
-                    if (boarding.IsLeader)
-                    {
-                        loader.Abort(boarding.Flight!); // each has one
-                    }
-                    else
-                    {
-                        flights.Leave(boarding.Flight!); // as above
-                    }
-                }
-
+                Abort(boarded.Select(static one => one.Boarding));
                 throw;
             }
 
@@ -174,7 +162,7 @@ internal sealed class BatchCalls(
     {
         foreach (var key in keys)
         {
-            var sighting = (tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
+            var sighting = reader.Look<T>(key, tiers);
             if (sighting.IsFresh)
             {
                 reporter.Counters.Hit();
@@ -201,7 +189,7 @@ internal sealed class BatchCalls(
         string key, CacheEntryOptions? options, string[] tags, Dictionary<string, T> values, Attempt<T> attempt, HashSet<string> counted)
     {
         var purpose = PurposeOf(options);
-        var sighting = (purpose.Tiers & CacheTiers.ReadMemory) != 0 ? reader.Look<T>(key) : new(EntryState.Gone, reader.Find(key), default!); // no value is read when gone
+        var sighting = reader.Look<T>(key, purpose.Tiers);
         if (sighting.IsFresh)
         {
             values[key] = sighting.Value;
@@ -282,16 +270,19 @@ internal sealed class BatchCalls(
         loader.StartBatch(led, state, factory, options, hasStale, isBackground);
     }
 
-    private void Abort<T>(Attempt<T> attempt)
+    /// <summary>Gives up flights that were boarded: those led are not started, and nobody must wait for them.</summary>
+    private void Abort<T>(IEnumerable<Boarding<T>> boardings)
     {
-        foreach (var flight in attempt.Led)
+        foreach (var boarding in boardings)
         {
-            loader.Abort(flight);
-        }
-
-        foreach (var boarded in attempt.Boardings)
-        {
-            flights.Leave(boarded.Flight!); // each has a flight
+            if (boarding.IsLeader)
+            {
+                loader.Abort(boarding.Flight!); // each has one
+            }
+            else
+            {
+                flights.Leave(boarding.Flight!); // as above
+            }
         }
     }
 

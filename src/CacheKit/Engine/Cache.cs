@@ -145,7 +145,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
         return _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
             : (TiersOf(options) & CacheTiers.ReadMemory) != 0 ? new(_reader.Get<T>(key, AllowsStale(options)))
-            : new(MissOrStale(key, Look<T>(key, CacheTiers.None), options));
+            : new(MissOrStale(key, _reader.Look<T>(key, CacheTiers.None), options));
     }
 
     private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
@@ -153,14 +153,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var tiers = TiersOf(options);
         while (true)
         {
-            var sighting = Look<T>(key, tiers);
+            var sighting = _reader.Look<T>(key, tiers);
             if (sighting.IsFresh)
             {
                 _counters.Hit();
                 return new(sighting.Value);
             }
 
-            var boarding = _flights.Board<T>(key, JudgedOf(key, sighting, tiers), [], new(IsRead: true, tiers));
+            var boarding = _flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers));
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since
@@ -202,14 +202,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return new(sighting.Value, isStale: true);
     }
 
-    /// <summary>Looks into memory, if the call reads it.</summary>
-    private Sighting<T> Look<T>(string key, CacheTiers tiers) =>
-        (tiers & CacheTiers.ReadMemory) != 0 ? _reader.Look<T>(key) : new(EntryState.Gone, null, default!); // no value is read when gone
-
-    /// <summary>The entry that a flight may be started in spite of.</summary>
-    private MemoryEntry? JudgedOf<T>(string key, in Sighting<T> sighting, CacheTiers tiers) =>
-        (tiers & CacheTiers.ReadMemory) != 0 ? sighting.Entry : _memory.Find(key);
-
     private CacheTiers TiersOf(CacheEntryOptions? options) => options?.Tiers ?? _defaults.Tiers ?? CacheTiers.All;
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
@@ -232,7 +224,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         while (true)
         {
             // 1. A closer look at what is there.
-            var sighting = Look<T>(key, purpose.Tiers);
+            var sighting = _reader.Look<T>(key, purpose.Tiers);
             if (sighting.IsFresh)
             {
                 if (sighting.State == EntryState.Due)
@@ -253,7 +245,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             // 2. Join the flight of the key, or start it: its stamp is taken here, before anything is read.
-            var boarding = _flights.Board<T>(key, JudgedOf(key, sighting, purpose.Tiers), tags, purpose);
+            var boarding = _flights.Board<T>(key, sighting.Entry, tags, purpose);
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since

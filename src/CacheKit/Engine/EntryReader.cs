@@ -29,6 +29,10 @@ internal sealed class EntryReader(
         return new(EntryState.Gone, null, default!); // no value is read when gone
     }
 
+    /// <summary>The same for a call that may leave memory out: then nothing is seen but the entry that is there, unjudged.</summary>
+    internal Sighting<T> Look<T>(string key, CacheTiers tiers) =>
+        (tiers & CacheTiers.ReadMemory) != 0 ? Look<T>(key) : new(EntryState.Gone, memory.Find(key), default!); // as above
+
     internal Sighting<T> Look<T>(MemoryEntry entry)
     {
         var ended = new EndedEntries();

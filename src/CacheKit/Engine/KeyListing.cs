@@ -7,8 +7,6 @@ namespace CacheKit.Engine;
 /// <summary>Lists the keys of a cache by their beginning, through all its tiers. Costs a walk through all of them.</summary>
 internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier memory, EntryLife life, EntryWriter entries, StoreStack? stores)
 {
-    private const int PageSize = 256;
-
     /// <summary>Lists the keys of unexpired entries, each once.</summary>
     internal async IAsyncEnumerable<string> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -131,29 +129,10 @@ internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier m
     private async IAsyncEnumerable<string> ListAsync(
         StoreTier tier, string prefix, HashSet<string> seen, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var page = new List<string>(PageSize);
-        await foreach (var key in EnumerateAsync(tier, prefix, cancellationToken).ConfigureAwait(false))
+        var pages = EnumerateAsync(tier, prefix, cancellationToken).Where(key => !seen.Contains(key)).Chunk(StoreTier.MaximumBatch);
+        await foreach (var page in pages.ConfigureAwait(false))
         {
-            if (seen.Contains(key))
-            {
-                continue;
-            }
-
-            page.Add(key);
-            if (page.Count == PageSize)
-            {
-                foreach (var fresh in await FreshOfAsync(tier, page, cancellationToken).ConfigureAwait(false))
-                {
-                    yield return fresh;
-                }
-
-                page.Clear();
-            }
-        }
-
-        if (page.Count > 0)
-        {
-            foreach (var fresh in await FreshOfAsync(tier, page, cancellationToken).ConfigureAwait(false))
+            foreach (var fresh in await FreshOfAsync(tier, [.. page], cancellationToken).ConfigureAwait(false))
             {
                 yield return fresh;
             }

@@ -105,15 +105,10 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
             }
         }
 
-        var answer = await guard.RunAsync(
-            StoreOperation.Read,
-            keys,
-            (keys, read),
-            static (store, call, token) => ((IBatchStore)store).ReadManyAsync(call.keys, call.read, token), // as seen above
-            cancellationToken).ConfigureAwait(false);
-        if (!answer.TryGet(out var lookups) || lookups?.Count != keys.Count)
+        var lookups = await RunBatchAsync(
+            StoreOperation.Read, keys, (keys, read), static (store, call, token) => store.ReadManyAsync(call.keys, call.read, token), cancellationToken).ConfigureAwait(false);
+        if (lookups is null)
         {
-            DisposeAll(lookups?.Select(StoreAnswer<StoreLookup>.Of) ?? []);
             return new StoreAnswer<StoreLookup>[keys.Count];
         }
 
@@ -123,6 +118,23 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         }
 
         return [.. lookups.Select(StoreAnswer<StoreLookup>.Of)];
+    }
+
+    /// <summary>Has a store that takes batches do something with many keys in one call.</summary>
+    /// <returns>What became of each; nothing without an answer, or with one that is not of so many.</returns>
+    private async ValueTask<IReadOnlyList<TResult>?> RunBatchAsync<TState, TResult>(
+        StoreOperation operation, List<string> keys, TState state, Func<IBatchStore, TState, CancellationToken, ValueTask<IReadOnlyList<TResult>>> call,
+        CancellationToken cancellationToken)
+    {
+        var answer = await guard.RunAsync(
+            operation, keys, (state, call), static (store, it, token) => it.call((IBatchStore)store, it.state, token), cancellationToken).ConfigureAwait(false); // as its callers have seen
+        if (!answer.TryGet(out var results) || results?.Count == keys.Count)
+        {
+            return results;
+        }
+
+        DisposeAll((results as IReadOnlyList<StoreLookup>)?.Select(StoreAnswer<StoreLookup>.Of) ?? []);
+        return null;
     }
 
     private static void DisposeAll(IEnumerable<StoreAnswer<StoreLookup>> answers)
@@ -156,13 +168,10 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
             return await Task.WhenAll(writes.ConvertAll(write => WriteAsync(write.Key, write.Entry, write.Condition).AsTask())).ConfigureAwait(false);
         }
 
-        var answer = await guard.RunAsync(
-            StoreOperation.Write,
-            writes.ConvertAll(static write => write.Key),
-            writes,
-            static (store, writes, token) => ((IBatchStore)store).WriteManyAsync(writes, token), // as seen above
-            default).ConfigureAwait(false);
-        if (!answer.TryGet(out var results) || results?.Count != writes.Count)
+        var results = await RunBatchAsync(
+            StoreOperation.Write, writes.ConvertAll(static write => write.Key), writes, static (store, writes, token) => store.WriteManyAsync(writes, token), default)
+            .ConfigureAwait(false);
+        if (results is null)
         {
             return new StoreAnswer<StoreWriteResult>[writes.Count];
         }
@@ -175,21 +184,29 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         return [.. results.Select(StoreAnswer<StoreWriteResult>.Of)];
     }
 
-    /// <summary>Removes many keys, as <see cref="InvalidateAsync"/> does one.</summary>
+    /// <summary>Removes many keys, as <see cref="InvalidateAsync"/> does one: some hundred at once if the store can.</summary>
     internal async ValueTask<StoreInvalidation?[]> RemoveManyAsync(List<string> keys)
+    {
+        var removed = new List<StoreInvalidation?>(keys.Count);
+        foreach (var chunk in keys.Chunk(MaximumBatch))
+        {
+            removed.AddRange(await RemoveBatchAsync([.. chunk]).ConfigureAwait(false));
+        }
+
+        return [.. removed];
+    }
+
+    private async ValueTask<StoreInvalidation?[]> RemoveBatchAsync(List<string> keys)
     {
         if (guard.Store is not IBatchStore || keys.Count == 1)
         {
             return await Task.WhenAll(keys.ConvertAll(key => InvalidateAsync(key, InvalidationKind.Remove).AsTask())).ConfigureAwait(false);
         }
 
-        var answer = await guard.RunAsync(
-            StoreOperation.Invalidate,
-            keys,
-            keys,
-            static (store, keys, token) => ((IBatchStore)store).InvalidateManyAsync(keys, InvalidationKind.Remove, token), // as seen above
-            default).ConfigureAwait(false);
-        if (!answer.TryGet(out var results) || results?.Count != keys.Count)
+        var results = await RunBatchAsync(
+            StoreOperation.Invalidate, keys, keys, static (store, keys, token) => store.InvalidateManyAsync(keys, InvalidationKind.Remove, token), default)
+            .ConfigureAwait(false);
+        if (results is null)
         {
             foreach (var key in keys)
             {

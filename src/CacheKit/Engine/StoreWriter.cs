@@ -112,19 +112,19 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         {
             // Before as well: who has seen the new value at the authority must not meet the old one here, filled in meanwhile.
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            var stored = details.StoreStamp = await SetFarAsync(entry.Key, encoded, details).ConfigureAwait(false);
+            var stored = details.StoreStamp = await SetFarAsync(entry, encoded).ConfigureAwait(false);
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             return (stored, false);
         }
 
-        var far = await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-        var isNear = await SetNearAsync(entry, encoded, settings).ConfigureAwait(false);
-        return (far?.Stamp ?? 0, isNear);
+        return await SetElsewhereAsync(entry, encoded, settings).ConfigureAwait(false);
     }
 
     /// <summary>Stores a value that the authority does not take in the nearer stores that do: by their own clocks, in place of what was there.</summary>
-    private async ValueTask<bool> SetNearAsync(MemoryEntry entry, EncodedEntry encoded, EntrySettings settings)
+    /// <returns>As of <see cref="SetAsync"/>.</returns>
+    private async ValueTask<(long Stamp, bool IsNear)> SetElsewhereAsync(MemoryEntry entry, EncodedEntry encoded, EntrySettings settings)
     {
+        var far = await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
         var isStored = false;
         var bytes = encoded.Bytes.ToArray(); // never changed or given back, so that a write given up may end when it likes
         encoded.Dispose();
@@ -141,7 +141,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             }
         }
 
-        return isStored;
+        return (far?.Stamp ?? 0, isStored);
     }
 
     /// <summary>Stores many values that somebody has set, in place of whatever the stores have, with few calls of each.</summary>
@@ -201,7 +201,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var keys = batch.Select(static one => one.Entry.Key).ToList();
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
-            await RemoveManyAsync(tiers[i], keys).ConfigureAwait(false);
+            await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
         }
 
         var removed = new Dictionary<string, (long Stamp, bool IsNear)>(StringComparer.Ordinal);
@@ -209,8 +209,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         {
             var entry = batch[index].Entry;
             entry.Details!.StoreStamp = 0; // as above
-            var far = await Far.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            removed[entry.Key] = (far?.Stamp ?? 0, await SetNearAsync(entry, encoded[index], settings).ConfigureAwait(false));
+            removed[entry.Key] = await SetElsewhereAsync(entry, encoded[index], settings).ConfigureAwait(false);
         }
 
         return removed;
@@ -224,17 +223,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         for (var i = 0; i < answers.Length; i++)
         {
             var (entry, encoded) = chunk[i];
-            if (answers[i].TryGet(out var result))
-            {
-                encoded.Dispose();
-                Far.Recovery.Supersede(entry.Key); // as of a single one
-                entry.Details!.StoreStamp = result.IsStored ? result.Stamp : 0; // as above
-            }
-            else
-            {
-                Far.Recovery.AddWrite(entry.Key, FarEntryOf(entry, encoded.Bytes.ToArray()), before); // as of a single one
-                entry.Details!.StoreStamp = 0; // as above
-            }
+            entry.Details!.StoreStamp = Settle(entry, encoded, answers[i], before); // as above
         }
     }
 
@@ -250,7 +239,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     internal async ValueTask<StoreInvalidation[]> RemoveManyAsync(List<string> keys)
     {
         var removed = new StoreInvalidation[keys.Count];
-        var far = await RemoveManyAsync(Far, keys).ConfigureAwait(false);
+        var far = await Far.RemoveManyAsync(keys).ConfigureAwait(false);
         for (var i = 0; i < removed.Length; i++)
         {
             removed[i] = far[i] ?? default;
@@ -258,7 +247,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
-            var near = await RemoveManyAsync(tiers[i], keys).ConfigureAwait(false);
+            var near = await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
             for (var j = 0; j < removed.Length && tiers[i].TrustedSince == 0; j++)
             {
                 removed[j] = removed[j] with { WasFresh = removed[j].WasFresh || near[j] is { WasFresh: true } };
@@ -268,43 +257,31 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return removed;
     }
 
-    private static async ValueTask<StoreInvalidation?[]> RemoveManyAsync(StoreTier tier, List<string> keys)
-    {
-        if (keys.Count <= StoreTier.MaximumBatch)
-        {
-            return keys.Count == 0 ? [] : await tier.RemoveManyAsync(keys).ConfigureAwait(false);
-        }
-
-        var removed = new List<StoreInvalidation?>(keys.Count);
-        foreach (var chunk in keys.Chunk(StoreTier.MaximumBatch))
-        {
-            removed.AddRange(await tier.RemoveManyAsync([.. chunk]).ConfigureAwait(false));
-        }
-
-        return [.. removed];
-    }
-
-    private async ValueTask<long> SetFarAsync(string key, EncodedEntry encoded, EntryDetails details)
+    private async ValueTask<long> SetFarAsync(MemoryEntry entry, EncodedEntry encoded)
     {
         var before = Far.LastStamp;
-        var answer = await WriteFarAsync(key, encoded, details, StoreCondition.Always).ConfigureAwait(false);
+        var answer = await Far.WriteAsync(entry.Key, FarEntryOf(entry, encoded.Bytes), StoreCondition.Always).ConfigureAwait(false);
+        return Settle(entry, encoded, answer, before);
+    }
+
+    /// <summary>Does what follows a set at the authority.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="encoded">Its bytes, which are not used any more.</param>
+    /// <param name="answer">What the authority has said.</param>
+    /// <param name="before">A stamp it has shown before.</param>
+    /// <returns>The entry's stamp there; 0 if it is not there, or not yet.</returns>
+    private long Settle(MemoryEntry entry, EncodedEntry encoded, in StoreAnswer<StoreWriteResult> answer, long before)
+    {
         if (answer.TryGet(out var result))
         {
             encoded.Dispose();
-            Far.Recovery.Supersede(key); // what it could not be told before is of the past
+            Far.Recovery.Supersede(entry.Key); // what it could not be told before is of the past
             return result.IsStored ? result.Stamp : 0;
         }
 
         // Sent again as what it was then: newer than all this node has seen, but not than what others have written since.
-        var (expiresAt, retainUntil) = LifeOf(details);
-        Far.Recovery.AddWrite(key, reader.EntryFor(Far, encoded.Bytes.ToArray(), expiresAt, retainUntil, details.Tags), before);
+        Far.Recovery.AddWrite(entry.Key, FarEntryOf(entry, encoded.Bytes.ToArray()), before);
         return 0;
-    }
-
-    private ValueTask<StoreAnswer<StoreWriteResult>> WriteFarAsync(string key, EncodedEntry encoded, EntryDetails details, StoreCondition condition)
-    {
-        var (expiresAt, retainUntil) = LifeOf(details);
-        return Far.WriteAsync(key, reader.EntryFor(Far, encoded.Bytes, expiresAt, retainUntil, details.Tags), condition);
     }
 
     /// <summary>Stores a value if the authority has no unexpired one.</summary>
@@ -377,7 +354,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             return StoreWriteOutcome.Declined;
         }
 
-        var answer = await WriteFarAsync(entry.Key, encoded, details, condition).ConfigureAwait(false);
+        var answer = await Far.WriteAsync(entry.Key, FarEntryOf(entry, encoded.Bytes), condition).ConfigureAwait(false);
         if (!answer.TryGet(out var result))
         {
             return null; // and the bytes may still be in use
