@@ -1,225 +1,62 @@
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache that keeps everything in the platform's own distributed cache.</summary>
-public static class DistributedCacheAlone
+public sealed class DistributedCacheAlone : ITiers
 {
-    public sealed class AddTests : AddContract
+    private DistributedCacheAlone()
     {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
+    public static bool HasMemory => false;
+
+    public static ICacheStore[] CreateStores(TimeProvider time) => [TieredCache.Distributed(time)];
+
+    public sealed class AddTests : Tiered.AddTests<DistributedCacheAlone>;
+
+    public sealed class CancellationTests : Tiered.CancellationTests<DistributedCacheAlone>;
+
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<DistributedCacheAlone>;
+
+    public sealed class CounterTests : Tiered.CounterTests<DistributedCacheAlone>;
+
+    public sealed class ExpirationTests : Tiered.ExpirationTests<DistributedCacheAlone>;
+
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<DistributedCacheAlone>;
+
+    public sealed class FailSafeTests : Tiered.FailSafeTests<DistributedCacheAlone>
     {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
-
         protected override bool ExpireRemoves => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class GetOrCreateTests : GetOrCreateContract
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<DistributedCacheAlone>;
+
+    public sealed class IsolationTests : Tiered.IsolationTests<DistributedCacheAlone>;
+
+    public sealed class KeyTests : Tiered.KeyTests<DistributedCacheAlone>;
+
+    public sealed class LifetimeTests : Tiered.LifetimeTests<DistributedCacheAlone>;
+
+    public sealed class ManyTests : Tiered.ManyTests<DistributedCacheAlone>;
+
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<DistributedCacheAlone>
     {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
         protected override bool RemovesMoreThanAsked => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class RemovalTests : RemovalContract
+    public sealed class RemovalTests : Tiered.RemovalTests<DistributedCacheAlone>;
+
+    public sealed class StatisticsTests : Tiered.StatisticsTests<DistributedCacheAlone>;
+
+    public sealed class TagTests : Tiered.TagTests<DistributedCacheAlone>
     {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
         protected override bool RemovesMoreThanAsked => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<DistributedCacheAlone>;
 
-        protected override bool HasMemory => false;
+    public sealed class TimeoutTests : Tiered.TimeoutTests<DistributedCacheAlone>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: false, TieredCache.Distributed(time));
+    public sealed class ValueTests : Tiered.ValueTests<DistributedCacheAlone>;
 }

@@ -1,235 +1,65 @@
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache of memory before a disk.</summary>
-public static class MemoryAndDisk
+public sealed class MemoryAndDisk : ITiers
 {
-    public sealed class AddTests : AddContract
+    private MemoryAndDisk()
     {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
-    {
-        protected override bool HasStores => true;
+    public static bool HasMemory => true;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public static ICacheStore[] CreateStores(TimeProvider time) => [TieredCache.Disk(time)];
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class AddTests : Tiered.AddTests<MemoryAndDisk>;
 
-    public sealed class CapacityTests : CapacityContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CancellationTests : Tiered.CancellationTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class CapacityTests : Tiered.CapacityTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<MemoryAndDisk>;
 
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CounterTests : Tiered.CounterTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class EventTests : Tiered.EventTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ExpirationTests : Tiered.ExpirationTests<MemoryAndDisk>;
 
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
+    public sealed class ExpirationTokenTests : Tiered.ExpirationTokenTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryAndDisk>;
 
-    public sealed class EventTests : EventContract
-    {
-        protected override bool HasStores => true;
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class IsolationTests : Tiered.IsolationTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class KeyListingTests : Tiered.KeyListingTests<MemoryAndDisk>;
 
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
+    public sealed class KeyTests : Tiered.KeyTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class LifetimeTests : Tiered.LifetimeTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ManyTests : Tiered.ManyTests<MemoryAndDisk>;
 
-    public sealed class ExpirationTokenTests : ExpirationTokenContract
-    {
-        protected override bool HasStores => true;
+    public sealed class RefreshAheadTests : Tiered.RefreshAheadTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class RemovalTests : Tiered.RemovalTests<MemoryAndDisk>;
 
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
+    public sealed class SharedValueTests : Tiered.SharedValueTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class StatisticsTests : Tiered.StatisticsTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class TagTests : Tiered.TagTests<MemoryAndDisk>;
 
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<MemoryAndDisk>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class TimeoutTests : Tiered.TimeoutTests<MemoryAndDisk>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class GetOrCreateTests : GetOrCreateContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyListingTests : KeyListingContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RefreshAheadTests : RefreshAheadContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalTests : RemovalContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class SharedValueTests : SharedValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: true, TieredCache.Disk(time));
+    public sealed class ValueTests : Tiered.ValueTests<MemoryAndDisk>;
 }

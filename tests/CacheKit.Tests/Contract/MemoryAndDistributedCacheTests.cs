@@ -1,228 +1,66 @@
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache of memory before the platform's own distributed cache.</summary>
-public static class MemoryAndDistributedCache
+public sealed class MemoryAndDistributedCache : ITiers
 {
-    public sealed class AddTests : AddContract
+    private MemoryAndDistributedCache()
     {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
+    public static bool HasMemory => true;
+
+    public static ICacheStore[] CreateStores(TimeProvider time) => [TieredCache.Distributed(time)];
+
+    public sealed class AddTests : Tiered.AddTests<MemoryAndDistributedCache>;
+
+    public sealed class CancellationTests : Tiered.CancellationTests<MemoryAndDistributedCache>;
+
+    public sealed class CapacityTests : Tiered.CapacityTests<MemoryAndDistributedCache>;
+
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<MemoryAndDistributedCache>;
+
+    public sealed class CounterTests : Tiered.CounterTests<MemoryAndDistributedCache>;
+
+    public sealed class EventTests : Tiered.EventTests<MemoryAndDistributedCache>;
+
+    public sealed class ExpirationTests : Tiered.ExpirationTests<MemoryAndDistributedCache>;
+
+    public sealed class ExpirationTokenTests : Tiered.ExpirationTokenTests<MemoryAndDistributedCache>;
+
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<MemoryAndDistributedCache>;
+
+    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryAndDistributedCache>;
+
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<MemoryAndDistributedCache>;
+
+    public sealed class IsolationTests : Tiered.IsolationTests<MemoryAndDistributedCache>;
+
+    public sealed class KeyTests : Tiered.KeyTests<MemoryAndDistributedCache>;
+
+    public sealed class LifetimeTests : Tiered.LifetimeTests<MemoryAndDistributedCache>;
+
+    public sealed class ManyTests : Tiered.ManyTests<MemoryAndDistributedCache>;
+
+    public sealed class RefreshAheadTests : Tiered.RefreshAheadTests<MemoryAndDistributedCache>;
+
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<MemoryAndDistributedCache>
     {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class CapacityTests : CapacityContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class EventTests : EventContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ExpirationTokenTests : ExpirationTokenContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class GetOrCreateTests : GetOrCreateContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RefreshAheadTests : RefreshAheadContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
         protected override bool RemovesMoreThanAsked => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class RemovalTests : RemovalContract
-    {
-        protected override bool HasStores => true;
+    public sealed class RemovalTests : Tiered.RemovalTests<MemoryAndDistributedCache>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class SharedValueTests : Tiered.SharedValueTests<MemoryAndDistributedCache>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class StatisticsTests : Tiered.StatisticsTests<MemoryAndDistributedCache>;
 
-    public sealed class SharedValueTests : SharedValueContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TagTests : Tiered.TagTests<MemoryAndDistributedCache>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<MemoryAndDistributedCache>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class TimeoutTests : Tiered.TimeoutTests<MemoryAndDistributedCache>;
 
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: true, TieredCache.Distributed(time));
+    public sealed class ValueTests : Tiered.ValueTests<MemoryAndDistributedCache>;
 }

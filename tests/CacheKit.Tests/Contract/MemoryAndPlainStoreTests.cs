@@ -1,227 +1,64 @@
 using CacheKit.Testing.Stores;
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache of memory before a store with none of the further powers.</summary>
-public static class MemoryAndPlainStore
+public sealed class MemoryAndPlainStore : ITiers
 {
-    public sealed class AddTests : AddContract
+    private MemoryAndPlainStore()
     {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
-    {
-        protected override bool HasStores => true;
+    public static bool HasMemory => true;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public static ICacheStore[] CreateStores(TimeProvider time) => [new PlainStore(TieredCache.Store(time))];
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class AddTests : Tiered.AddTests<MemoryAndPlainStore>;
 
-    public sealed class CapacityTests : CapacityContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CancellationTests : Tiered.CancellationTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class CapacityTests : Tiered.CapacityTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<MemoryAndPlainStore>;
 
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CounterTests : Tiered.CounterTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class EventTests : Tiered.EventTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ExpirationTests : Tiered.ExpirationTests<MemoryAndPlainStore>;
 
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
+    public sealed class ExpirationTokenTests : Tiered.ExpirationTokenTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryAndPlainStore>;
 
-    public sealed class EventTests : EventContract
-    {
-        protected override bool HasStores => true;
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class IsolationTests : Tiered.IsolationTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class KeyTests : Tiered.KeyTests<MemoryAndPlainStore>;
 
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
+    public sealed class LifetimeTests : Tiered.LifetimeTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class ManyTests : Tiered.ManyTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class RefreshAheadTests : Tiered.RefreshAheadTests<MemoryAndPlainStore>;
 
-    public sealed class ExpirationTokenTests : ExpirationTokenContract
-    {
-        protected override bool HasStores => true;
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class RemovalTests : Tiered.RemovalTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class SharedValueTests : Tiered.SharedValueTests<MemoryAndPlainStore>;
 
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
+    public sealed class StatisticsTests : Tiered.StatisticsTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class TagTests : Tiered.TagTests<MemoryAndPlainStore>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<MemoryAndPlainStore>;
 
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TimeoutTests : Tiered.TimeoutTests<MemoryAndPlainStore>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class GetOrCreateTests : GetOrCreateContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RefreshAheadTests : RefreshAheadContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalTests : RemovalContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class SharedValueTests : SharedValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: true, new PlainStore(TieredCache.Store(time)));
+    public sealed class ValueTests : Tiered.ValueTests<MemoryAndPlainStore>;
 }

@@ -1,235 +1,65 @@
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache of memory before a near and a far store.</summary>
-public static class MemoryNearAndFar
+public sealed class MemoryNearAndFar : ITiers
 {
-    public sealed class AddTests : AddContract
+    private MemoryNearAndFar()
     {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
-    {
-        protected override bool HasStores => true;
+    public static bool HasMemory => true;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public static ICacheStore[] CreateStores(TimeProvider time) => [TieredCache.Store(time, "near"), TieredCache.Store(time, "far")];
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class AddTests : Tiered.AddTests<MemoryNearAndFar>;
 
-    public sealed class CapacityTests : CapacityContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CancellationTests : Tiered.CancellationTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class CapacityTests : Tiered.CapacityTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<MemoryNearAndFar>;
 
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
+    public sealed class CounterTests : Tiered.CounterTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class EventTests : Tiered.EventTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ExpirationTests : Tiered.ExpirationTests<MemoryNearAndFar>;
 
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
+    public sealed class ExpirationTokenTests : Tiered.ExpirationTokenTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryNearAndFar>;
 
-    public sealed class EventTests : EventContract
-    {
-        protected override bool HasStores => true;
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class IsolationTests : Tiered.IsolationTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class KeyListingTests : Tiered.KeyListingTests<MemoryNearAndFar>;
 
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
+    public sealed class KeyTests : Tiered.KeyTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class LifetimeTests : Tiered.LifetimeTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class ManyTests : Tiered.ManyTests<MemoryNearAndFar>;
 
-    public sealed class ExpirationTokenTests : ExpirationTokenContract
-    {
-        protected override bool HasStores => true;
+    public sealed class RefreshAheadTests : Tiered.RefreshAheadTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class RemovalTests : Tiered.RemovalTests<MemoryNearAndFar>;
 
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
+    public sealed class SharedValueTests : Tiered.SharedValueTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class StatisticsTests : Tiered.StatisticsTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class TagTests : Tiered.TagTests<MemoryNearAndFar>;
 
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<MemoryNearAndFar>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class TimeoutTests : Tiered.TimeoutTests<MemoryNearAndFar>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class GetOrCreateTests : GetOrCreateContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyListingTests : KeyListingContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RefreshAheadTests : RefreshAheadContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalTests : RemovalContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class SharedValueTests : SharedValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: true, TieredCache.Store(time, "near"), TieredCache.Store(time, "far"));
+    public sealed class ValueTests : Tiered.ValueTests<MemoryNearAndFar>;
 }

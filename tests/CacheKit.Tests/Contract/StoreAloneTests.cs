@@ -1,230 +1,55 @@
-using CacheKit.Testing.Contracts;
+using CacheKit.Stores;
 
 namespace CacheKit.Tests.Contract;
 
 /// <summary>A cache that keeps nothing in memory.</summary>
-public static class StoreAlone
+public sealed class StoreAlone : ITiers
 {
-    public sealed class AddTests : AddContract
+    private StoreAlone()
     {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
     }
 
-    public sealed class CancellationTests : CancellationContract
-    {
-        protected override bool HasStores => true;
+    public static bool HasMemory => false;
 
-        protected override bool HasMemory => false;
+    public static ICacheStore[] CreateStores(TimeProvider time) => [TieredCache.Store(time)];
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class AddTests : Tiered.AddTests<StoreAlone>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class CancellationTests : Tiered.CancellationTests<StoreAlone>;
 
-    public sealed class ConcurrencyTests : ConcurrencyContract
-    {
-        protected override bool HasStores => true;
+    public sealed class ConcurrencyTests : Tiered.ConcurrencyTests<StoreAlone>;
 
-        protected override bool HasMemory => false;
+    public sealed class CounterTests : Tiered.CounterTests<StoreAlone>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class ExpirationTests : Tiered.ExpirationTests<StoreAlone>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<StoreAlone>;
 
-    public sealed class CounterTests : CounterContract
-    {
-        protected override bool HasStores => true;
+    public sealed class FailSafeTests : Tiered.FailSafeTests<StoreAlone>;
 
-        protected override bool HasMemory => false;
+    public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<StoreAlone>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class IsolationTests : Tiered.IsolationTests<StoreAlone>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class KeyListingTests : Tiered.KeyListingTests<StoreAlone>;
 
-    public sealed class ExpirationTests : ExpirationContract
-    {
-        protected override bool HasStores => true;
+    public sealed class KeyTests : Tiered.KeyTests<StoreAlone>;
 
-        protected override bool HasMemory => false;
+    public sealed class LifetimeTests : Tiered.LifetimeTests<StoreAlone>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class ManyTests : Tiered.ManyTests<StoreAlone>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class RemovalRaceTests : Tiered.RemovalRaceTests<StoreAlone>;
 
-    public sealed class FactoryFailureTests : FactoryFailureContract
-    {
-        protected override bool HasStores => true;
+    public sealed class RemovalTests : Tiered.RemovalTests<StoreAlone>;
 
-        protected override bool HasMemory => false;
+    public sealed class StatisticsTests : Tiered.StatisticsTests<StoreAlone>;
 
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
+    public sealed class TagTests : Tiered.TagTests<StoreAlone>;
 
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
+    public sealed class TimeToLiveTests : Tiered.TimeToLiveTests<StoreAlone>;
 
-    public sealed class FailSafeTests : FailSafeContract
-    {
-        protected override bool HasStores => true;
+    public sealed class TimeoutTests : Tiered.TimeoutTests<StoreAlone>;
 
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class GetOrCreateTests : GetOrCreateContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class IsolationTests : IsolationContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyListingTests : KeyListingContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class KeyTests : KeyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class LifetimeTests : LifetimeContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ManyTests : ManyContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalRaceTests : RemovalRaceContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class RemovalTests : RemovalContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class StatisticsTests : StatisticsContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TagTests : TagContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeToLiveTests : TimeToLiveContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class TimeoutTests : TimeoutContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    public sealed class ValueTests : ValueContract
-    {
-        protected override bool HasStores => true;
-
-        protected override bool HasMemory => false;
-
-        protected override ValueTask<ICache> BuildAsync(CacheContractOptions options) => Build(options, Clock);
-
-        protected override ValueTask VerifyAsync(ICache cache) => TieredCache.Verify(cache);
-    }
-
-    private static ValueTask<ICache> Build(CacheContractOptions options, TimeProvider time) =>
-        TieredCache.Build(options, time, hasMemory: false, TieredCache.Store(time));
+    public sealed class ValueTests : Tiered.ValueTests<StoreAlone>;
 }
