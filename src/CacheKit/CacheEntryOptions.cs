@@ -141,7 +141,7 @@ public sealed class CacheEntryOptions
     /// stale value if one may stand in, else a <see cref="TimeoutException"/>. Default: no limit.
     /// </summary>
     /// <value>
-    /// Greater than zero. Counts from when the factory begins. Those who join a running factory share the limit of the call that started it. The factory runs on a thread of the
+    /// Greater than zero. Counts from when the factory begins, or the wait for another node's that runs the same. Those who join a running factory share the limit of the call that started it. The factory runs on a thread of the
     /// pool, so that the limit holds for one that blocks, too.
     /// </value>
     public TimeSpan? HardTimeout

@@ -35,8 +35,10 @@ public sealed class CacheKitBuilder
     /// <summary>Keeps entries in the memory of this process. A cache has memory in any case; this sets how much.</summary>
     /// <param name="configure">Sets bounds and upkeep. <see langword="null"/>: as configured so far, or 100,000 entries.</param>
     /// <returns>This builder.</returns>
+    /// <remarks>Together with <see cref="WithoutMemory"/> it is an error, told when the options are first needed.</remarks>
     public CacheKitBuilder UseMemory(Action<MemoryOptions>? configure = null)
     {
+        Services.Configure<StoreRegistrations>(OptionsName, static stores => stores.IsMemoryAskedFor = true);
         if (configure is not null)
         {
             Services.Configure(OptionsName, configure);

@@ -29,7 +29,11 @@ public sealed class CacheTierExplanation
     {
         var parts = new List<string> { $"{Name}: {Finding}" };
         Add("age", Age);
-        Add("to live", TimeToLive == TimeSpan.MaxValue ? "for ever" : TimeToLive);
+        if (Finding != CacheTierFinding.Missing)
+        {
+            Add(TimeToLive < TimeSpan.Zero ? "expired, ago" : "to live", TimeToLive == TimeSpan.MaxValue ? "for ever" : TimeToLive?.Duration());
+        }
+
         Add("stamp", Stamp);
         Add("type", TypeName);
         Add("bytes", Bytes);

@@ -210,7 +210,7 @@ public interface ICache
     /// <exception cref="NotSupportedException">The cache's last store cannot list its keys.</exception>
     /// <remarks>
     /// Covers what every tier holds and what is being created in this process when it is called. Not what another node is creating at that moment, nor what a store
-    /// holds that cannot be reached; and it costs a walk through everything: removing by a tag has neither limit, and is O(1).
+    /// holds that cannot be reached, which is logged and not made up for later; and it costs a walk through everything: removing by a tag has neither limit, and is O(1).
     /// </remarks>
     ValueTask<int> RemoveByPrefixAsync(string prefix, CancellationToken cancellationToken = default);
 
@@ -246,7 +246,10 @@ public interface ICache
     /// <exception cref="CacheTypeMismatchException">The entry is not an integer; it is left as it is.</exception>
     /// <exception cref="OverflowException">The entry is an integer too large for a <see cref="long"/>; it is left as it is.</exception>
     /// <exception cref="ArgumentException">The options' minimum is above their maximum.</exception>
-    /// <remarks>A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such.</remarks>
+    /// <remarks>
+    /// A counter is an entry of type <see cref="long"/>: it can be read, set, tagged and removed as such. Its number is known to the last tier alone; while that cannot
+    /// be reached, each process counts on in its own memory, and that is forgotten when it answers.
+    /// </remarks>
     ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Tells what the cache knows of a key: in which tiers it is, how long it has to live, why it is not there any more.</summary>

@@ -73,7 +73,11 @@ internal static class TagSet
 
     internal static void Check(string tag, string parameter)
     {
-        ArgumentNullException.ThrowIfNull(tag, parameter);
+        if (tag is null)
+        {
+            throw new ArgumentNullException(parameter, "A tag must not be null.");
+        }
+
         if (tag.Length == 0)
         {
             throw new ArgumentException("A tag must not be empty.", parameter);

@@ -13,5 +13,12 @@ internal sealed class OptionErrors(string options, string? optionsName)
         _errors.Add($"Cache '{cache}': {options}.{option} {error}");
     }
 
+    /// <summary>The same for what a call of the builder says.</summary>
+    internal void AddCall(string call, string error)
+    {
+        var cache = string.IsNullOrEmpty(optionsName) ? CacheKitBuilder.DefaultName : optionsName;
+        _errors.Add($"Cache '{cache}': {call} {error}");
+    }
+
     internal ValidateOptionsResult ToResult() => _errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_errors);
 }

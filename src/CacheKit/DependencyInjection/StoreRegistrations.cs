@@ -9,6 +9,9 @@ internal sealed class StoreRegistrations
 
     internal bool HasMemory { get; set; } = true;
 
+    /// <summary>Whether somebody has said that there is to be memory.</summary>
+    internal bool IsMemoryAskedFor { get; set; }
+
     internal IReadOnlyList<StoreRegistration> Stores => _stores;
 
     internal void Add(Func<StoreContext, ICacheStore> create, Action<CacheStoreOptions>? configure)

@@ -16,7 +16,12 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
         var errors = new OptionErrors(nameof(CacheStoreOptions), name);
         if (!options.HasMemory && options.Stores.Count == 0)
         {
-            errors.Add(nameof(CacheKitBuilder.WithoutMemory), "leaves the cache without any tier. Add a store: UseDisk, UseRedis or UseStore.");
+            errors.AddCall(nameof(CacheKitBuilder.WithoutMemory), "leaves the cache without any tier. Add a store: UseDisk, UseRedis or UseStore.");
+        }
+
+        if (!options.HasMemory && options.IsMemoryAskedFor)
+        {
+            errors.AddCall(nameof(CacheKitBuilder.WithoutMemory), $"contradicts {nameof(CacheKitBuilder.UseMemory)}. Leave one of them out.");
         }
 
         foreach (var store in options.Stores)

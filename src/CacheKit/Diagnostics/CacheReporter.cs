@@ -16,6 +16,8 @@ internal sealed class CacheReporter(
     private readonly LogThrottle _unreadableLog = new(time);
     private readonly LogThrottle _tooLargeLog = new(time);
     private readonly LogThrottle _suspectLog = new(time);
+    private readonly LogThrottle _unknownTypeLog = new(time);
+    private readonly LogThrottle _notListedLog = new(time);
 
     internal string CacheName => cacheName;
 
@@ -133,6 +135,24 @@ internal sealed class CacheReporter(
         if (_tooLargeLog.ShouldLog(out var unreported))
         {
             _logger.EntryTooLarge(cacheName, store, bytes, maximum, unreported);
+        }
+    }
+
+    /// <summary>A value was asked for as object, and its type is one that nobody has named.</summary>
+    internal void UnknownType(string store, string type)
+    {
+        if (_unknownTypeLog.ShouldLog(out var unreported))
+        {
+            _logger.UnknownType(cacheName, store, type, unreported);
+        }
+    }
+
+    /// <summary>A removal by prefix could not be told to a store, which did not say what it holds.</summary>
+    internal void KeysNotListed(string store)
+    {
+        if (_notListedLog.ShouldLog(out var unreported))
+        {
+            _logger.KeysNotListed(cacheName, store, unreported);
         }
     }
 

@@ -13,7 +13,7 @@ internal sealed class LogThrottle(TimeProvider time)
 
     /// <summary>Whether to log this time.</summary>
     /// <param name="unreported">If so, how many were held back since the last message.</param>
-    internal bool ShouldLog(out long unreported)
+    internal bool ShouldLog(out HeldBackMessages unreported)
     {
         var loggedAt = Volatile.Read(ref _loggedAt);
         var now = time.GetTimestamp();
@@ -23,11 +23,11 @@ internal sealed class LogThrottle(TimeProvider time)
         if (isSilent || Interlocked.CompareExchange(ref _loggedAt, now, loggedAt) != loggedAt)
         {
             Interlocked.Increment(ref _unreported);
-            unreported = 0;
+            unreported = default;
             return false;
         }
 
-        unreported = Interlocked.Exchange(ref _unreported, 0);
+        unreported = new(Interlocked.Exchange(ref _unreported, 0));
         return true;
     }
 

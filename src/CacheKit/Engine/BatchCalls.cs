@@ -133,14 +133,14 @@ internal sealed class BatchCalls(
                     reporter.Counters.Hit();
                     lookups.Add(key, new(value));
                 }
-                else if (outcomes[i].HasValue && !isUsable)
+                else if ((outcomes[i].HasValue && !isUsable) || outcomes[i].IsAborted)
                 {
                     again.Add(key);
                 }
                 else
                 {
                     reporter.Counters.Miss();
-                    var isStale = allowsStale && (isUsable || sighting.State == EntryState.Stale);
+                    var isStale = allowsStale && (isUsable || reader.LookAgain(sighting).State == EntryState.Stale);
                     lookups.Add(key, isStale ? new(isUsable ? value : sighting.Value, isStale: true) : default);
                     if (isStale)
                     {
@@ -203,7 +203,7 @@ internal sealed class BatchCalls(
         }
 
         var hasStale = sighting.State == EntryState.Stale;
-        if (hasStale && life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
+        if (hasStale && options?.StaleFor != TimeSpan.Zero && life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
         {
             values[key] = sighting.Value;
             reporter.Counted(LookupResult.Miss, counted.Add(key));

@@ -45,6 +45,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly StoreStack? _stores;
     private readonly SharedNews? _news;
     private volatile bool _isDisposed;
+    private TaskCompletionSource? _disposal;
 
     internal Cache(
         string name, CacheKitOptions options, MemoryOptions memory, TimeProvider time, ILogger logger,
@@ -71,7 +72,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         _stores = hasStores ? new StoreStack(name, stores!, _clock, time, logger, _instruments) : null;
-        _life = new EntryLife(_clock, _tags, _memory, _stores?.Renewal);
+        _life = new EntryLife(_clock, _tags, _memory, _stores?.Renewal, _stores is not { HearsOfOthers: false });
         _writer = new EntryWriter(
             _memory, _clock, new ValueIsolation(options.Isolation), memory.SizeOf, memory.MaximumBytes is not null, _reporter, hasStores);
         var changes = new RemoteChanges(_flights, _tags, _memory, _life);
@@ -84,7 +85,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
         _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
         _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
-        _listing = new KeyListing(name, _flights, _memory, _life, _writer, _stores);
+        _listing = new KeyListing(name, _flights, _memory, _life, _writer, _reporter, _stores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
 
@@ -176,9 +177,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             var outcome = await _waiter.WaitAsync(flight, hasStale: false, options, cancellationToken).ConfigureAwait(false);
+            if (outcome.IsAborted)
+            {
+                continue; // whoever was to look has not
+            }
+
             if (!outcome.HasValue)
             {
-                return MissOrStale(key, sighting, options);
+                return MissOrStale(key, _reader.LookAgain(sighting), options);
             }
 
             if (_waiter.TryUse(outcome, boarding, out var value))
@@ -248,7 +254,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             var hasStale = sighting.State == EntryState.Stale;
-            if (hasStale && _life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
+            if (hasStale && options?.StaleFor != TimeSpan.Zero && _life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
             {
                 _reporter.Counted(LookupResult.Miss, isFirst);
                 _reporter.StaleServed(key);
@@ -618,11 +624,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
     }
 
+    /// <remarks>Whoever disposes after the first waits for the same end.</remarks>
     public ValueTask DisposeAsync()
     {
-        if (_isDisposed)
+        if (Interlocked.CompareExchange(ref _disposal, new(TaskCreationOptions.RunContinuationsAsynchronously), null) is { } underWay)
         {
-            return ValueTask.CompletedTask;
+            return new(underWay.Task);
         }
 
         // First the flag, then the flights, then the hits: whoever comes past one meets the next, and no flight that lands
@@ -634,7 +641,25 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _memory.Dispose();
         _instruments.Dispose();
         _counters.Dispose();
-        return _stores?.DisposeAsync() ?? ValueTask.CompletedTask;
+        if (_stores is not null)
+        {
+            return EndStoresAsync(_stores, _disposal);
+        }
+
+        _disposal.SetResult();
+        return ValueTask.CompletedTask;
+    }
+
+    private static async ValueTask EndStoresAsync(StoreStack stores, TaskCompletionSource disposal)
+    {
+        try
+        {
+            await stores.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            disposal.SetResult();
+        }
     }
 
     /// <summary>Throws if entries, queues, counts or flights contradict each other. For tests, when nothing is under way.</summary>

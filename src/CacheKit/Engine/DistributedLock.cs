@@ -12,7 +12,7 @@ internal readonly struct DistributedLock : IAsyncDisposable
 
     private readonly Holder? _holder;
 
-    internal DistributedLock(IStoreLock held, TimeSpan lease, TimeProvider time) => _holder = new(held, lease, time);
+    internal DistributedLock(IStoreLock held, StoreTier tier, TimeProvider time) => _holder = new(held, tier, time);
 
     private DistributedLock(bool isLanded) => IsLanded = isLanded;
 
@@ -35,43 +35,58 @@ internal readonly struct DistributedLock : IAsyncDisposable
     private sealed class Holder : IAsyncDisposable
     {
         private readonly IStoreLock _held;
-        private readonly TimeSpan _lease;
+        private readonly StoreTier _tier;
         private readonly ITimer _timer;
+        private bool _isExtending;
 
-        internal Holder(IStoreLock held, TimeSpan lease, TimeProvider time)
+        internal Holder(IStoreLock held, StoreTier tier, TimeProvider time)
         {
             _held = held;
-            _lease = lease;
-            var interval = lease / 3;
+            _tier = tier;
+            var interval = tier.Options.LockLease / 3;
             using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
             {
                 _timer = time.CreateTimer(static holder => _ = ((Holder)holder!).ExtendAsync(), this, interval, interval); // its state is this
             }
         }
 
+        /// <summary>Gives the lock back. If the store cannot be told, the lease ends by itself: it blocks nobody for long.</summary>
         public async ValueTask DisposeAsync()
         {
             await _timer.DisposeAsync().ConfigureAwait(false);
-            try
-            {
-                await _held.DisposeAsync().ConfigureAwait(false);
-            }
-            catch (Exception exception) when (exception is not OutOfMemoryException)
-            {
-                // The lease ends by itself: a lock that cannot be given back blocks nobody for long.
-            }
+            await _tier.Guard.RunAsync(
+                StoreOperation.Lock, null, _held,
+                static async (_, held, _) =>
+                {
+                    await held.DisposeAsync().ConfigureAwait(false);
+                    return true;
+                },
+                CancellationToken.None).ConfigureAwait(false);
         }
 
+        /// <summary>One at a time. If it fails, the next tick tries again; if the lock is lost, another node creates the value as well, and no promise breaks.</summary>
         private async Task ExtendAsync()
         {
-            try
+            if (Volatile.Read(ref _isExtending))
             {
-                await _held.ExtendAsync(_lease, CancellationToken.None).ConfigureAwait(false);
+                return;
             }
-            catch (Exception exception) when (exception is not OutOfMemoryException)
-            {
-                // Tried again with the next tick; if the lock is lost, another node creates the value as well, and no promise breaks.
-            }
+
+            await _tier.Guard.RunAsync(
+                StoreOperation.Lock, null, this,
+                static async (_, holder, token) =>
+                {
+                    Volatile.Write(ref holder._isExtending, true);
+                    try
+                    {
+                        return await holder._held.ExtendAsync(holder._tier.Options.LockLease, token).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        Volatile.Write(ref holder._isExtending, false); // not before the store has done with it, whenever that is
+                    }
+                },
+                CancellationToken.None).ConfigureAwait(false);
         }
     }
 }

@@ -22,8 +22,11 @@ internal enum EntryState
 }
 
 /// <summary>Decides whether an entry may be served, when comparing two numbers did not settle it; renews and ends its time.</summary>
-/// <remarks>The instants of an entry's details change only under the lock of that object, which is held for a few instructions.</remarks>
-internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memory, StoreRenewal? renewal = null)
+/// <remarks>
+/// <para>The instants of an entry's details change only under the lock of that object, which is held for a few instructions.</para>
+/// <para>Where other processes tell nothing of their changes, what is in memory alone is this process's own: there is nothing to compare it with from time to time.</para>
+/// </remarks>
+internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memory, StoreRenewal? renewal = null, bool hearsOfOthers = true)
 {
     /// <summary>Judges an entry, takes it out if it is gone, and renews it if it is sliding and read.</summary>
     /// <param name="entry">The entry, as found in the table.</param>
@@ -189,7 +192,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
         }
 
         var verdict = tags.Check(entry.Details?.Tags ?? [], validThrough);
-        if (verdict is TagVerdict.Removed or TagVerdict.Suspect)
+        if (verdict == TagVerdict.Removed || (verdict == TagVerdict.Suspect && (hearsOfOthers || entry.Details is not { IsOfMemoryAlone: true })))
         {
             return verdict;
         }
@@ -276,6 +279,11 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <returns>Whether it is time to renew it in the stores as well.</returns>
     private bool Renew(MemoryEntry entry, EntryDetails details, long now)
     {
+        if (details.IsExpiredOnRequest)
+        {
+            return false; // since it was judged; it must not come back
+        }
+
         // For a while reads do not come here; what they would have added is added now.
         var expiresAt = CacheClock.Add(now, CacheClock.Add(details.SlidingTicks, details.SlidingLag(clock)));
         details.ExpiresAt = Math.Max(details.ExpiresAt, Math.Min(expiresAt, details.SlidingLimit));

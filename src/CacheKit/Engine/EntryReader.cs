@@ -54,6 +54,12 @@ internal sealed class EntryReader(
             : new(EntryState.Gone, entry, default!); // as above
     }
 
+    /// <summary>What an entry that was seen before has come to, since the stores were asked.</summary>
+    internal Sighting<T> LookAgain<T>(in Sighting<T> sighting) =>
+        sighting.Entry is null || sighting.State == EntryState.Gone ? sighting
+        : sighting.Entry.HasLeft ? new(EntryState.Gone, null, default!) // as above
+        : sighting with { State = life.Peek(sighting.Entry) };
+
     /// <summary>The entry of a key, unjudged.</summary>
     internal MemoryEntry? Find(string key) => memory.Find(key);
 

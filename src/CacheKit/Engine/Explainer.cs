@@ -65,7 +65,9 @@ internal sealed class Explainer(
 
     private static async ValueTask<(CacheTierExplanation, string[] Tags)> ExplainAsync(StoreTier tier, string key, CancellationToken cancellationToken)
     {
-        var answer = await tier.ReadAsync(key, default, cancellationToken).ConfigureAwait(false);
+        var deliveries = tier.Recovery.Deliveries;
+        var answer = await tier.Guard.RunAsync(
+            StoreOperation.Probe, key, key, static (store, key, token) => store.ReadAsync(key, default, token), cancellationToken).ConfigureAwait(false); // counted as no read
         if (!answer.TryGet(out var lookup))
         {
             return (new() { Name = tier.Name, Finding = CacheTierFinding.Unreachable }, []);
@@ -84,7 +86,7 @@ internal sealed class Explainer(
             return (new()
             {
                 Name = tier.Name,
-                Finding = tier.Recovery.Covers(key, carried, tier.Recovery.Deliveries) ? CacheTierFinding.RemovalPending
+                Finding = tier.Recovery.Covers(key, lookup.Number is null ? carried : null, deliveries) ? CacheTierFinding.RemovalPending
                     : !isReadable && lookup.Number is null ? CacheTierFinding.Unreadable
                     : lookup.ExpiresAt <= now ? CacheTierFinding.Stale
                     : !tier.IsFar && lookup.Stamp < tier.TrustedSince ? CacheTierFinding.Suspect

@@ -39,6 +39,9 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// <summary>Whether the authority still has the entry that memory holds, past its time. Written by the flight's own execution.</summary>
     internal bool IsKnownKept;
 
+    /// <summary>Whether the authority was asked for the value and has not answered. Written by the flight's own execution.</summary>
+    internal bool IsAuthoritySilent;
+
     /// <summary>The authority's stamp of what was removed there because the new value does not go there; else 0.</summary>
     internal long RemovedAt;
 
@@ -62,6 +65,9 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
         get => _isOvertaken ? null : _standIn;
         set => _standIn = value;
     }
+
+    /// <summary>Whether what memory holds will do.</summary>
+    internal bool ReadsMemory => (Purpose.Tiers & CacheTiers.ReadMemory) != 0;
 
     /// <summary>Whether the value found is to be refreshed in the background. Set before it completes.</summary>
     internal volatile bool IsDue;
@@ -116,7 +122,8 @@ internal readonly record struct FlightPurpose(bool IsRead, CacheTiers Tiers, boo
 /// <param name="HasValue">False when the factory of a batch left the key out.</param>
 /// <param name="IsStale">Whether an expired value stands in for one that could not be made.</param>
 /// <param name="Isolated">The entry to copy the value from for each caller, if it must not be shared.</param>
-internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry? Isolated);
+/// <param name="IsAborted">Whether it never set out, which says nothing of its key.</param>
+internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry? Isolated, bool IsAborted = false);
 
 /// <inheritdoc/>
 internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)

@@ -55,7 +55,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     private long _heardOwnAt;
     private long _disconnectedAt;
     private bool _isStarted, _isSubscribing, _isPumping, _isPumpDue, _isHeartbeatDue, _isMissingTimerSet, _isTelling, _isDisposed;
-    private bool _isLineUp, _isConnected;
+    private bool _isLineUp, _isConnected, _hasBeenConnected;
     private bool _isEchoHeard = true; // until proven otherwise
     private long _foreignMessages, _suspicions;
 
@@ -605,9 +605,10 @@ internal sealed class InvalidationFeed : IAsyncDisposable
 
             if (!isComplete || !_isEchoHeard)
             {
-                Suspect("the connection was interrupted");
+                Suspect(_hasBeenConnected ? "the connection was interrupted" : null);
             }
 
+            _hasBeenConnected = true;
             _isLineUp = true;
             _isEchoHeard = true;
             _heardOwnAt = _time.GetTimestamp();
@@ -622,7 +623,8 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     }
 
     /// <summary>Everything held may be outdated. Under the lock.</summary>
-    private void Suspect(string reason)
+    /// <param name="reason">Why; null if that is nothing to be told of: what was cached before the first connection.</param>
+    private void Suspect(string? reason)
     {
         _suspicions++;
         _events.Enqueue(new(FeedEventKind.Suspect, reason, default));
@@ -639,8 +641,8 @@ internal sealed class InvalidationFeed : IAsyncDisposable
 
         var now = _time.GetTimestamp();
         _events.Enqueue(isConnected
-            ? new(FeedEventKind.Reconnected, "", _time.GetElapsedTime(_disconnectedAt, now))
-            : new(FeedEventKind.Disconnected, "", default));
+            ? new(FeedEventKind.Reconnected, null, _time.GetElapsedTime(_disconnectedAt, now))
+            : new(FeedEventKind.Disconnected, null, default));
         if (!isConnected)
         {
             _disconnectedAt = now;
@@ -670,7 +672,11 @@ internal sealed class InvalidationFeed : IAsyncDisposable
                 {
                     case FeedEventKind.Suspect:
                         _listener.OnSuspect();
-                        _reporter.MessagesLost(happened.Reason);
+                        if (happened.Reason is { } reason)
+                        {
+                            _reporter.MessagesLost(reason);
+                        }
+
                         break;
                     case FeedEventKind.Disconnected:
                         _listener.OnDisconnected();
@@ -704,7 +710,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         Reconnected,
     }
 
-    private readonly record struct FeedEvent(FeedEventKind Kind, string Reason, TimeSpan Elapsed);
+    private readonly record struct FeedEvent(FeedEventKind Kind, string? Reason, TimeSpan Elapsed);
 
     /// <summary>What the transport holds: it may be one of the whole application, and live longer than the cache.</summary>
     private sealed class Receiver(InvalidationFeed feed) : IInvalidationReceiver

@@ -1,11 +1,13 @@
 using System.Runtime.CompilerServices;
+using CacheKit.Diagnostics;
 using CacheKit.Memory;
 using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
 /// <summary>Lists the keys of a cache by their beginning, through all its tiers. Costs a walk through all of them.</summary>
-internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier memory, EntryLife life, EntryWriter entries, StoreStack? stores)
+internal sealed class KeyListing(
+    string cacheName, Flights flights, MemoryTier memory, EntryLife life, EntryWriter entries, CacheReporter reporter, StoreStack? stores)
 {
     /// <summary>Lists the keys of unexpired entries, each once.</summary>
     internal async IAsyncEnumerable<string> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -52,9 +54,10 @@ internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier m
         Collect(prefix, found, freshOnly: false);
         foreach (var tier in stores?.Tiers ?? [])
         {
+            found.UnionWith(tier.Recovery.KeysWith(prefix)); // a value still to be sent is removed before it comes
             if (tier.IsFar || tier.Store is IEnumerableStore)
             {
-                await foreach (var key in EnumerateAsync(tier, prefix, cancellationToken).ConfigureAwait(false))
+                await foreach (var key in EnumerateAsync(tier, prefix, cancellationToken, reporter).ConfigureAwait(false))
                 {
                     found.Add(key);
                 }
@@ -91,8 +94,9 @@ internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier m
         entries.Announce(in ended);
     }
 
-    /// <summary>Lists what a store holds, as far as it answers.</summary>
-    private static async IAsyncEnumerable<string> EnumerateAsync(StoreTier tier, string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Lists what a store holds, as far as it answers; if it does not to the end, tells the reporter, if there is one.</summary>
+    private static async IAsyncEnumerable<string> EnumerateAsync(
+        StoreTier tier, string prefix, [EnumeratorCancellation] CancellationToken cancellationToken, CacheReporter? reporter = null)
     {
         using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var keys = ((IEnumerableStore)tier.Store).EnumerateKeysAsync(prefix, source.Token).GetAsyncEnumerator(source.Token); // as its callers have seen
@@ -105,7 +109,13 @@ internal sealed class KeyListing(string cacheName, Flights flights, MemoryTier m
                 var next = await tier.Guard.RunAsync(
                     StoreOperation.Enumerate, null, keys, static (_, keys, _) => keys.MoveNextAsync(), cancellationToken).ConfigureAwait(false);
                 isIdle = next.Status is not StoreAnswerStatus.TimedOut;
-                if (!next.IsAnswered || !next.Result)
+                if (!next.IsAnswered)
+                {
+                    reporter?.KeysNotListed(tier.Name);
+                    yield break;
+                }
+
+                if (!next.Result)
                 {
                     yield break;
                 }

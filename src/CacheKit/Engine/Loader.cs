@@ -102,17 +102,24 @@ internal sealed class Loader
         {
             if (!await _stores!.TryLandAsync(flight, options, isRefresh: false).ConfigureAwait(false)) // reads are of caches with stores
             {
-                LandEmpty(flight);
-                if (flight.StandIn is not { } stale || !flight.TryCompleteWithStale(stale))
-                {
-                    flight.Complete(default);
-                }
+                LandWithKept(flight, options);
             }
         }
         catch (Exception exception)
         {
             LandEmpty(flight);
             flight.Fail(exception);
+        }
+    }
+
+    /// <summary>Ends a look in the stores that has found nothing fresh: with what they have kept past its time, if they have.</summary>
+    private void LandWithKept<T>(Flight<T> flight, CacheEntryOptions? options)
+    {
+        // In this order: who has joined until then may have come after a removal by tag, which is seen only now.
+        LandEmpty(flight);
+        if (flight.StandIn is null || FindStandIn(flight, options) is not { } stale || !flight.TryCompleteWithStale(stale))
+        {
+            flight.Complete(default);
         }
     }
 
@@ -124,11 +131,7 @@ internal sealed class Loader
         {
             foreach (var flight in await _stores!.LandManyAsync(batch, options, isRefresh: false).ConfigureAwait(false)) // as above
             {
-                LandEmpty(flight);
-                if (flight.StandIn is not { } stale || !flight.TryCompleteWithStale(stale))
-                {
-                    flight.Complete(default);
-                }
+                LandWithKept(flight, options);
             }
         }
         catch (Exception exception)
@@ -145,7 +148,7 @@ internal sealed class Loader
     internal void Abort<T>(Flight<T> flight)
     {
         LandEmpty(flight);
-        flight.Complete(default);
+        flight.Complete(new(default!, HasValue: false, IsStale: false, Isolated: null, IsAborted: true)); // no value is read
     }
 
     /// <summary>The context of a key's factory, which sees the value that the new one replaces.</summary>
@@ -169,6 +172,7 @@ internal sealed class Loader
                     return;
                 }
 
+                run.StartLimit(); // the wait for another node is part of its time
                 turn = await _stores.TakeTurnAsync(flight, options, run.IsBackground).ConfigureAwait(false);
                 if (turn.IsLanded)
                 {
@@ -448,16 +452,27 @@ internal sealed class Loader
     /// <summary>The entry that may stand in for a value that could not be made; one that was removed never does.</summary>
     /// <param name="flight">The flight.</param>
     /// <param name="options">The options of the call.</param>
-    /// <param name="alsoUnexpired">Whether an entry that has not expired will do: for a refresh that came early.</param>
+    /// <param name="alsoUnexpired">Whether an entry that has not expired will do: for a refresh that came early, or a soft timeout.</param>
+    /// <remarks>
+    /// An unexpired entry that the authority should confirm, and cannot, is as good as a stale one: it stands in if it may be stale, or for as long as
+    /// unconfirmed entries are served.
+    /// </remarks>
     internal MemoryEntry? FindStandIn(Flight flight, CacheEntryOptions? options, bool alsoUnexpired = false)
     {
-        if ((_memory.Find(flight.Key) ?? flight.StandIn) is not { } entry)
+        if (((flight.ReadsMemory ? _memory.Find(flight.Key) : null) ?? flight.StandIn) is not { } entry)
         {
             return null;
         }
 
         var state = Judge(entry);
-        var standsIn = state == EntryState.Stale ? options?.StaleFor != TimeSpan.Zero : alsoUnexpired && state != EntryState.Gone;
+        var standsIn = state switch
+        {
+            EntryState.Stale => options?.StaleFor != TimeSpan.Zero,
+            EntryState.Suspect => (flight.IsAuthoritySilent && options?.StaleFor != TimeSpan.Zero && entry.Details is { StaleForTicks: > 0 })
+                || (alsoUnexpired && _stores!.MayTrust(entry)), // nothing is suspect without stores
+            EntryState.Gone => false,
+            _ => alsoUnexpired,
+        };
         return standsIn && !entry.HasLeft ? entry : null;
     }
 
@@ -499,7 +514,13 @@ internal sealed class Loader
             _hasBegun = true;
             loader._reporter.Counters.FactoryStarted(isBackground);
             _started = loader._time.GetTimestamp();
-            if (HardTimeout is { } limit)
+            StartLimit();
+        }
+
+        /// <summary>Starts the time limit, if there is one and it has not begun.</summary>
+        internal void StartLimit()
+        {
+            if (_limit is null && HardTimeout is { } limit)
             {
                 _limit = loader._time.CreateTimer(static run => ((Run)run!).OnLimit(), this, limit, Timeout.InfiniteTimeSpan); // its state is this
             }

@@ -242,24 +242,35 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     {
         var before = tier.Recovery.Deliveries;
         await tier.Recovery.DrainAsync().ConfigureAwait(false);
-        if (tier.IsFar && _feed is not null)
+        if (tier.Recovery.Deliveries != before)
         {
-            if (tier.Recovery.Deliveries != before)
-            {
-                if (tier.Recovery.TakeDelivered() is { } delivered)
-                {
-                    foreach (var notice in delivered)
-                    {
-                        _feed.Tell(notice);
-                    }
-                }
-                else
-                {
-                    _feed.TellEverythingSuspect();
-                }
-            }
+            TellDelivered(tier);
+        }
 
-            _feed.Resume();
+        if (tier.IsFar)
+        {
+            _feed?.Resume();
+        }
+    }
+
+    /// <summary>Tells the other nodes what the authority was told late.</summary>
+    internal void TellDelivered(StoreTier tier)
+    {
+        if (!tier.IsFar || _feed is null)
+        {
+            return;
+        }
+
+        if (tier.Recovery.TakeDelivered() is { } delivered)
+        {
+            foreach (var notice in delivered)
+            {
+                _feed.Tell(notice);
+            }
+        }
+        else
+        {
+            _feed.TellEverythingSuspect();
         }
     }
 
@@ -311,6 +322,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         if (_isDisconnected && !_isDisposed)
         {
             Suspect();
+            _reporter.EntriesSuspected(_far.Name);
             ScheduleDoubt();
         }
     }
@@ -337,7 +349,6 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         }
 
         _log.Note(_tags.Suspect());
-        _reporter.EntriesSuspected(_far.Name);
         if (_tiers.Length > 1 && _feed is not null)
         {
             _ = TrustFromNowOnAsync(suspicion);

@@ -35,6 +35,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     private int _count;
     private int _failedDrains;
     private bool _isDraining;
+    private Task<bool> _drain = Task.FromResult(true);
 
     /// <summary>Whether nothing is pending. One read.</summary>
     internal bool IsEmpty => Volatile.Read(ref _count) == 0;
@@ -105,9 +106,49 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         {
             if (_keys.Remove(key, out var pending))
             {
+                // As if it had been sent: who reads from before this must not believe what it covered.
+                Volatile.Write(ref _deliveries, _deliveries + 1);
+                Remember(pending);
                 _payloadBytes -= pending.PayloadBytes;
                 CountAnew();
             }
+        }
+    }
+
+    /// <summary>Changes when a value that is still to be sent expires.</summary>
+    /// <param name="key">Its key.</param>
+    /// <param name="change">Makes the entry to send instead, with the same bytes; none if that cannot be.</param>
+    /// <returns>Nothing if no value of the key is to be sent; else whether it was changed.</returns>
+    internal bool? TrySetExpiration(string key, Func<StoreEntry, StoreEntry?> change)
+    {
+        if (IsEmpty)
+        {
+            return null;
+        }
+
+        lock (_lock)
+        {
+            if (_clear is not null || !_keys.TryGetValue(key, out var pending) || pending.Kind != PendingKind.Write)
+            {
+                return null;
+            }
+
+            if (change(pending.Entry) is not { } changed)
+            {
+                return false;
+            }
+
+            _keys[key] = new(PendingKind.Write, key) { Entry = changed, Stamp = pending.Stamp };
+            return true;
+        }
+    }
+
+    /// <summary>The keys with a beginning of which something is still to be sent.</summary>
+    internal List<string> KeysWith(string prefix)
+    {
+        lock (_lock)
+        {
+            return [.. _keys.Keys.Where(key => key.StartsWith(prefix, StringComparison.Ordinal))];
         }
     }
 
@@ -151,20 +192,24 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     /// <summary>The store was to remove everything.</summary>
     internal void AddClear() => Add(new(PendingKind.Clear, ""));
 
-    /// <summary>Sends what is pending, until nothing is or the store fails; then has the guard look out for it.</summary>
-    /// <returns>Whether nothing is pending. <see langword="false"/> as well if it is being sent already.</returns>
-    internal async Task<bool> DrainAsync()
+    /// <summary>Sends what is pending, until nothing is or the store fails; then has the guard look out for it. If that is under way, waits for it.</summary>
+    /// <returns>Whether nothing is pending.</returns>
+    internal Task<bool> DrainAsync()
     {
         lock (_lock)
         {
-            if (_isDraining)
+            if (!_isDraining)
             {
-                return false;
+                _isDraining = true;
+                _drain = SendAllAsync();
             }
 
-            _isDraining = true;
+            return _drain;
         }
+    }
 
+    private async Task<bool> SendAllAsync()
+    {
         // There may be thousands to send, and the call that found the store reachable is somebody's.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var delivered = 0;

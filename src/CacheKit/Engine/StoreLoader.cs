@@ -17,6 +17,9 @@ internal sealed class StoreLoader(
 
     private bool KeepsInMemory(CacheTiers wanted) => hasMemory && (wanted & CacheTiers.WriteMemory) != 0;
 
+    /// <summary>Whether an entry that the authority has not confirmed may be served all the same.</summary>
+    internal bool MayTrust(MemoryEntry entry) => link.MayTrust(entry.ValidThrough);
+
     /// <summary>Ends a flight with what the stores have, if that may be served.</summary>
     /// <returns>False if it must be created.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -85,7 +88,7 @@ internal sealed class StoreLoader(
 
         using var filled = link.WaitForFill(flight.Key);
         var began = time.GetTimestamp();
-        var patience = Patience.Of(options?.HardTimeout ?? defaults.HardTimeout) is { } hard && hard < far.Options.LockLease ? hard : far.Options.LockLease;
+        var patience = far.Options.LockLease;
         for (var attempt = 0; ; attempt++)
         {
             var answer = await far.Guard.RunAsync(
@@ -99,7 +102,7 @@ internal sealed class StoreLoader(
                 return default; // without a word from the store everybody goes on alone
             }
 
-            var turn = answer.Result is { } held ? new DistributedLock(held, far.Options.LockLease, time) : default;
+            var turn = answer.Result is { } held ? new DistributedLock(held, far, time) : default;
             if (attempt > 0 || turn.IsHeld)
             {
                 // Whoever had the lock before may have stored the value by now.
@@ -196,19 +199,11 @@ internal sealed class StoreLoader(
                 return false; // no newer than what is to be refreshed
             case StoreFindingKind.Found:
                 return TryLandFound(flight, finding, options);
-            case StoreFindingKind.Unknown when state == EntryState.Suspect && known is { Details: { } details } && (details.IsUnconfirmed || link.MayTrust(known.ValidThrough)):
+            case StoreFindingKind.Unknown when state == EntryState.Suspect && flight.ReadsMemory && known is { Details: { } details } && (details.IsUnconfirmed || MayTrust(known)):
                 return TryServe(flight, known);
             case StoreFindingKind.Missing when known is { Details: { } details } && (state == EntryState.Suspect || (details.StoreStamp > 0 && (details.IsLimitedInMemory || (!flight.IsKnownKept && life.CheckRemovals(known) == TagVerdict.Suspect)))):
-                // The authority does not have it any more, not even past its time, and it was not for memory alone.
-                if (details.StoreStamp > 0)
-                {
-                    Drop(known);
-                }
-                else if (state == EntryState.Suspect)
-                {
-                    return false;
-                }
-
+                // The authority does not have it any more, not even past its time. What never was there may have been removed all the same.
+                Drop(known);
                 break;
         }
 
@@ -246,19 +241,25 @@ internal sealed class StoreLoader(
         }
 
         var details = entry.Details!; // it was found by them
+        bool isConfirmed;
         var stripe = flights.StripeOf(flight.Key);
         lock (stripe.Lock)
         {
             var last = tags.LastInvalidation;
             var verdict = tags.Check(details.Tags, flight.Stamp);
-            if (Flights.Land(stripe, flight) && verdict is (TagVerdict.Live or TagVerdict.Suspect) && !entry.HasLeft)
+            isConfirmed = Flights.Land(stripe, flight) && verdict is (TagVerdict.Live or TagVerdict.Suspect) && !entry.HasLeft;
+            if (isConfirmed)
             {
                 life.Confirm(entry, finding.ExpiresAt, finding.StaleForTicks, memoryLimit);
                 Volatile.Write(ref entry.ValidThrough, verdict == TagVerdict.Live ? last : flight.Stamp);
             }
         }
 
-        life.Renew(entry);
+        if (isConfirmed)
+        {
+            life.Renew(entry);
+        }
+
         flight.FoundTags = details.Tags;
         flight.IsFromStore = true;
         memory.OnHit(entry);
@@ -283,15 +284,39 @@ internal sealed class StoreLoader(
 
     private bool TryLandStale<T>(Flight<T> flight, CacheEntryOptions? options, bool isRefresh)
     {
-        var stale = FindKnown(flight, out var state) is { } known && state == EntryState.Stale ? known : flight.StandIn;
-        if (isRefresh || stale is null || (options?.StaleFor ?? defaults.StaleFor) is not { Ticks: > 0 } || !ValueReader.TryRead<T>(stale, out var value))
+        if (isRefresh || (options?.StaleFor ?? defaults.StaleFor) is not { Ticks: > 0 } || FindStale(flight) is null)
         {
             return false;
         }
 
+        // Nobody joins from here on. Looked for again: who has joined may have come after a removal by tag that the first look did not see.
         LandEmpty(flight);
+        if (FindStale(flight) is not { } stale || !ValueReader.TryRead<T>(stale, out var value))
+        {
+            return false;
+        }
+
         flight.Complete(new(value, HasValue: true, IsStale: true, stale as IsolatedEntry));
         return true;
+    }
+
+    /// <summary>What may stand in for the value of a flight: an entry of memory past its time, or what a store has kept.</summary>
+    private MemoryEntry? FindStale(Flight flight)
+    {
+        if (flight.ReadsMemory && FindKnown(flight, out var state) is { } known && state == EntryState.Stale)
+        {
+            return known;
+        }
+
+        if (flight.StandIn is not { } kept)
+        {
+            return null;
+        }
+
+        var ended = new EndedEntries();
+        state = life.Judge(kept, isRead: false, ref ended);
+        entries.Announce(in ended);
+        return state == EntryState.Stale ? kept : null;
     }
 
     /// <summary>Ends a flight with an entry that a store has given, and keeps that in memory unless something has overtaken it.</summary>

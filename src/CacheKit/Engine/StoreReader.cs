@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
@@ -44,7 +45,7 @@ internal sealed class StoreReader(
             var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
             if (answer.TryGet(out var lookup))
             {
-                isFarAnswered |= tiers[i].IsFar;
+                isFarAnswered |= tiers[i].IsFar && tiers[i].Reads(flight.Purpose.Tiers);
                 var finding = await StepAsync(flight, i, lookup, deliveries, known, options).ConfigureAwait(false);
                 if (finding.Kind is StoreFindingKind.Found or StoreFindingKind.Confirmed)
                 {
@@ -55,11 +56,13 @@ internal sealed class StoreReader(
             }
         }
 
+        flight.IsAuthoritySilent = !isFarAnswered;
         return new(isFarAnswered ? StoreFindingKind.Missing : StoreFindingKind.Unknown, stale);
     }
 
     /// <summary>Looks for the values of many flights, with one read of each store that can.</summary>
     /// <returns>For each flight what <see cref="FindAsync"/> would have returned or thrown.</returns>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
     internal async ValueTask<(StoreFinding Finding, Exception? Exception)[]> FindManyAsync<T>(IReadOnlyList<Flight<T>> flights, CacheEntryOptions? options)
     {
         var found = new (StoreFinding Finding, Exception? Exception)[flights.Count];
@@ -68,6 +71,7 @@ internal sealed class StoreReader(
         {
             flights[i].Conditions = new StoreCondition?[tiers.Length];
             flights[i].Suspicions = link.Suspicions;
+            flights[i].IsAuthoritySilent = true;
             found[i].Finding = new(StoreFindingKind.Unknown, null);
             pending.Add(i);
         }
@@ -96,12 +100,14 @@ internal sealed class StoreReader(
                 try
                 {
                     var finding = await StepAsync(flights[index], tier, lookup, deliveries, known: null, options).ConfigureAwait(false);
-                    var kind = finding.Kind == StoreFindingKind.Missing && !tiers[tier].IsFar ? StoreFindingKind.Unknown : finding.Kind;
+                    var isFarAnswered = tiers[tier].IsFar && tiers[tier].Reads(flights[index].Purpose.Tiers);
+                    flights[index].IsAuthoritySilent = !isFarAnswered;
+                    var kind = finding.Kind == StoreFindingKind.Missing && !isFarAnswered ? StoreFindingKind.Unknown : finding.Kind;
                     found[index].Finding = finding with { Kind = kind, Entry = finding.Entry ?? found[index].Finding.Entry };
                 }
-                catch (CacheTypeMismatchException exception)
+                catch (Exception exception)
                 {
-                    found[index].Exception = exception;
+                    found[index].Exception = exception; // what is wrong with one must not fail the others
                 }
 
                 if (found[index].Exception is not null || found[index].Finding.Kind == StoreFindingKind.Found)
@@ -261,6 +267,9 @@ internal sealed class StoreReader(
             case DecodeStatus.Corrupt:
                 reporter.UnreadableEntry(tier.Name, key);
                 return default;
+            case DecodeStatus.UnknownType:
+                reporter.UnknownType(tier.Name, envelope.ValueTypeName);
+                return default;
             default:
                 return default;
         }
@@ -352,13 +361,16 @@ internal sealed class StoreReader(
 
             // Never changed again, so that a write given up may end when it likes.
             await tiers[i].WriteAsync(flight.Key, EntryFor(tiers[i], copy, lookup.ExpiresAt, lookup.RetainUntil, details.Tags), condition).ConfigureAwait(false);
-            if (link.Suspicions != flight.Suspicions)
+            if (IsDoubtful(flight))
             {
                 // Its stamp may say that it came after what was missed, and it was read before.
                 await tiers[i].InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
             }
         }
     }
+
+    /// <summary>Whether messages may have been lost since a flight began.</summary>
+    internal bool IsDoubtful(Flight flight) => link.Suspicions != flight.Suspicions;
 
     /// <summary>The entry as a tier is to keep it, which may be for a shorter time.</summary>
     internal StoreEntry EntryFor(StoreTier tier, ReadOnlyMemory<byte> payload, DateTimeOffset expiresAt, DateTimeOffset retainUntil, string[] tags)

@@ -44,8 +44,8 @@ internal sealed class StoreStack : IAsyncDisposable
             {
                 throw new InvalidOperationException(
                     $"The cache '{cacheName}' is to take turns with other nodes by locks of its store '{store.Name}', but "
-                    + (store is ILockStore ? "only the last store can grant these." : "that has none.")
-                    + $" Leave {nameof(CacheStoreOptions.UseDistributedLock)} off for it.");
+                    + (store is ILockStore ? "only its last store can grant these." : "that store has no locks (it is no ILockStore).")
+                    + $" Set {nameof(CacheStoreOptions)}.{nameof(CacheStoreOptions.UseDistributedLock)} for the last store, if that has locks, or leave it off.");
             }
 
             var guard = new StoreGuard(cacheName, store, options, time, logger, instruments);
@@ -61,6 +61,9 @@ internal sealed class StoreStack : IAsyncDisposable
 
     /// <summary>The store whose processes tell each other by shared memory what they have changed, if there is one.</summary>
     internal ISharedMemoryFeed? SharedFeed => Array.FindLast(_tiers, static tier => tier.Store is ISharedMemoryFeed)?.Store as ISharedMemoryFeed;
+
+    /// <summary>Whether other processes tell of what they change.</summary>
+    internal bool HearsOfOthers => SharedFeed is not null || _tiers[^1].Store is IInvalidationTransport;
 
     // Set by Join, before any call.
     internal StoreLoader Loader => _loader!;
@@ -115,6 +118,7 @@ internal sealed class StoreStack : IAsyncDisposable
         foreach (var tier in _tiers)
         {
             await SendLastAsync(tier).ConfigureAwait(false);
+            _link?.TellDelivered(tier);
         }
 
         if (_link is not null)

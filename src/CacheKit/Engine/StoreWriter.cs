@@ -29,8 +29,8 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     {
         var wanted = flight.Purpose.Tiers;
         var details = entry.Details!; // with stores every entry has them
-        var encoded = Encode(entry, value, compress);
-        var bytes = encoded.Bytes;
+        EncodedEntry? encoded = null;
+        ReadOnlyMemory<byte> bytes = default;
         var (expiresAt, retainUntil) = LifeOf(details);
         var isAbandoned = false;
         var isStamped = false;
@@ -40,6 +40,13 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             if (!tier.Writes(wanted) || flight.Conditions?[i] is not { } condition)
             {
                 continue;
+            }
+
+            if (encoded is null)
+            {
+                // Not before a store is to have it: what is for memory alone need not be serializable.
+                encoded = Encode(entry, value, compress);
+                bytes = encoded.Bytes;
             }
 
             if (!Fits(tier, bytes.Length))
@@ -73,6 +80,12 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             }
 
             isAbandoned |= answer.MayTakeEffect;
+            if (!tier.IsFar && reader.IsDoubtful(flight))
+            {
+                // Its stamp may say that it came after what was missed, and it was made before.
+                await tier.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            }
+
             if (answer.TryGet(out var result) && tier.IsFar)
             {
                 switch (result.Outcome)
@@ -89,7 +102,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
         if (!isAbandoned)
         {
-            encoded.Dispose();
+            encoded?.Dispose();
         }
 
         return false;
@@ -115,9 +128,9 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         {
             // Before as well: who has seen the new value at the authority must not meet the old one here, filled in meanwhile.
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            var stored = details.StoreStamp = await SetFarAsync(entry, encoded).ConfigureAwait(false);
+            var changed = await SetFarAsync(entry, encoded).ConfigureAwait(false);
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            return (stored, false);
+            return (changed, false);
         }
 
         return await SetElsewhereAsync(entry, encoded, settings).ConfigureAwait(false);
@@ -150,7 +163,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <summary>Stores many values that somebody has set, in place of whatever the stores have, with few calls of each.</summary>
     /// <param name="batch">The values, and the entries made of them; these get the authority's stamps.</param>
     /// <param name="settings">Which tiers to write: the authority, and what is written there fits stores.</param>
-    /// <returns>For those that the authority does not take, what <see cref="SetAsync"/> would have returned.</returns>
+    /// <returns>For each what <see cref="SetAsync"/> would have returned.</returns>
     internal async ValueTask<Dictionary<string, (long Stamp, bool IsNear)>> SetManyAsync<T>(IReadOnlyList<(T Value, MemoryEntry Entry)> batch, EntrySettings settings)
     {
         var encoded = new EncodedEntry[batch.Count];
@@ -173,6 +186,9 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             throw;
         }
 
+        var keys = batch.Select(static one => one.Entry.Key).ToList();
+        await RemoveNearAsync(keys).ConfigureAwait(false); // before and after, as of one
+        var changed = new Dictionary<string, (long Stamp, bool IsNear)>(StringComparer.Ordinal);
         var chunk = new List<(MemoryEntry Entry, EncodedEntry Encoded)>();
         var tooLarge = new List<int>();
         var bytes = 0L;
@@ -187,7 +203,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
             if (chunk.Count > 0 && (chunk.Count == StoreTier.MaximumBatch || bytes + length > MaximumBatchBytes))
             {
-                await SetFarAsync(chunk).ConfigureAwait(false);
+                await SetFarAsync(chunk, changed).ConfigureAwait(false);
                 chunk.Clear();
                 bytes = 0;
             }
@@ -198,27 +214,29 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
         if (chunk.Count > 0)
         {
-            await SetFarAsync(chunk).ConfigureAwait(false);
+            await SetFarAsync(chunk, changed).ConfigureAwait(false);
         }
 
-        var keys = batch.Select(static one => one.Entry.Key).ToList();
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
-        }
-
-        var removed = new Dictionary<string, (long Stamp, bool IsNear)>(StringComparer.Ordinal);
+        await RemoveNearAsync(keys).ConfigureAwait(false);
         foreach (var index in tooLarge)
         {
             var entry = batch[index].Entry;
             entry.Details!.StoreStamp = 0; // as above
-            removed[entry.Key] = await SetElsewhereAsync(entry, encoded[index], settings).ConfigureAwait(false);
+            changed[entry.Key] = await SetElsewhereAsync(entry, encoded[index], settings).ConfigureAwait(false);
         }
 
-        return removed;
+        return changed;
     }
 
-    private async ValueTask SetFarAsync(List<(MemoryEntry Entry, EncodedEntry Encoded)> chunk)
+    private async ValueTask RemoveNearAsync(List<string> keys)
+    {
+        for (var i = tiers.Length - 2; i >= 0; i--)
+        {
+            await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask SetFarAsync(List<(MemoryEntry Entry, EncodedEntry Encoded)> chunk, Dictionary<string, (long Stamp, bool IsNear)> changed)
     {
         var before = Far.LastStamp;
         var writes = chunk.ConvertAll(one => new StoreWrite(one.Entry.Key, FarEntryOf(one.Entry, one.Encoded.Bytes), StoreCondition.Always));
@@ -226,7 +244,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         for (var i = 0; i < answers.Length; i++)
         {
             var (entry, encoded) = chunk[i];
-            entry.Details!.StoreStamp = Settle(entry, encoded, answers[i], before); // as above
+            changed[entry.Key] = (Settle(entry, encoded, answers[i], before), false);
         }
     }
 
@@ -268,20 +286,26 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return Settle(entry, encoded, answer, before);
     }
 
-    /// <summary>Does what follows a set at the authority.</summary>
+    /// <summary>Does what follows a set at the authority; the entry gets its stamp there, 0 if it is not there, or not yet.</summary>
     /// <param name="entry">The entry.</param>
     /// <param name="encoded">Its bytes, which are not used any more.</param>
     /// <param name="answer">What the authority has said.</param>
     /// <param name="before">A stamp it has shown before.</param>
-    /// <returns>The entry's stamp there; 0 if it is not there, or not yet.</returns>
+    /// <returns>
+    /// The stamp of the change, for other nodes to be told: that of no entry if the authority has declined the value and emptied the key. 0 if nothing has
+    /// changed there yet.
+    /// </returns>
     private long Settle(MemoryEntry entry, EncodedEntry encoded, in StoreAnswer<StoreWriteResult> answer, long before)
     {
         if (answer.TryGet(out var result))
         {
             encoded.Dispose();
             Far.Recovery.Supersede(entry.Key); // what it could not be told before is of the past
-            return result.IsStored ? result.Stamp : 0;
+            entry.Details!.StoreStamp = result.IsStored ? result.Stamp : 0; // as above
+            return result.IsStored ? result.Stamp : long.MaxValue;
         }
+
+        entry.Details!.StoreStamp = 0;
 
         // Sent again as what it was then: newer than all this node has seen, but not than what others have written since.
         Far.Recovery.AddWrite(entry.Key, FarEntryOf(entry, encoded.Bytes.ToArray()), before);
@@ -373,6 +397,19 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
 
         return result.Outcome;
     }
+
+    /// <summary>Gives a new time to live to a value that the authority still has to be given.</summary>
+    /// <returns>Nothing if there is none; false if its own bytes say when it ends.</returns>
+    internal bool? TrySetPendingExpiration(string key, TimeSpan timeToLive) => Far.Recovery.TrySetExpiration(key, entry =>
+    {
+        if (!EntryCodec.TryParse(entry.Payload, key, out var envelope) || envelope.Sliding > TimeSpan.Zero)
+        {
+            return null;
+        }
+
+        var expiresAt = StoreTime.Add(time.UtcNow, timeToLive.Ticks);
+        return reader.EntryFor(Far, entry.Payload, expiresAt, StoreTime.Add(expiresAt, envelope.StaleFor.Ticks), envelope.Tags);
+    });
 
     /// <summary>Whether the authority still has to be told of a change of a key.</summary>
     internal bool IsPending(string key) => Far.Recovery.Holds(key);

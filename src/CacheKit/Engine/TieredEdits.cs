@@ -65,10 +65,10 @@ internal sealed class TieredEdits(
         var batch = values.Select(pair => (pair.Value, Entry: entries.Compose(pair.Key, pair.Value, settings))).ToList();
         var writes = batch.ConvertAll(one => Begin(one.Entry.Key));
         var isWritten = false;
-        var elsewhere = new Dictionary<string, (long Stamp, bool IsNear)>();
+        var changed = new Dictionary<string, (long Stamp, bool IsNear)>();
         try
         {
-            elsewhere = await writer.SetManyAsync(batch, settings).ConfigureAwait(false);
+            changed = await writer.SetManyAsync(batch, settings).ConfigureAwait(false);
             isWritten = true;
         }
         finally
@@ -84,14 +84,10 @@ internal sealed class TieredEdits(
         {
             var entry = batch[i].Entry;
             var isKept = Keep(writes[i], entry, settings);
-            var isNear = elsewhere.TryGetValue(entry.Key, out var other) && other.IsNear;
-            count += isKept || isNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(entry.Key) ? 1 : 0;
+            count += isKept || changed[entry.Key].IsNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(entry.Key) ? 1 : 0;
         }
 
-        await link.TellKeysAsync(
-            KeyChange.Set,
-            batch.ConvertAll(one => (one.Entry.Key, elsewhere.TryGetValue(one.Entry.Key, out var other) ? other.Stamp : one.Entry.Details?.StoreStamp ?? 0)))
-            .ConfigureAwait(false);
+        await link.TellKeysAsync(KeyChange.Set, [.. changed.Select(static one => (one.Key, one.Value.Stamp))]).ConfigureAwait(false);
         return count;
     }
 
@@ -166,7 +162,14 @@ internal sealed class TieredEdits(
 
                 return !isThere && Keep(write, entry, settings);
             default:
-                // Nobody can tell now whether something is there. Here it counts until the authority can be asked.
+                // Nobody can tell now whether something is at the authority; if a nearer store has something, that counts. Else the value counts here,
+                // until the authority can be asked.
+                if (await PeekAsync(key, default).ConfigureAwait(false) is { } near && near.ExpiresAt > time.UtcNow)
+                {
+                    Abandon(write);
+                    return false;
+                }
+
                 EntryWriter.LeaveUnconfirmed(entry);
                 return Keep(write, entry, settings);
         }
@@ -259,14 +262,13 @@ internal sealed class TieredEdits(
 
         if (await reader.PeekAsync(key, withPayload: true, cancellationToken).ConfigureAwait(false) is not { Tier.IsFar: true } peeked)
         {
-            // The authority cannot be told, and so not what it holds be changed.
-            return IsOfMemoryAlone(key) && local.SetTimeToLive(key, timeToLive);
+            return SetTimeToLiveHere(key, timeToLive); // the authority cannot be told, and so not what it holds be changed
         }
 
         using var lookup = peeked.Lookup;
         if (!lookup.IsFound || lookup.ExpiresAt <= time.UtcNow)
         {
-            return IsOfMemoryAlone(key) && local.SetTimeToLive(key, timeToLive);
+            return SetTimeToLiveHere(key, timeToLive);
         }
 
         var write = Begin(key);
@@ -297,6 +299,11 @@ internal sealed class TieredEdits(
 
         return isDone;
     }
+
+    /// <summary>Gives a new time to live to what the authority does not have: what it is still to be given, or what memory alone holds.</summary>
+    private bool SetTimeToLiveHere(string key, TimeSpan timeToLive) => writer.TrySetPendingExpiration(key, timeToLive) is { } isSet
+        ? isSet && (memory.Find(key) is null || local.SetTimeToLive(key, timeToLive))
+        : IsOfMemoryAlone(key) && local.SetTimeToLive(key, timeToLive);
 
     private bool IsOfMemoryAlone(string key) => memory.Find(key) is { Details: null or { StoreStamp: 0 } };
 
@@ -343,6 +350,9 @@ internal sealed class TieredEdits(
 
         if (counted is not { } done)
         {
+            // It may have been counted at the authority all the same: then what other nodes hold is outdated. And what a nearer store holds is.
+            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            await link.TellKeyAsync(KeyChange.Set, key, long.MaxValue).ConfigureAwait(false);
             return local.Increment(key, delta, options, isUnconfirmed: true);
         }
 

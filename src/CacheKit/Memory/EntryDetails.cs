@@ -29,6 +29,9 @@ internal sealed class EntryDetails
     /// <summary>Whether it was made while the authority could not be asked: as soon as that answers, its word counts.</summary>
     internal bool IsUnconfirmed;
 
+    /// <summary>Whether it was made for memory and no store.</summary>
+    internal bool IsOfMemoryAlone;
+
     /// <summary>Whether memory lets go of it before its time is over, to ask the stores again.</summary>
     internal bool IsLimitedInMemory;
 

@@ -12,6 +12,9 @@ internal enum DecodeStatus
     /// </summary>
     TypeMismatch,
 
+    /// <summary>It was asked for as object, and is of a type of the application's that this process has not been told of: a miss.</summary>
+    UnknownType,
+
     /// <summary>The type, its shape, its number or its serializer is not what it was: a miss.</summary>
     SchemaChanged,
 

@@ -180,7 +180,7 @@ internal sealed class EntryCodec
             return asked.Decode<TAsked, TReceiver>(this, envelope, ref receiver, out error);
         }
 
-        var name = Encoding.UTF8.GetString(envelope.ContentTypeNameBytes.IsEmpty ? envelope.TypeNameBytes : envelope.ContentTypeNameBytes);
+        var name = envelope.ValueTypeName;
         if (Find(name, typeof(TAsked)) is { } codec)
         {
             if (!isAsked)
@@ -210,7 +210,9 @@ internal sealed class EntryCodec
         }
 
         // A type that was renamed or belongs to another program is a miss; one that is there, and not what was asked for, is a mistake.
-        return TypeFinder.Exists(name) ? DecodeStatus.TypeMismatch : DecodeStatus.SchemaChanged;
+        return !TypeFinder.Exists(name) ? DecodeStatus.SchemaChanged
+            : typeof(TAsked) == typeof(object) ? DecodeStatus.UnknownType
+            : DecodeStatus.TypeMismatch;
     }
 
     /// <summary>Reads a value that is not null in a format, if it is in that format.</summary>

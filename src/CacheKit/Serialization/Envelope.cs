@@ -43,6 +43,9 @@ internal readonly struct Envelope
     /// <summary>The name of the type the value was stored as.</summary>
     internal string TypeName => Encoding.UTF8.GetString(TypeNameBytes);
 
+    /// <summary>The name of the value's own type, where that is not the one it was stored as.</summary>
+    internal string ValueTypeName => Encoding.UTF8.GetString(ContentTypeNameBytes.IsEmpty ? TypeNameBytes : ContentTypeNameBytes);
+
     /// <summary>The tags; read out anew each time.</summary>
     internal string[] Tags
     {

@@ -37,6 +37,8 @@ public sealed class CacheLogTests
         [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
         [42] = ("EntryTooLarge", LogLevel.Warning),
         [43] = ("EntriesSuspected", LogLevel.Information),
+        [44] = ("UnknownType", LogLevel.Warning),
+        [45] = ("KeysNotListed", LogLevel.Warning),
         [60] = ("HybridKeyNotCached", LogLevel.Warning),
         [61] = ("HybridTagNotCached", LogLevel.Warning),
         [62] = ("HybridValueNotCached", LogLevel.Warning),
@@ -75,10 +77,12 @@ public sealed class CacheLogTests
     {
         var logger = new RecordingLogger();
         var failure = new TimeoutException();
-        GuardedLogger.For(logger).FactoryFailedStaleServed("products", 3, failure);
+        GuardedLogger.For(logger).FactoryFailedStaleServed("products", new(3), failure);
         var (level, id, message, exception) = logger.Messages.Should().ContainSingle().Subject;
         (level, id, exception).Should().Be((LogLevel.Warning, 1, (Exception)failure));
-        message.Should().Contain("'products'").And.Contain("3 earlier failures");
+        message.Should().Contain("'products'").And.EndWith(" 3 earlier messages like this were held back.");
+        GuardedLogger.For(logger).FactoryFailedStaleServed("products", default, failure);
+        logger.Messages[^1].Message.Should().EndWith("served instead.", "none was held back");
     }
 
     private static Dictionary<int, (string, LogLevel)> Messages() => typeof(CacheLog)

@@ -11,7 +11,7 @@ public sealed class LogThrottleTests
     {
         var throttle = new LogThrottle(_time);
         throttle.ShouldLog(out var unreported).Should().BeTrue();
-        unreported.Should().Be(0);
+        unreported.Count.Should().Be(0);
         for (var i = 0; i < 5; i++)
         {
             throttle.ShouldLog(out _).Should().BeFalse();
@@ -21,7 +21,7 @@ public sealed class LogThrottleTests
         throttle.ShouldLog(out _).Should().BeFalse();
         _time.Step(TimeSpan.FromTicks(1));
         throttle.ShouldLog(out unreported).Should().BeTrue();
-        unreported.Should().Be(6);
+        unreported.Count.Should().Be(6);
         throttle.ShouldLog(out _).Should().BeFalse();
     }
 
@@ -33,7 +33,7 @@ public sealed class LogThrottleTests
         throttle.ShouldLog(out _).Should().BeFalse();
         throttle.Reset();
         throttle.ShouldLog(out var unreported).Should().BeTrue();
-        unreported.Should().Be(1);
+        unreported.Count.Should().Be(1);
     }
 
     [Fact]
@@ -45,12 +45,12 @@ public sealed class LogThrottleTests
         {
             if (throttle.ShouldLog(out var unreported))
             {
-                Interlocked.Add(ref logged, 1 + (int)unreported);
+                Interlocked.Add(ref logged, 1 + (int)unreported.Count);
             }
         });
         _time.Step(LogThrottle.Silence);
         throttle.ShouldLog(out var rest).Should().BeTrue();
-        (logged + rest).Should().Be(10_000);
+        (logged + rest.Count).Should().Be(10_000);
         logged.Should().Be(1);
     }
 

@@ -299,7 +299,7 @@ public sealed class InvalidationFeedTests
         one.Node.Connect(isComplete: false);
         one.Events.Should().Equal("disconnected", "suspect", "reconnected");
         one.Feed.DisconnectedFor.Should().Be(TimeSpan.Zero);
-        LoggedOf(one).Should().Equal(29, 27, 28);
+        LoggedOf(one).Should().Equal(27, 29, 28);
     }
 
     [Fact]

@@ -56,4 +56,36 @@ public abstract class TieredCaches : IAsyncDisposable
         using var lookup = await store.ReadAsync(key, default, default);
         return lookup.IsFound;
     }
+
+    /// <summary>How long a test waits for what must happen.</summary>
+    private protected static TimeSpan AtMost { get; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Lets the clock run for so long, step by step, with time in between for what it sets off.</summary>
+    private protected async Task PassAsync(TimeSpan time)
+    {
+        for (var left = time; left > TimeSpan.Zero; left -= TimeSpan.FromSeconds(5))
+        {
+            Clock.Advance(left < TimeSpan.FromSeconds(5) ? left : TimeSpan.FromSeconds(5));
+            await Task.Delay(1);
+        }
+    }
+
+    /// <summary>Lets the clock run until something has ended.</summary>
+    private protected async Task<T> InTimeAsync<T>(Task<T> task)
+    {
+        for (var i = 0; i < 400 && !task.IsCompleted; i++)
+        {
+            Clock.Advance(TimeSpan.FromMilliseconds(50));
+            await Task.Delay(1);
+        }
+
+        return await task.WaitAsync(AtMost);
+    }
+
+    /// <summary>Interrupts the messages to a node, so that it may have missed some.</summary>
+    private protected static void LoseMessages(InMemoryStore handle)
+    {
+        handle.Feed.Interrupt();
+        handle.Feed.Reconnect(isComplete: false);
+    }
 }
