@@ -1,3 +1,4 @@
+using CacheKit.Benchmarks.Charts;
 using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
@@ -21,6 +22,7 @@ using CacheKit.Benchmarks.Tables;
     ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
     ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
     ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),
+    ("charts", "nothing: draws the pictures of docs/benchmarks from the tables there", ChartDrawing.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
 

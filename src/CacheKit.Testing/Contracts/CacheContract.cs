@@ -35,6 +35,12 @@ public abstract class CacheContract : IAsyncLifetime
     /// <summary>Whether expiring on request removes, as a store may have it that holds what memory does not.</summary>
     protected virtual bool ExpireRemoves => false;
 
+    /// <summary>
+    /// Whether the last store removes what it is asked to expire, and memory is compared with it in the meantime: then an expired entry is stale for no
+    /// longer than that.
+    /// </summary>
+    protected virtual bool ExpireRemovesAtStore => ExpireRemoves;
+
     /// <summary>Whether values are kept in memory at all.</summary>
     protected virtual bool HasMemory => true;
 

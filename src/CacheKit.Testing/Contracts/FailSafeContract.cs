@@ -243,7 +243,7 @@ public abstract class FailSafeContract : CacheContract
         Clock.Advance(Seconds(5));
         await cache.ExpireAsync("k");
         Clock.Advance(Seconds(100) - TimeSpan.FromTicks(1));
-        (await Soon(cache.GetAsync<int>("k", _allowStale, default))).IsStale.Should().Be(!ExpireRemoves);
+        (await Soon(cache.GetAsync<int>("k", _allowStale, default))).IsStale.Should().Be(!ExpireRemovesAtStore);
         Clock.Advance(TimeSpan.FromTicks(1));
         (await Soon(cache.GetAsync<int>("k", _allowStale, default))).IsHit.Should().BeFalse();
     }

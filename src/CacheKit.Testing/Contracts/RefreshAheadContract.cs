@@ -186,6 +186,13 @@ public abstract class RefreshAheadContract : CacheContract
         }
 
         held.Return(2);
+        await Soon(Task.Run(async () =>
+        {
+            while (cache.GetStatistics().DiscardedResults == 0)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System);
+            }
+        }));
         await ExpectAsync(cache, "k", 3);
     }
 

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Text;
 using Layout = CacheKit.Serialization.EnvelopeLayout;
 
 namespace CacheKit.Serialization;

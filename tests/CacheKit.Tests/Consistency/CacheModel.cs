@@ -75,7 +75,7 @@ internal sealed class CacheModel(bool forgetsStaleValues = false)
                 BackgroundRefreshes++;
                 Create([key], options, source);
                 return $"{served}";
-            case State.Stale when _now < _entries[key].RetryAt:
+            case State.Stale when _now < _entries[key].RetryAt && options.StaleFor != TimeSpan.Zero:
                 Misses++;
                 StaleHits++;
                 return $"{_entries[key].Value}";
@@ -113,7 +113,7 @@ internal sealed class CacheModel(bool forgetsStaleValues = false)
                     values[key] = _entries[key].Value;
                     due.Add(key);
                     break;
-                case State.Stale when _now < _entries[key].RetryAt:
+                case State.Stale when _now < _entries[key].RetryAt && options.StaleFor != TimeSpan.Zero:
                     Misses++;
                     StaleHits++;
                     values[key] = _entries[key].Value;

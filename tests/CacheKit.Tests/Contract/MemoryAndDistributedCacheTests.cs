@@ -31,7 +31,10 @@ public sealed class MemoryAndDistributedCache : ITiers
 
     public sealed class FactoryFailureTests : Tiered.FactoryFailureTests<MemoryAndDistributedCache>;
 
-    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryAndDistributedCache>;
+    public sealed class FailSafeTests : Tiered.FailSafeTests<MemoryAndDistributedCache>
+    {
+        protected override bool ExpireRemovesAtStore => true;
+    }
 
     public sealed class GetOrCreateTests : Tiered.GetOrCreateTests<MemoryAndDistributedCache>;
 

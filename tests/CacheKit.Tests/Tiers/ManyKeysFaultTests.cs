@@ -71,4 +71,48 @@ public sealed class ManyKeysFaultTests : TieredCaches
 
         factory.IsCancellationRequested.Should().BeTrue();
     }
+
+    [Fact]
+    public async Task A_store_that_answers_for_fewer_keys_than_asked_has_not_answered()
+    {
+        var cache = Create(hasMemory: false, configure: null, new ForgetfulStore(Far()));
+        await Create(Far()).SetManyAsync([KeyValuePair.Create("a", 1), KeyValuePair.Create("b", 2), KeyValuePair.Create("c", 3)]);
+        (await cache.GetManyAsync<int>(["a", "b"])).Values.Should().OnlyContain(static lookup => !lookup.IsHit);
+        (await cache.RemoveManyAsync(["b", "c"])).Should().Be(0);
+        cache.GetStatistics().Tiers[0].PendingRecoveries.Should().Be(2, "nobody knows which were removed");
+        Shared.OpenLookups.Should().Be(0);
+    }
+
+    /// <summary>Leaves the last key of a batch out of its answer.</summary>
+    private sealed class ForgetfulStore(InMemoryStore store) : IBatchStore
+    {
+        public string Name => store.Name;
+
+        public async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken) =>
+            await store.ReadManyAsync([.. keys.SkipLast(1)], options, cancellationToken);
+
+        public async ValueTask<IReadOnlyList<StoreWriteResult>> WriteManyAsync(IReadOnlyList<StoreWrite> writes, CancellationToken cancellationToken) =>
+            await store.WriteManyAsync([.. writes.SkipLast(1)], cancellationToken);
+
+        public async ValueTask<IReadOnlyList<StoreInvalidation>> InvalidateManyAsync(IReadOnlyList<string> keys, InvalidationKind kind, CancellationToken cancellationToken) =>
+            await store.InvalidateManyAsync([.. keys.SkipLast(1)], kind, cancellationToken);
+
+        public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => store.ReadAsync(key, options, cancellationToken);
+
+        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+            store.WriteAsync(key, entry, condition, cancellationToken);
+
+        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
+            store.InvalidateAsync(key, kind, cancellationToken);
+
+        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
+            store.InvalidateTagsAsync(tags, match, kind, cancellationToken);
+
+        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => store.ClearAsync(cancellationToken);
+
+        public ValueTask<bool> SetExpirationAsync(string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
+            store.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
+
+        public ValueTask DisposeAsync() => store.DisposeAsync();
+    }
 }

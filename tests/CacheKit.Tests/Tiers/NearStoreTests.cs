@@ -32,6 +32,24 @@ public sealed class NearStoreTests : TieredCaches
     }
 
     [Fact]
+    public async Task What_was_read_before_messages_were_lost_does_not_stay_in_a_near_store()
+    {
+        var handle = Far();
+        var far = FaultyStore.Wrap(handle);
+        var cache = Create(hasMemory: false, configure: null, Near(), far);
+        await Create(Far()).SetAsync("k", 1);
+        var late = far.Inject(StoreOperations.Read, StoreFault.AnswerLate(), times: 1);
+        var reading = cache.GetAsync<int>("k").AsTask();
+        await late.Reached.WaitAsync(AtMost);
+        handle.Feed.Interrupt();
+        await Create(Far()).RemoveAsync("k");
+        handle.Feed.Reconnect(isComplete: false);
+        late.Release();
+        (await reading).Value.Should().Be(1, "it was there when it was asked for");
+        (await cache.GetAsync<int>("k")).IsHit.Should().BeFalse("it was removed, and that has returned");
+    }
+
+    [Fact]
     public async Task A_large_value_that_somebody_sets_goes_to_the_store_that_takes_large_ones()
     {
         var (near, far) = (Near(), Far());

@@ -47,6 +47,6 @@ public sealed class TurnTests : TieredCaches
             stores: [new(isNear ? Near() : new PlainStore(Far()), new CacheStoreOptions { UseDistributedLock = true }), new(Far(), new CacheStoreOptions())]);
         create.Should().Throw<InvalidOperationException>().WithMessage("*turns*UseDistributedLock*");
         var alone = () => Create(hasMemory: true, static options => options.UseDistributedLock = true, new PlainStore(Far()));
-        alone.Should().Throw<InvalidOperationException>().WithMessage("*has none*");
+        alone.Should().Throw<InvalidOperationException>().WithMessage("*has no locks*");
     }
 }
