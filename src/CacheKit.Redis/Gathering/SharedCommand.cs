@@ -1,6 +1,4 @@
 using CacheKit.Redis.Connection;
-using CacheKit.Stores;
-using StackExchange.Redis;
 
 namespace CacheKit.Redis.Gathering;
 
