@@ -19,15 +19,15 @@ internal enum StoreOperation
     Clear,
     Lock,
     Publish,
+
+    /// <summary>Takes part of an entry that is readable only once all of it is there.</summary>
+    Stream,
 }
 
 internal static class StoreOperations
 {
     /// <summary>Whether it only asks: it may take the time of a read, and nothing is lost if it fails.</summary>
     internal static bool IsRead(this StoreOperation operation) => operation <= StoreOperation.Enumerate;
-
-    /// <summary>Whether a call that was given up may still change what the store holds.</summary>
-    internal static bool IsChange(this StoreOperation operation) => operation is >= StoreOperation.Write and <= StoreOperation.Clear;
 
     /// <summary>Its name in metrics: permanent, unlike that of the member.</summary>
     internal static string MetricName(this StoreOperation operation) => operation switch
@@ -42,6 +42,7 @@ internal static class StoreOperations
         StoreOperation.InvalidateTags => "invalidate_tags",
         StoreOperation.Clear => "clear",
         StoreOperation.Lock => "lock",
+        StoreOperation.Stream => "stream",
         _ => "publish",
     };
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
@@ -23,13 +24,14 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <param name="entry">The entry made of it, with its times and tags; it gets the authority's stamp.</param>
     /// <param name="compress">Whether to compress it, if the call says.</param>
     /// <returns>Whether it was overtaken: then no tier may keep it.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> PopulateAsync<T>(Flight flight, T value, MemoryEntry entry, bool? compress)
     {
         var wanted = flight.Purpose.Tiers;
         var details = entry.Details!; // with stores every entry has them
         var encoded = Encode(entry, value, compress);
         var bytes = encoded.Bytes;
-        var (expiresAt, retainUntil) = LifeOf(details);
+        var (expiresAt, retainUntil) = time.LifeOf(details);
         var isAbandoned = false;
         var isStamped = false;
         for (var i = tiers.Length - 1; i >= 0; i--)
@@ -98,6 +100,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <param name="entry">The entry made of it; it gets the authority's stamp, if that holds it.</param>
     /// <param name="settings">Which tiers to write.</param>
     /// <returns>The authority's stamp of the change, 0 if it could not be told yet; and whether a nearer store has the value in its place.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<(long Stamp, bool IsNear)> SetAsync<T>(T value, MemoryEntry entry, EntrySettings settings)
     {
         var details = entry.Details!; // as above
@@ -128,7 +131,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var isStored = false;
         var bytes = encoded.Bytes.ToArray(); // never changed or given back, so that a write given up may end when it likes
         encoded.Dispose();
-        var (expiresAt, retainUntil) = LifeOf(entry.Details!); // as above
+        var (expiresAt, retainUntil) = time.LifeOf(entry.Details!); // as above
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
             var tier = tiers[i];
@@ -230,7 +233,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     private StoreEntry FarEntryOf(MemoryEntry entry, ReadOnlyMemory<byte> bytes)
     {
         var details = entry.Details!; // as above
-        var (expiresAt, retainUntil) = LifeOf(details);
+        var (expiresAt, retainUntil) = time.LifeOf(details);
         return reader.EntryFor(Far, bytes, expiresAt, retainUntil, details.Tags);
     }
 
@@ -257,6 +260,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return removed;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<long> SetFarAsync(MemoryEntry entry, EncodedEntry encoded)
     {
         var before = Far.LastStamp;
@@ -506,12 +510,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
                 Tags = details.Tags,
             },
             compress);
-    }
-
-    private (DateTimeOffset ExpiresAt, DateTimeOffset RetainUntil) LifeOf(EntryDetails details)
-    {
-        var expiresAt = time.ToInstant(details.ExpiresAt);
-        return (expiresAt, StoreTime.Add(expiresAt, details.StaleForTicks));
     }
 
     private bool Fits(StoreTier tier, int bytes)

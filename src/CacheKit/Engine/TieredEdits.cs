@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
@@ -19,6 +20,7 @@ internal sealed class TieredEdits(
 
     /// <summary>Stores a value in place of what is there.</summary>
     /// <returns>Whether any tier has it, or will have it once it can be reached.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> SetAsync<T>(string key, T value, EntrySettings settings)
     {
         if (!settings.IsStored)
@@ -47,6 +49,33 @@ internal sealed class TieredEdits(
         var isKept = Keep(write, entry, settings);
         await link.TellKeyAsync(KeyChange.Set, key, done.Stamp).ConfigureAwait(false);
         return isKept || done.IsNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
+    }
+
+    /// <summary>Has somebody else write a key to a store: memory forgets what it has, and if that is the authority, so do the nearer stores and the other nodes.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="isFar">Whether it is the authority.</param>
+    /// <param name="write">Writes it, and returns its stamp; zero if it did not.</param>
+    internal async ValueTask WriteElsewhereAsync(string key, bool isFar, Func<ValueTask<long>> write)
+    {
+        var begun = Begin(key);
+        long stamp = 0;
+        try
+        {
+            stamp = await write().ConfigureAwait(false);
+            if (stamp != 0 && isFar)
+            {
+                await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            End(begun, isChanged: stamp != 0);
+        }
+
+        if (stamp != 0 && isFar)
+        {
+            await link.TellKeyAsync(KeyChange.Set, key, stamp).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Stores many values in place of what is there. Each key is atomic; the whole is not.</summary>
