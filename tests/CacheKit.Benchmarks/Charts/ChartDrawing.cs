@@ -22,7 +22,7 @@ internal static class ChartDrawing
         BarChart.Draw(hit, [("min ns", Subject), ("median ns", "#54aeff")], static name => name.StartsWith("Get", StringComparison.Ordinal)).Save(
             Path.Combine(charts, "hit.svg"), "Nanoseconds of a hit, beside ConcurrentDictionary and MemoryCache");
 
-        (string Column, string Colour)[] callers = [("ratio, 1 caller", "#54aeff"), ("ratio, 8 callers", "#218bff"), ("ratio, 64 callers", "#0550ae")];
+        (string Column, string Colour)[] callers = [("ratio, 1 caller", "#54aeff"), ("8 callers", "#218bff"), ("64 callers", "#0550ae")];
         foreach (var table in ResultTable.ReadAll(Path.Combine(pages, "redis.md")).Where(static table => table.Columns.Any(static column => column.StartsWith("ratio,", StringComparison.Ordinal))))
         {
             var question = table.Columns[0].Split(' ', ':')[0];
