@@ -14,7 +14,7 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
     {
         RedisServer.Require();
         var server = await servers.SingleAsync();
-        await using var group = await NodeGroup.StartAsync([server], server.Configuration, null, servers.NextPrefix(), "stampede", nodes: 4);
+        await using var group = await NodeGroup.StartAsync(NodeServers.Of(server), servers.NextPrefix(), "stampede", nodes: 4);
         var began = Stopwatch.GetTimestamp();
         group.Table.MayGo = true;
         await EndAsync(group);
@@ -29,8 +29,8 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
         RedisServer.Require();
         var server = await servers.SingleAsync();
         var prefix = servers.NextPrefix();
-        await using var holder = await NodeGroup.StartAsync([server], server.Configuration, null, prefix, "hold", nodes: 1);
-        await using var group = await NodeGroup.StartAsync([server], server.Configuration, null, prefix, "stampede", nodes: 3);
+        await using var holder = await NodeGroup.StartAsync(NodeServers.Of(server), prefix, "hold", nodes: 1);
+        await using var group = await NodeGroup.StartAsync(NodeServers.Of(server), prefix, "stampede", nodes: 3);
         group.Table.MayGo = true;
         await holder.Nodes[0].KillAsync();
         var began = Stopwatch.GetTimestamp();
