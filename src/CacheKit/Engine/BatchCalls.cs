@@ -22,7 +22,7 @@ internal sealed class BatchCalls(
         while (pending.Count > 0)
         {
             var again = new List<string>();
-            var attempt = new Attempt<T>();
+            var attempt = new Attempt<T>(cancellationToken.CanBeCanceled);
             try
             {
                 foreach (var key in pending)
@@ -103,7 +103,7 @@ internal sealed class BatchCalls(
         while (pending.Count > 0)
         {
             var again = new List<string>();
-            var cancellation = new FlightCancellation();
+            var cancellation = new FlightCancellation(cancellationToken.CanBeCanceled);
             var boarded = new List<(Boarding<T> Boarding, Sighting<T> Sighting)>();
             try
             {
@@ -240,7 +240,7 @@ internal sealed class BatchCalls(
             return;
         }
 
-        var cancellation = new FlightCancellation();
+        var cancellation = new FlightCancellation(mayBeAbandoned: false);
         var started = new List<Flight<T>>();
         foreach (var (key, sighting) in due)
         {
@@ -287,9 +287,9 @@ internal sealed class BatchCalls(
     }
 
     /// <summary>One round over the keys still without a value.</summary>
-    private sealed class Attempt<T>
+    private sealed class Attempt<T>(bool mayBeAbandoned)
     {
-        internal readonly FlightCancellation Cancellation = new();
+        internal readonly FlightCancellation Cancellation = new(mayBeAbandoned);
         internal readonly List<Boarded<T>> Boardings = [];
         internal readonly List<Flight<T>> Led = [];
         internal readonly List<(string Key, Sighting<T> Sighting)> Due = [];

@@ -160,7 +160,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
                 return new(sighting.Value);
             }
 
-            var boarding = _flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers));
+            var boarding = _flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers), mayLeave: cancellationToken.CanBeCanceled);
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since
@@ -168,7 +168,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
             if (boarding.IsLeader)
             {
-                _ = _loader.ReadAsync(flight, options);
+                var read = _loader.ReadAsync(flight, options);
+                if (StaysAboard(options, cancellationToken))
+                {
+                    await read.ConfigureAwait(false);
+                }
             }
 
             var outcome = await _waiter.WaitAsync(flight, hasStale: false, options, cancellationToken).ConfigureAwait(false);
@@ -189,6 +193,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
         }
     }
+
+    /// <summary>
+    /// Whether a caller has nothing that could end its wait for the stores before these answer, in the time they have: who leads a flight and stays
+    /// need not be woken by it.
+    /// </summary>
+    private bool StaysAboard(CacheEntryOptions? options, CancellationToken cancellationToken) =>
+        !cancellationToken.CanBeCanceled && (options?.SoftTimeout ?? _defaults.SoftTimeout) is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null;
 
     private CacheLookup<T> MissOrStale<T>(string key, in Sighting<T> sighting, CacheEntryOptions? options)
     {
@@ -245,7 +256,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             }
 
             // 2. Join the flight of the key, or start it: its stamp is taken here, before anything is read.
-            var boarding = _flights.Board<T>(key, sighting.Entry, tags, purpose);
+            var boarding = _flights.Board<T>(key, sighting.Entry, tags, purpose, mayLeave: cancellationToken.CanBeCanceled);
             if (boarding.Flight is not { } flight)
             {
                 continue; // somebody has stored a value since
@@ -261,7 +272,11 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             {
                 // 3. The stores, if there are any, then the factory. What it makes is stored before the flight ends, unless something has overtaken it.
                 flight.Context = _loader.CreateContext(key, options, tags, flight);
-                _loader.Start(flight, state, factory, options, hasStale, isBackground: false);
+                var asksFirst = _stores is not null && StaysAboard(options, cancellationToken);
+                if (!asksFirst || !await _loader.TryServeAsync(flight, options).ConfigureAwait(false))
+                {
+                    _loader.Start(flight, state, factory, options, hasStale, isBackground: false, areStoresAsked: asksFirst);
+                }
             }
 
             // 4. Wait, each caller on its own terms; start over if the value is older than a removal seen before.

@@ -159,10 +159,12 @@ internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightPur
 }
 
 /// <summary>The token of a factory, which may serve several flights: cancelled when the last of them is abandoned.</summary>
+/// <param name="mayBeAbandoned">Whether who starts the flights may leave them; else nobody who comes later can abandon them.</param>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A source without a timer or a wait handle holds nothing to release, and nobody can tell when the factory has done with its token.")]
-internal sealed class FlightCancellation
+internal sealed class FlightCancellation(bool mayBeAbandoned)
 {
-    private readonly CancellationTokenSource _source = new();
+    private CancellationTokenSource? _source;
+    private int _isCancelled;
     private int _flights;
 
     /// <summary>The factories that this one waits for; kept by <see cref="NestedFlights"/>.</summary>
@@ -171,7 +173,34 @@ internal sealed class FlightCancellation
     /// <summary>Whether the factory has ended, so that what it has left running waits on its own account.</summary>
     internal volatile bool HasEnded;
 
-    internal CancellationToken Token => _source.Token;
+    /// <summary>The factory's token. Made when it is asked for: a value that a store has needs none.</summary>
+    internal CancellationToken Token
+    {
+        get
+        {
+            if (Volatile.Read(ref _source) is { } known)
+            {
+                return known.Token;
+            }
+
+            var source = new CancellationTokenSource();
+            source = Interlocked.CompareExchange(ref _source, source, null) ?? source;
+            if (Volatile.Read(ref _isCancelled) != 0)
+            {
+                source.Cancel(); // nobody has its token yet, or is told twice
+            }
+
+            return source.Token;
+        }
+    }
+
+    /// <summary>
+    /// The token for what is asked of stores: one that is never cancelled if only the cache's end could cancel it, since a store's answer has a time
+    /// limit of its own, and to listen costs more than much of the rest.
+    /// </summary>
+    internal CancellationToken StoreToken => mayBeAbandoned ? Token : CancellationToken.None;
+
+    internal bool IsCancelled => Volatile.Read(ref _isCancelled) != 0;
 
     /// <summary>One flight more needs the factory. Before it runs.</summary>
     internal void Add() => _flights++;
@@ -185,9 +214,13 @@ internal sealed class FlightCancellation
         }
     }
 
-    internal void Cancel() =>
+    internal void Cancel()
+    {
+        Interlocked.Exchange(ref _isCancelled, 1);
+
         // What is registered with the token is the factory's code: it must not hold up the caller who leaves. What it
         // throws has nobody to be told to; it is observed, so that it does not count as unobserved.
-        _source.CancelAsync().ContinueWith(
+        _source?.CancelAsync().ContinueWith(
             static cancelled => _ = cancelled.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace CacheKit.Engine;
 
 /// <summary>Waits for a flight on one caller's terms: its own cancellation, its own patience if there is a stale value.</summary>
@@ -9,6 +10,7 @@ internal sealed class FlightWaiter(
     /// <param name="hasStale">Whether there was a stale value when the caller came.</param>
     /// <param name="options">The options of the call.</param>
     /// <param name="cancellationToken">Ends this caller's wait.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<FlightOutcome<T>> WaitAsync<T>(
         Flight<T> flight, bool hasStale, CacheEntryOptions? options, CancellationToken cancellationToken)
     {

@@ -48,9 +48,10 @@ internal sealed class Flights
     /// <param name="purpose">What the flight is for; one for another purpose is not joined.</param>
     /// <param name="shared">The token of the factory if a flight is started and the factory serves others as well; else it gets one of its own.</param>
     /// <param name="onlyStart">Whether to leave a flight under way alone: a refresh that is running already will do.</param>
+    /// <param name="mayLeave">Whether the caller, if it starts the flight, may leave it before it ends.</param>
     /// <exception cref="CacheTypeMismatchException">The flight under way makes a value of another type.</exception>
     internal Boarding<T> Board<T>(
-        string key, MemoryEntry? judged, string[] tags, FlightPurpose purpose, FlightCancellation? shared = null, bool onlyStart = false)
+        string key, MemoryEntry? judged, string[] tags, FlightPurpose purpose, FlightCancellation? shared = null, bool onlyStart = false, bool mayLeave = false)
     {
         var stripe = StripeOf(key);
         lock (stripe.Lock)
@@ -87,7 +88,7 @@ internal sealed class Flights
                 return default;
             }
 
-            var cancellation = shared ?? new FlightCancellation();
+            var cancellation = shared ?? new FlightCancellation(mayLeave);
             var started = new Flight<T>(key, _tags.Current, tags, purpose, cancellation) { IsUnderWrite = stripe.IsBeingWritten(key) };
             stripe.Add(started);
             cancellation.Add();

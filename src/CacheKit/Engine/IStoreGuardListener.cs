@@ -8,11 +8,4 @@ internal interface IStoreGuardListener
 
     /// <summary>The store answers: its circuit has closed, or the probe that was asked for got through. Time to send what it has missed.</summary>
     void OnReachable(StoreGuard guard);
-
-    /// <summary>A change that its caller had given up has ended after all.</summary>
-    /// <param name="guard">Whose store it is.</param>
-    /// <param name="operation">What was asked.</param>
-    /// <param name="subject">The key, the list of keys or tags; <see langword="null"/> for everything.</param>
-    /// <param name="isDone">Whether the store says that it was done; if not, nobody knows.</param>
-    void OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone);
 }

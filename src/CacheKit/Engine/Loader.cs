@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
 
@@ -45,12 +46,14 @@ internal sealed class Loader
     /// <summary>Whether a value that a store has given is to be refreshed: unless that has just failed.</summary>
     internal bool IsToBeRefreshed(Flight flight) => flight.IsDue && !_pauses.Covers(flight.Key);
 
-    /// <summary>Runs the factory of one flight. Returns once it is running; the flight has the outcome.</summary>
+    /// <summary>
+    /// Runs the factory of one flight, after the stores were asked, if they have not been. Returns once it is running; the flight has the outcome.
+    /// </summary>
     internal void Start<TState, T>(
         Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, bool hasStale, bool isBackground)
+        CacheEntryOptions? options, bool hasStale, bool isBackground, bool areStoresAsked = false)
     {
-        var run = new Run(this, [flight], options, isBackground);
+        var run = new Run(this, [flight], options, isBackground) { AreStoresAsked = areStoresAsked };
         if (MustOffload(run, options, hasStale))
         {
             Offload((Loader: this, run, flight, state, factory, options), static work => work.Loader.RunAsync(work.run, work.flight, work.state, work.factory, work.options));
@@ -161,7 +164,7 @@ internal sealed class Loader
         {
             if (_stores is not null)
             {
-                if (await TryServeAsync(run, flight, options).ConfigureAwait(false))
+                if (!run.AreStoresAsked && await TryServeAsync(flight, options, run.IsBackground).ConfigureAwait(false))
                 {
                     return;
                 }
@@ -173,7 +176,7 @@ internal sealed class Loader
                     return;
                 }
 
-                flight.Cancellation.Token.ThrowIfCancellationRequested(); // everybody has left meanwhile
+                ThrowIfAbandoned(flight);
             }
 
             run.Begin();
@@ -216,11 +219,12 @@ internal sealed class Loader
 
     /// <summary>Ends a flight with what the stores have, if they have it. What is wrong with that is no failure of the factory.</summary>
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
-    private async ValueTask<bool> TryServeAsync<T>(Run run, Flight<T> flight, CacheEntryOptions? options)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    internal async ValueTask<bool> TryServeAsync<T>(Flight<T> flight, CacheEntryOptions? options, bool isRefresh = false)
     {
         try
         {
-            if (!await _stores!.TryLandAsync(flight, options, run.IsBackground).ConfigureAwait(false)) // asked for only with stores
+            if (!await _stores!.TryLandAsync(flight, options, isRefresh).ConfigureAwait(false)) // asked for only with stores
             {
                 return false;
             }
@@ -231,8 +235,17 @@ internal sealed class Loader
             flight.Fail(exception);
         }
 
-        run.EndUnused();
+        flight.Cancellation.HasEnded = true;
         return true;
+    }
+
+    /// <summary>Ends what nobody waits for any more before its factory runs.</summary>
+    private static void ThrowIfAbandoned(Flight flight)
+    {
+        if (flight.Cancellation.IsCancelled)
+        {
+            flight.Cancellation.Token.ThrowIfCancellationRequested();
+        }
     }
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
@@ -253,7 +266,7 @@ internal sealed class Loader
                     return;
                 }
 
-                batch[0].Cancellation.Token.ThrowIfCancellationRequested(); // everybody has left meanwhile
+                ThrowIfAbandoned(batch[0]);
             }
 
             run.Begin();
@@ -466,6 +479,8 @@ internal sealed class Loader
         private int _hasEnded;
 
         internal bool IsBackground => isBackground;
+
+        internal bool AreStoresAsked { get; init; }
 
         /// <summary>The flights that the factory is for: fewer than at first, if the stores had the values of some.</summary>
         internal IReadOnlyList<Flight> Flights { get; set; } = flights;

@@ -237,11 +237,6 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         }
     }
 
-    void IStoreGuardListener.OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone)
-    {
-        // A store lets no change that was given up take effect after a newer one; and what was to be told is in the queue for it.
-    }
-
     /// <summary>Sends what a store could not be told, and lets the other nodes know that there was something.</summary>
     private async Task RecoverAsync(StoreTier tier)
     {

@@ -31,6 +31,8 @@ internal sealed class StoreGuard : IAsyncDisposable
     private readonly TimeSpan _writeTimeout;
     private readonly TimeSpan _openFor;
     private readonly TimeSpan _maximumOpenFor;
+    private readonly StoreWaits _reads;
+    private readonly StoreWaits _changes;
     private readonly CircuitBreaker _circuit;
     private readonly StoreReporter _reporter;
     private readonly WeakTimer<StoreGuard> _probeTimer;
@@ -44,6 +46,8 @@ internal sealed class StoreGuard : IAsyncDisposable
         _time = time;
         _readTimeout = Patience.Of(options.ReadTimeout) ?? Timeout.InfiniteTimeSpan;
         _writeTimeout = Patience.Of(options.WriteTimeout) ?? Timeout.InfiniteTimeSpan;
+        _reads = new(_readTimeout, time);
+        _changes = new(_writeTimeout, time);
         _openFor = options.OpenFor;
         _maximumOpenFor = options.MaximumOpenFor;
         _circuit = new CircuitBreaker(options, time);
@@ -69,7 +73,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         RunAsync(StoreOperation.Read, key, (key, options),
             static (store, call, token) => store.ReadAsync(call.key, call.options, token), cancellationToken);
 
-    /// <remarks>The bytes of a write that was given up must be left as they are until <see cref="IStoreGuardListener.OnLateChange"/>.</remarks>
+    /// <remarks>The bytes of a write that was given up must be left as they are for good: the store may still read them.</remarks>
     internal ValueTask<StoreAnswer<StoreWriteResult>> WriteAsync(
         string key, in StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
         RunAsync(StoreOperation.Write, key, (key, entry, condition),
@@ -94,7 +98,7 @@ internal sealed class StoreGuard : IAsyncDisposable
 
     /// <summary>Makes a call of the store: of a capability, say. The typed members above are short for this.</summary>
     /// <param name="operation">What it is.</param>
-    /// <param name="subject">The key, or the keys or tags as a list: for the listener and, if a key, the log at Debug.</param>
+    /// <param name="subject">The key, or the keys or tags as a list: for the statistics and, if a key, the log at Debug.</param>
     /// <param name="state">What the call needs, so that the delegate need not be created for it.</param>
     /// <param name="call">Makes the call. The token is cancelled when nobody waits for it any more.</param>
     /// <param name="cancellationToken">The caller's own: ends its wait with an <see cref="OperationCanceledException"/>.</param>
@@ -163,6 +167,8 @@ internal sealed class StoreGuard : IAsyncDisposable
         }
 
         _probeTimer.Dispose();
+        _reads.Dispose();
+        _changes.Dispose();
         try
         {
             var disposal = _store.DisposeAsync().AsTask();
@@ -180,14 +186,13 @@ internal sealed class StoreGuard : IAsyncDisposable
 
     private bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreAnswer<TResult>> WaitAsync<TResult>(
         StoreOperation operation, object? subject, ValueTask<TResult> pending, CancellationTokenSource source, long started, CircuitPass pass,
         CancellationToken cancellationToken)
     {
         var task = pending.AsTask();
-        Task waiting = task.WaitAsync(operation.IsRead() ? _readTimeout : _writeTimeout, _time, cancellationToken);
-        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
+        await (operation.IsRead() ? _reads : _changes).WaitAsync(task, cancellationToken).ConfigureAwait(false);
         if (task.IsCompletedSuccessfully)
         {
             GiveBack(source);
@@ -201,7 +206,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         }
 
         Observe(source.CancelAsync());
-        _ = EndLateAsync(task, operation, subject);
+        _ = EndLateAsync(task);
         if (cancellationToken.IsCancellationRequested)
         {
             _circuit.Withdrawn(pass);
@@ -306,18 +311,12 @@ internal sealed class StoreGuard : IAsyncDisposable
     private static int CountOf(object? subject) => subject is IReadOnlyCollection<string> keys ? keys.Count : 1;
 
     /// <summary>Waits, for nobody, for the end of a call that was given up.</summary>
-    private async Task EndLateAsync<TResult>(Task<TResult> task, StoreOperation operation, object? subject)
+    private static async Task EndLateAsync<TResult>(Task<TResult> task)
     {
         await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (task.IsCompletedSuccessfully)
         {
             await DiscardAsync(task.Result).ConfigureAwait(false);
-        }
-
-        if (operation.IsChange() && !IsDisposed)
-        {
-            var isDone = task.IsCompletedSuccessfully;
-            Tell((guard, listener) => listener.OnLateChange(guard, operation, subject, isDone));
         }
     }
 

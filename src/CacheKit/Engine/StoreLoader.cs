@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
 using CacheKit.Stores;
@@ -18,6 +19,7 @@ internal sealed class StoreLoader(
 
     /// <summary>Ends a flight with what the stores have, if that may be served.</summary>
     /// <returns>False if it must be created.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> TryLandAsync<T>(Flight<T> flight, CacheEntryOptions? options, bool isRefresh)
     {
         var known = FindKnown(flight, out var state);
@@ -137,6 +139,7 @@ internal sealed class StoreLoader(
 
     /// <summary>Stores what a factory has made, the authority first.</summary>
     /// <returns>Whether it was overtaken, so that no tier may keep it.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> StoreAsync<T>(Flight<T> flight, T value, MemoryEntry entry, EntrySettings settings, CacheEntryContext context)
     {
         if (context.IsStoringSkipped)

@@ -26,9 +26,6 @@ internal static class StoreOperations
     /// <summary>Whether it only asks: it may take the time of a read, and nothing is lost if it fails.</summary>
     internal static bool IsRead(this StoreOperation operation) => operation <= StoreOperation.Enumerate;
 
-    /// <summary>Whether a call that was given up may still change what the store holds.</summary>
-    internal static bool IsChange(this StoreOperation operation) => operation is >= StoreOperation.Write and <= StoreOperation.Clear;
-
     /// <summary>Its name in metrics: permanent, unlike that of the member.</summary>
     internal static string MetricName(this StoreOperation operation) => operation switch
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
 using CacheKit.Serialization;
@@ -19,6 +20,7 @@ internal sealed class StoreReader(
     /// <param name="known">The entry memory holds, if it may be confirmed instead of read anew.</param>
     /// <param name="options">The options of the call.</param>
     /// <exception cref="CacheTypeMismatchException">The entry is of another type, and the cache is to throw then.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<StoreFinding> FindAsync<T>(Flight<T> flight, MemoryEntry? known, CacheEntryOptions? options)
     {
         flight.Conditions = new StoreCondition?[tiers.Length];
@@ -39,7 +41,7 @@ internal sealed class StoreReader(
                 WithoutPayload = !tiers[i].Reads(flight.Purpose.Tiers),
             };
             var deliveries = tiers[i].Recovery.Deliveries;
-            var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.Token).ConfigureAwait(false);
+            var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
             if (answer.TryGet(out var lookup))
             {
                 isFarAnswered |= tiers[i].IsFar;
@@ -80,7 +82,7 @@ internal sealed class StoreReader(
             var keys = pending.ConvertAll(index => flights[index].Key);
             var read = new StoreReadOptions { TagHints = flights[0].KnownTags, WithoutPayload = !tiers[tier].Reads(flights[0].Purpose.Tiers) };
             var deliveries = tiers[tier].Recovery.Deliveries;
-            var lookups = await tiers[tier].ReadManyAsync(keys, read, flights[0].Cancellation.Token).ConfigureAwait(false);
+            var lookups = await tiers[tier].ReadManyAsync(keys, read, flights[0].Cancellation.StoreToken).ConfigureAwait(false);
             var rest = new List<int>();
             for (var i = 0; i < lookups.Length; i++)
             {
@@ -125,6 +127,7 @@ internal sealed class StoreReader(
     /// <param name="deliveries">What it had been told late by the time it was asked.</param>
     /// <param name="known">The entry memory holds.</param>
     /// <param name="options">The options of the call.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreFinding> StepAsync<T>(
         Flight<T> flight, int index, StoreLookup lookup, long deliveries, MemoryEntry? known, CacheEntryOptions? options)
     {
@@ -213,6 +216,7 @@ internal sealed class StoreReader(
     }
 
     /// <summary>Makes an entry of what a store has given: fresh, or stale, or none if it cannot be used.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreFinding> UseAsync<T>(
         Flight<T> flight, StoreTier tier, StoreLookup lookup, long deliveries, CacheEntryOptions? options)
     {
@@ -271,7 +275,7 @@ internal sealed class StoreReader(
 
         var far = tiers[^1];
         var deliveries = far.Recovery.Deliveries;
-        var answer = await far.ReadAsync(flight.Key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, flight.Cancellation.Token).ConfigureAwait(false);
+        var answer = await far.ReadAsync(flight.Key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, flight.Cancellation.StoreToken).ConfigureAwait(false);
         if (!answer.TryGet(out var lookup))
         {
             return link.MayTrust(near, nearStamp);

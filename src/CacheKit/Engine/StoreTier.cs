@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Stores;
 
 namespace CacheKit.Engine;
@@ -53,6 +54,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
     /// <summary>Whether an entry of that many bytes belongs here.</summary>
     internal bool Takes(int bytes) => bytes >= options.MinimumEntryBytes && bytes <= options.MaximumEntryBytes;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, StoreReadOptions read, CancellationToken cancellationToken)
     {
         var answer = await guard.ReadAsync(key, read, cancellationToken).ConfigureAwait(false);
@@ -148,6 +150,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<StoreAnswer<StoreWriteResult>> WriteAsync(
         string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken = default)
     {

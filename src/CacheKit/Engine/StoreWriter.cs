@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using CacheKit.Diagnostics;
 using CacheKit.Memory;
@@ -23,6 +24,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <param name="entry">The entry made of it, with its times and tags; it gets the authority's stamp.</param>
     /// <param name="compress">Whether to compress it, if the call says.</param>
     /// <returns>Whether it was overtaken: then no tier may keep it.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> PopulateAsync<T>(Flight flight, T value, MemoryEntry entry, bool? compress)
     {
         var wanted = flight.Purpose.Tiers;
@@ -98,6 +100,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     /// <param name="entry">The entry made of it; it gets the authority's stamp, if that holds it.</param>
     /// <param name="settings">Which tiers to write.</param>
     /// <returns>The authority's stamp of the change, 0 if it could not be told yet; and whether a nearer store has the value in its place.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<(long Stamp, bool IsNear)> SetAsync<T>(T value, MemoryEntry entry, EntrySettings settings)
     {
         var details = entry.Details!; // as above
@@ -257,6 +260,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return removed;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<long> SetFarAsync(MemoryEntry entry, EncodedEntry encoded)
     {
         var before = Far.LastStamp;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
@@ -19,6 +20,7 @@ internal sealed class TieredEdits(
 
     /// <summary>Stores a value in place of what is there.</summary>
     /// <returns>Whether any tier has it, or will have it once it can be reached.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<bool> SetAsync<T>(string key, T value, EntrySettings settings)
     {
         if (!settings.IsStored)

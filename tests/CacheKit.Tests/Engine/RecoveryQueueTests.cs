@@ -318,9 +318,5 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
                 drained.TrySetResult();
             }
         }
-
-        public void OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone)
-        {
-        }
     }
 }

@@ -89,8 +89,9 @@ public sealed class StoreGuardTests : IAsyncDisposable
         _clock.Advance(_options.WriteTimeout - _options.ReadTimeout - _tick);
         write.IsCompleted.Should().BeFalse();
         _clock.Advance(_tick);
-        (await write).Status.Should().Be(StoreAnswerStatus.TimedOut);
-        (await write).MayTakeEffect.Should().BeTrue();
+        var written = await write;
+        written.Status.Should().Be(StoreAnswerStatus.TimedOut);
+        written.MayTakeEffect.Should().BeTrue();
         guard.Snapshot().Timeouts.Should().Be(2);
     }
 
@@ -173,31 +174,6 @@ public sealed class StoreGuardTests : IAsyncDisposable
         (await call).IsAnswered.Should().BeFalse();
         gate.SetResult(lease);
         await lease.Released.Task.WaitAsync(TimeSpan.FromSeconds(30));
-        _listener.LateChanges.Should().BeEmpty("a lock changes nothing that is stored");
-    }
-
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_change_that_ends_late_is_reported(bool isDone)
-    {
-        await using var guard = Create();
-        var gate = new TaskCompletionSource<StoreWriteResult>();
-        _store.Writes = _ => new(gate.Task);
-        var write = guard.WriteAsync("k", default, default, default);
-        _clock.Advance(_options.WriteTimeout);
-        (await write).Status.Should().Be(StoreAnswerStatus.TimedOut);
-        _listener.LateChanges.Should().BeEmpty();
-        if (isDone)
-        {
-            gate.SetResult(default);
-        }
-        else
-        {
-            gate.SetException(new IOException());
-        }
-
-        _listener.LateChanges.Should().Equal((StoreOperation.Write, "k", isDone));
     }
 
     [Fact]
@@ -222,7 +198,6 @@ public sealed class StoreGuardTests : IAsyncDisposable
         guard.Circuit.Should().Be(CircuitState.Closed);
         guard.Snapshot().Should().BeEquivalentTo(new CacheTierStatistics { Name = "scripted" });
         _logger.Messages.Should().BeEmpty();
-        _listener.LateChanges.Should().Equal((StoreOperation.Write, "k", false));
     }
 
     [Fact]
@@ -530,16 +505,11 @@ public sealed class StoreGuardTests : IAsyncDisposable
     {
         internal List<string> Events { get; } = [];
 
-        internal List<(StoreOperation, object?, bool)> LateChanges { get; } = [];
-
         internal bool Throws { get; set; }
 
         public void OnOpened(StoreGuard guard) => Add("opened");
 
         public void OnReachable(StoreGuard guard) => Add("reachable");
-
-        public void OnLateChange(StoreGuard guard, StoreOperation operation, object? subject, bool isDone) =>
-            LateChanges.Add((operation, subject, isDone));
 
         private void Add(string happened)
         {

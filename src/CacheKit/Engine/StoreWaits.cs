@@ -1,0 +1,280 @@
+using System.Threading.Tasks.Sources;
+
+namespace CacheKit.Engine;
+
+/// <summary>How the wait for a call of a store has ended.</summary>
+internal enum StoreWaitEnd
+{
+    /// <summary>The call has ended, well or not.</summary>
+    Ended,
+
+    /// <summary>Its time was up.</summary>
+    TimedOut,
+
+    /// <summary>Its caller went.</summary>
+    Cancelled,
+}
+
+/// <summary>Waits for calls of a store that all have the same time, with one timer for all of them.</summary>
+/// <remarks>
+/// Since their limit is the same, calls run out of time in the order they began: a list, its oldest first, is all there is to keep, and the timer
+/// runs for the oldest alone. Waits are used again, so one that ends in time allocates nothing. Safe for concurrent use.
+/// </remarks>
+internal sealed class StoreWaits : IDisposable
+{
+    /// <summary>More than a process has under way at most times; beyond that, waits are made anew.</summary>
+    private const int MostSpare = 256;
+
+    private readonly TimeSpan? _limit;
+    private readonly TimeProvider _time;
+    private readonly WeakTimer<StoreWaits>? _timer;
+    private readonly Lock _lock = new();
+    private Wait? _oldest;
+    private Wait? _newest;
+    private Wait? _spare;
+    private int _spares;
+    private bool _isTimerSet;
+    private bool _isDisposed;
+
+    /// <param name="limit">How long a call may take; without end if negative or longer than a timer can run.</param>
+    /// <param name="time">The clock.</param>
+    internal StoreWaits(TimeSpan limit, TimeProvider time)
+    {
+        _limit = limit < TimeSpan.Zero ? null : Patience.Of(limit);
+        _time = time;
+        _timer = _limit is null ? null : new(this, static waits => waits.EndOverdue(), time);
+    }
+
+    /// <summary>Waits for a call, whose result and exception stay with its task.</summary>
+    /// <remarks>What waits goes on where the end came from: the task, the one who cancels, the timer.</remarks>
+    internal ValueTask<StoreWaitEnd> WaitAsync(Task call, CancellationToken cancellationToken)
+    {
+        if (call.IsCompleted)
+        {
+            return new(StoreWaitEnd.Ended);
+        }
+
+        Wait wait;
+        var sets = false;
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return new(StoreWaitEnd.TimedOut);
+            }
+
+            wait = Take();
+            if (_limit is not null)
+            {
+                wait.BeganAt = _time.GetTimestamp();
+                Append(wait);
+                sets = !_isTimerSet;
+                _isTimerSet = true;
+            }
+        }
+
+        if (sets)
+        {
+            _timer!.Start(_limit!.Value); // there are both or none
+        }
+
+        return wait.StartAsync(call, cancellationToken);
+    }
+
+    /// <summary>Takes no more calls; those under way still end in time.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            if (_isTimerSet)
+            {
+                return; // the timer's last ring disposes it
+            }
+        }
+
+        _timer?.Dispose();
+    }
+
+    private void EndOverdue()
+    {
+        // What waits may run whatever it likes: so each has a thread to itself, and the timer is set again before the last gets this one.
+        var overdue = TakeOverdue();
+        while (overdue is not null && TakeOverdue() is { } next)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static wait => wait.SetEnd(StoreWaitEnd.TimedOut), overdue, preferLocal: false);
+            overdue = next;
+        }
+
+        overdue?.SetEnd(StoreWaitEnd.TimedOut);
+    }
+
+    /// <summary>The oldest wait if its time is up; else the timer is set for it.</summary>
+    private Wait? TakeOverdue()
+    {
+        lock (_lock)
+        {
+            while (_oldest is { } oldest)
+            {
+                var left = _limit!.Value - _time.GetElapsedTime(oldest.BeganAt); // there is a timer
+                if (left > TimeSpan.Zero)
+                {
+                    // Timers count whole milliseconds, and may ring early.
+                    _timer!.Start(left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left);
+                    return null;
+                }
+
+                // Claimed under the lock: while it is listed, it is not used again.
+                Unlink(oldest);
+                if (oldest.TryClaim())
+                {
+                    return oldest;
+                }
+            }
+
+            _isTimerSet = false;
+            if (_isDisposed)
+            {
+                _timer!.Dispose();
+            }
+
+            return null;
+        }
+    }
+
+    private Wait Take()
+    {
+        if (_spare is not { } wait)
+        {
+            return new(this);
+        }
+
+        _spare = wait.Next;
+        _spares--;
+        wait.Next = null;
+        return wait;
+    }
+
+    private void Append(Wait wait)
+    {
+        wait.IsListed = true;
+        wait.Previous = _newest;
+        if (_newest is null)
+        {
+            _oldest = wait;
+        }
+        else
+        {
+            _newest.Next = wait;
+        }
+
+        _newest = wait;
+    }
+
+    /// <summary>The caller holds the lock.</summary>
+    private void Unlink(Wait wait)
+    {
+        if (!wait.IsListed)
+        {
+            return;
+        }
+
+        wait.IsListed = false;
+        if (wait.Previous is null)
+        {
+            _oldest = wait.Next;
+        }
+        else
+        {
+            wait.Previous.Next = wait.Next;
+        }
+
+        if (wait.Next is null)
+        {
+            _newest = wait.Previous;
+        }
+        else
+        {
+            wait.Next.Previous = wait.Previous;
+        }
+
+        wait.Previous = wait.Next = null;
+    }
+
+    /// <summary>One wait. It is used again once its task has told it, and only then: who has given it up must not be told of another's.</summary>
+    private sealed class Wait : IValueTaskSource<StoreWaitEnd>
+    {
+        private const int Waiting = 0;
+        private const int Over = 1;
+
+        private readonly StoreWaits _waits;
+        private readonly Action _onEnded;
+        private ManualResetValueTaskSourceCore<StoreWaitEnd> _core;
+        private CancellationTokenRegistration _registration;
+        private int _state;
+
+        internal long BeganAt;
+        internal bool IsListed;
+        internal Wait? Previous;
+        internal Wait? Next;
+
+        internal Wait(StoreWaits waits)
+        {
+            _waits = waits;
+            _onEnded = () => End(StoreWaitEnd.Ended);
+        }
+
+        internal ValueTask<StoreWaitEnd> StartAsync(Task call, CancellationToken cancellationToken)
+        {
+            var result = new ValueTask<StoreWaitEnd>(this, _core.Version);
+            if (cancellationToken.CanBeCanceled)
+            {
+                _registration = cancellationToken.UnsafeRegister(static wait => ((Wait)wait!).End(StoreWaitEnd.Cancelled), this); // it was registered
+            }
+
+            call.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_onEnded);
+            return result;
+        }
+
+        /// <summary>Whether the caller is the one to say how it ends.</summary>
+        internal bool TryClaim() => Interlocked.CompareExchange(ref _state, Over, Waiting) == Waiting;
+
+        internal void SetEnd(StoreWaitEnd end) => _core.SetResult(end);
+
+        private void End(StoreWaitEnd end)
+        {
+            if (TryClaim())
+            {
+                SetEnd(end);
+            }
+        }
+
+        public StoreWaitEnd GetResult(short token)
+        {
+            var end = _core.GetResult(token);
+
+            // A registration that cannot be undone is about to call: it must find this wait as it is.
+            var isFree = (_registration == default || _registration.Unregister()) && end == StoreWaitEnd.Ended;
+            lock (_waits._lock)
+            {
+                _waits.Unlink(this);
+                if (isFree && _waits._spares < MostSpare)
+                {
+                    _core.Reset();
+                    _registration = default;
+                    _state = Waiting;
+                    Next = _waits._spare;
+                    _waits._spare = this;
+                    _waits._spares++;
+                }
+            }
+
+            return end;
+        }
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
+    }
+}
