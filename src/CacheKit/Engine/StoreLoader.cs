@@ -85,7 +85,10 @@ internal sealed class StoreLoader(
 
         using var filled = link.WaitForFill(flight.Key);
         var began = time.GetTimestamp();
-        var patience = Patience.Of(options?.HardTimeout ?? defaults.HardTimeout) is { } hard && hard < far.Options.LockLease ? hard : far.Options.LockLease;
+
+        // Longer than the lease: when a holder dies, those who wait since then would else all go on at the very moment in which the first of them is given its lock.
+        var longest = far.Options.LockLease * 1.5;
+        var patience = Patience.Of(options?.HardTimeout ?? defaults.HardTimeout) is { } hard && hard < longest ? hard : longest;
         for (var attempt = 0; ; attempt++)
         {
             var answer = await far.Guard.RunAsync(

@@ -36,12 +36,12 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
         var began = Stopwatch.GetTimestamp();
         await EndAsync(group);
 
-        // The lease of a lock that nobody extends is two seconds.
+        // The lease of a lock that nobody extends is two seconds, and those who wait for it do not give up before one of them has it.
         var took = Stopwatch.GetElapsedTime(began);
         output.WriteLine($"{group.Table[Counter.Callers]} callers, {group.Table[Counter.Factories]} factories, {took.TotalMilliseconds:N0} ms after the kill all had ended");
         took.Should().BeLessThan(TimeSpan.FromSeconds(15));
         group.Table[Counter.Callers].Should().Be(3 * CallersPerNode);
-        group.Table[Counter.Factories].Should().BeInRange(1, 3);
+        group.Table[Counter.Factories].Should().Be(1);
     }
 
     private static async Task EndAsync(NodeGroup group)

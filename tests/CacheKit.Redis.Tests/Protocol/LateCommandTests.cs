@@ -106,6 +106,52 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         (await link.Database.KeyExistsAsync(name)).Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData("removal")]
+    [InlineData("set")]
+    [InlineData("set for ever")]
+    [InlineData("count")]
+    public async Task What_takes_the_place_of_a_change_and_soon_expires_leaves_no_room_for_a_value_from_before_it(string change)
+    {
+        var before = await _store.LoadStampAsync("k");
+        switch (change)
+        {
+            case "removal":
+                await _other.RemoveAsync("k");
+                break;
+            case "count":
+                (await _other.IncrementAsync("k", new() { Delta = 1, Minimum = long.MinValue, Maximum = long.MaxValue, ExpiresAt = DateTimeOffset.UtcNow.AddMilliseconds(1), Tags = [] }, default))
+                    .Should().NotBeNull();
+                break;
+            case "set":
+                await _other.SetAsync("k", Entry("set", TimeSpan.FromMilliseconds(1)));
+                break;
+            default:
+                await _other.SetAsync("k", Entry("set", TimeSpan.Zero) with { ExpiresAt = DateTimeOffset.UtcNow.AddMilliseconds(1), RetainUntil = DateTimeOffset.MaxValue });
+                break;
+        }
+
+        // Its own life is over, but it is the only one that tells of the change.
+        await EventuallyAsync(async () => await _other.PopulateAsync("k", Entry("new", TimeSpan.FromMilliseconds(20)), await _other.LoadStampAsync("k")), "it is made anew");
+        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Task.Delay(100); // so that Redis would have dropped it
+        (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
+        (await _other.GetAsync("k")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task What_was_set_for_ever_and_is_given_a_short_life_leaves_no_room_for_a_value_from_before_it()
+    {
+        var before = await _store.LoadStampAsync("k");
+        var stamp = await _other.SetAsync("k", Entry("set") with { ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue });
+        var soon = DateTimeOffset.UtcNow.AddMilliseconds(20);
+        (await _other.SetExpirationAsync("k", stamp, soon, soon, default)).Should().BeTrue();
+        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Task.Delay(100); // so that Redis would have dropped it
+        (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
+        (await _other.GetAsync("k")).Should().BeNull();
+    }
+
     // As the store sends it: with what it knows, or has drawn, before.
     private async Task<Func<Task<long>>> PrepareWriteAsync(string mode, string text, long? known = null)
     {
