@@ -13,7 +13,7 @@ public sealed class CacheStoreOptions
 
     /// <summary>
     /// Entries whose encoded bytes are more are not kept in this store: the caller gets the value, it is logged, and other tiers keep
-    /// it. Default: 64 MiB.
+    /// it. Default: 64 MiB. Values that go in as a stream are not held to it.
     /// </summary>
     /// <value>At least 1,024.</value>
     public int MaximumEntryBytes { get; set; } = 64 << 20;

@@ -89,6 +89,44 @@ public interface ICache
     /// </remarks>
     ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Stores what a stream gives, in place of whatever was there, without ever holding more than some hundred kilobytes of it: a value of bytes, in the store that takes such
+    /// values part by part (<c>UseDisk</c>), and not in memory.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <param name="source">Read from where it is to its end, once, and not disposed.</param>
+    /// <param name="options">How to store it, as for <see cref="SetAsync{T}"/>. Its life begins when all of it is there.</param>
+    /// <param name="cancellationToken">Ends the call before all of it is there.</param>
+    /// <returns>
+    /// <see langword="true"/> if it is stored. <see langword="false"/> if it is not: the key was removed or set, or one of the tags removed, after the call began, which counts as later;
+    /// the <see cref="CacheEntryOptions.Expiration"/> is zero or less; the value is too large for the store (an eighth of its bytes, and at most 2 GiB); or the store
+    /// has no room or fails. But for the first, nothing older is left then.
+    /// </returns>
+    /// <exception cref="NotSupportedException">
+    /// No tier to be written takes values part by part; or values are encrypted, or <c>byte[]</c> has a serializer of its own: both need the whole of it. Nothing has been read then.
+    /// </exception>
+    /// <remarks>
+    /// <para>What was there is read until the new value is complete, if that store is the cache's last one; else it is removed at the beginning. What the source throws comes
+    /// out as it is; then, and after a cancellation, nothing of the new value can be read, and what was there is as it was.</para>
+    /// <para>The value is not compressed. It can be read with <see cref="OpenReadAsync"/>, and as a <c>byte[]</c>.</para>
+    /// </remarks>
+    ValueTask<bool> SetStreamAsync(string key, Stream source, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Opens a value of bytes to read it part by part, however it was stored.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="options">As for <see cref="GetAsync{T}"/>.</param>
+    /// <param name="cancellationToken">Ends this caller's wait.</param>
+    /// <returns>
+    /// A stream to read and seek in, from the beginning, which the caller disposes; <see langword="null"/> if there is none. From a store that gives values part by part
+    /// it holds about a megabyte at a time, and memory does not keep what it reads. Any other value is read whole first, as a <c>byte[]</c>.
+    /// </returns>
+    /// <exception cref="CacheTypeMismatchException">The entry holds a value of another type than <c>byte[]</c>.</exception>
+    /// <remarks>
+    /// The stream is for one reader at a time. It gives the value that was there when it was opened, whatever happens to the key meanwhile: every byte is checked before it is given. If the store
+    /// has given up the rest of it to make room, or it is damaged, reading on is an <see cref="IOException"/>; the bytes of two values are never mixed.
+    /// </remarks>
+    ValueTask<Stream?> OpenReadAsync(string key, CacheEntryOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>Stores a value if the key is absent or expired.</summary>
     /// <param name="key">The key.</param>
     /// <param name="value">The value; may be <see langword="null"/>.</param>

@@ -140,8 +140,11 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
 
                 break;
             case < 96 when options.Mode == CheckMode.Reinsert:
-            case < 82:
+            case < 79:
                 Set(session, key, Chance.Next(4) == 0 ? StoreConditionKind.IfAbsent : StoreConditionKind.Always);
+                break;
+            case < 82:
+                SetStream(session, key);
                 break;
             case < 92:
                 Invalidate(session, key, InvalidationKind.Remove);
@@ -185,6 +188,15 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
         {
             // What is told after this concerns what is read from now on, too.
             Listen(store, memory);
+        }
+
+        if (Chance.Next(8) == 0 && ReadStream(store, key) is { } streamed)
+        {
+            table.Count(Counter.StreamedReads);
+            if (IsWrong(table, key, streamed, present, fresh, out var what, out _))
+            {
+                Report(what + " (streamed)");
+            }
         }
 
         long loadStamp;
@@ -275,6 +287,57 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
         }
     }
 
+    /// <summary>Writes a value part by part. It is as old as one that is loaded: made after the stamp was drawn.</summary>
+    private void SetStream(Session session, int key)
+    {
+        var began = table.Tick();
+        var stream = Wait(session.Store.BeginWriteAsync(Name(key), default));
+        var bytes = new CheckedValue(key, IsLoaded: true, table.Tick(), Size()).ToBytes();
+        var result = default(StoreWriteResult);
+        if (Wait(stream.WriteAsync(bytes.AsMemory(CheckedValue.HeaderBytes), default)))
+        {
+            Thread.Yield();
+            result = Wait(stream.CompleteAsync(Entry(key, bytes.AsMemory(0, CheckedValue.HeaderBytes)), default));
+        }
+
+        Wait(stream.DisposeAsync());
+        table.Count(result.IsStored ? Counter.Streams : Counter.StreamsRefused);
+        session.Memory?.OnKeyChanged(Name(key));
+        if (result.IsStored)
+        {
+            table.Complete(Key(key), isExpiry: false, began);
+        }
+    }
+
+    /// <summary>Reads a value part by part.</summary>
+    /// <returns>Nothing if there is none, or it was evicted in the middle.</returns>
+    private static StoreLookup? ReadStream(DiskStore store, int key)
+    {
+        if (Wait(store.OpenReadAsync(Name(key), default)) is not { } stream)
+        {
+            return null;
+        }
+
+        try
+        {
+            var bytes = new byte[stream.Length];
+            for (var at = 0; at < bytes.Length;)
+            {
+                at += Wait(stream.ReadAsync(at, bytes.AsMemory(at, Math.Min(bytes.Length - at, 7000)), default));
+            }
+
+            return StoreLookup.Found(0, stream.Stamp, bytes, stream.ExpiresAt, stream.RetainUntil);
+        }
+        catch (CacheStoreException)
+        {
+            return null;
+        }
+        finally
+        {
+            Wait(stream.DisposeAsync());
+        }
+    }
+
     private void Invalidate(Session session, int key, InvalidationKind kind)
     {
         var began = table.Tick();
@@ -302,17 +365,21 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
         table.Complete(way switch { 0 => Group(group), < 3 => Tag(tag), _ => Both(tag, group) }, kind == InvalidationKind.Expire, began);
     }
 
-    private static StoreEntry Entry(CheckedValue value) => new()
+    private static StoreEntry Entry(CheckedValue value) => Entry(value.Key, value.ToBytes());
+
+    private static StoreEntry Entry(int key, ReadOnlyMemory<byte> payload) => new()
     {
-        Payload = value.ToBytes(),
+        Payload = payload,
         ExpiresAt = DateTimeOffset.MaxValue,
         RetainUntil = DateTimeOffset.MaxValue,
-        Tags = [$"tag {TagOf(value.Key)}", $"group {GroupOf(value.Key)}"],
+        Tags = [$"tag {TagOf(key)}", $"group {GroupOf(key)}"],
     };
 
     private static int Size() => CheckedValue.HeaderBytes + (Chance.Next(200) == 0 ? Chance.Next(120_000) : Chance.Next(10) == 0 ? Chance.Next(9000) : Chance.Next(600));
 
     private static unsafe long HeadOf(DiskStore store) => Volatile.Read(ref *store.Head);
+
+    private static void Wait(ValueTask task) => task.AsTask().GetAwaiter().GetResult();
 
     private static T Wait<T>(ValueTask<T> task) => task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
 

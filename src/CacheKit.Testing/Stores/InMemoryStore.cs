@@ -4,7 +4,7 @@ using CacheKit.Stores;
 namespace CacheKit.Testing.Stores;
 
 /// <summary>
-/// A store for tests, with every capability, that keeps the rule of stamps to the letter. Several of them on one
+/// A store for tests, with every capability but that of streams, that keeps the rule of stamps to the letter. Several of them on one
 /// <see cref="InMemoryStoreState"/> are several nodes that share a server.
 /// </summary>
 /// <remarks>

@@ -277,6 +277,7 @@ internal sealed unsafe class DiskDirectory
             if (!isAnyoneThere)
             {
                 new Conjunctions(index).Repair();
+                index.StreamMarks.Repair();
             }
 
             isUsed = true;

@@ -33,6 +33,9 @@ internal sealed record DiskGeometry
     /// <summary>A longer record is stored in pieces of this size.</summary>
     internal int LargestRecord => (int)Math.Min(1 << 20, SegmentBytes / 4);
 
+    /// <summary>How much of a value a piece holds.</summary>
+    internal int PieceBytes => LargestRecord - RecordLayout.HeaderBytes;
+
     /// <summary>A longer value is not stored.</summary>
     internal long LargestValue => Math.Min(SegmentBytes * SegmentCount / 8, Array.MaxLength);
 

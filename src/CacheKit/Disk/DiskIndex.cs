@@ -25,6 +25,7 @@ internal sealed unsafe class DiskIndex
         StoreId = Header.StoreId(_start);
         Tags = new((long*)(_start + geometry.TagOffset), geometry.TagCells, probes: 5);
         Fences = new((long*)(_start + geometry.FenceOffset), geometry.FenceCells, probes: 2);
+        StreamMarks = new(this);
     }
 
     internal DiskGeometry Geometry { get; }
@@ -40,6 +41,8 @@ internal sealed unsafe class DiskIndex
     internal StampCells Tags { get; }
 
     internal StampCells Fences { get; }
+
+    internal StreamMarks StreamMarks { get; }
 
     /// <summary>Where the log ends: the address of the next record.</summary>
     internal ref long Tail => ref Word(512);
@@ -79,6 +82,11 @@ internal sealed unsafe class DiskIndex
     internal ref long DeclinedWrites => ref Word(1176);
 
     internal ref long DisplacedEntries => ref Word(1184);
+
+    /// <summary>How many entries are being written part by part.</summary>
+    internal ref long Streams => ref Word(1280);
+
+    internal long* StreamPlaces => (long*)(_start + 2048);
 
     internal long* FeedHeadAddress => (long*)(_start + 1088);
 

@@ -9,7 +9,7 @@ namespace CacheKit.Disk;
 /// Small entries are read and written on the caller's thread, which is faster than handing them over: mostly they come from the
 /// memory of the operating system. Larger ones are handed to the thread pool.
 /// </remarks>
-internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
+internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed
 {
     private const int MostBytesInline = 64 << 10;
 
@@ -78,6 +78,20 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
             ? new(Task.Run(() => Write(key, entry, condition, cancellationToken), CancellationToken.None))
             : new(Write(key, entry, condition, cancellationToken));
     }
+
+    public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<IStoreWriteStream>(cancellationToken);
+        }
+
+        var (place, stamp) = InsideGate("write", () => _ring.BeginStream(key));
+        return new(new DiskWriteStream(this, _ring, key, place, stamp));
+    }
+
+    public async ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken) =>
+        await Task.Run(() => InsideGate("read", () => _ring.OpenRead(key, this)), cancellationToken).ConfigureAwait(false);
 
     public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken)
     {
@@ -164,13 +178,13 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
     {
         const int PerTurn = 256;
         var start = Encoding.UTF8.GetBytes(prefix);
-        var numbers = await Task.Run(() => InsideGate(() => _ring.Scan.ByAddress(cancellationToken)), CancellationToken.None).ConfigureAwait(false);
+        var numbers = await Task.Run(() => InsideGate("be looked through", () => _ring.Scan.ByAddress(cancellationToken)), CancellationToken.None).ConfigureAwait(false);
         HashSet<ulong> seen = []; // a key may move to another slot meanwhile
         for (var at = 0; at < numbers.Length; at += PerTurn)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var turn = numbers.AsMemory(at, Math.Min(PerTurn, numbers.Length - at));
-            var keys = await Task.Run(() => InsideGate(() => KeysAt(turn.Span, start, seen)), CancellationToken.None).ConfigureAwait(false);
+            var keys = await Task.Run(() => InsideGate("be looked through", () => KeysAt(turn.Span, start, seen)), CancellationToken.None).ConfigureAwait(false);
             foreach (var key in keys)
             {
                 yield return key;
@@ -179,7 +193,7 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
     }
 
     public ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
-        new(InsideGate(() => _ring.Scan.Count(cancellationToken)));
+        new(InsideGate("be looked through", () => _ring.Scan.Count(cancellationToken)));
 
     public bool TryDrain(ISharedMemoryFeedReader reader)
     {
@@ -207,9 +221,9 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
     }
 
     /// <summary>Reads every entry and says what is live, dead or damaged.</summary>
-    internal DiskCheckResult Check(CancellationToken cancellationToken) => InsideGate(() => _ring.Scan.Check(cancellationToken));
+    internal DiskCheckResult Check(CancellationToken cancellationToken) => InsideGate("be looked through", () => _ring.Scan.Check(cancellationToken));
 
-    internal DiskStatistics GetStatistics() => InsideGate(() =>
+    internal DiskStatistics GetStatistics() => InsideGate("be looked through", () =>
     {
         var (files, bytes) = _directory.Files.Measure();
         return new DiskStatistics
@@ -232,7 +246,7 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
     });
 
     /// <summary>Throws if the index contradicts itself. Only while nobody writes.</summary>
-    internal void Verify() => InsideGate(() =>
+    internal void Verify() => InsideGate("be looked through", () =>
     {
         _ring.Scan.Verify();
         return 0;
@@ -244,24 +258,7 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
         new($"The disk cache could not {what}: {exception.Message}", StoreFailure.Transient, exception);
 
     private async ValueTask<StoreLookup> ReadLargeAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
-        await Task.Run(
-            () =>
-            {
-                var stripe = Enter();
-                try
-                {
-                    return _ring.Read(key, options, int.MaxValue, out _);
-                }
-                catch (Exception exception) when (IsOfDisk(exception))
-                {
-                    throw Translate("read", exception);
-                }
-                finally
-                {
-                    Leave(stripe);
-                }
-            },
-            cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => InsideGate("read", () => _ring.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
 
     private StoreWriteResult Write(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
     {
@@ -294,7 +291,10 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
         return keys;
     }
 
-    private T InsideGate<T>(Func<T> work)
+    /// <summary>Does something that closing waits for.</summary>
+    /// <param name="what">What it is, to say what the cache could not do.</param>
+    /// <param name="work">Does it.</param>
+    internal T InsideGate<T>(string what, Func<T> work)
     {
         var stripe = Enter();
         try
@@ -303,7 +303,7 @@ internal sealed class DiskStore : IEnumerableStore, ISharedMemoryFeed
         }
         catch (Exception exception) when (IsOfDisk(exception))
         {
-            throw Translate("be looked through", exception);
+            throw Translate(what, exception);
         }
         finally
         {

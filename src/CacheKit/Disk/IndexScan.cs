@@ -101,12 +101,12 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
 
             using var bytes = new RentedBytes(index.Slots.RecordBound(slot));
             var record = reader.ReadAll(slot, bytes.Array);
-            if (record.IsNone || !reader.IsValueIntact(record, bytes.Array.AsSpan(record.ValueOffset, record.ValueLength)))
+            if (record.IsNone || !IsWhole(record, bytes.Array.AsSpan(record.ValueOffset, record.ValueLength)))
             {
                 // Not if it has gone since it was listed.
                 damaged += index.Slots.IsSameRecord(At(number), slot) && IsUsed(slot) ? 1 : 0;
             }
-            else if (judge.IsLive(record))
+            else if (judge.IsLive(record) && AreAllPiecesThere(record, bytes.Array.AsSpan(record.ValueOffset, record.ValueLength)))
             {
                 live++;
                 liveBytes += record.TotalBytes;
@@ -141,6 +141,39 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
         {
             throw new InvalidOperationException($"The log goes from {begin} to {tail}, but has room for {index.Geometry.DataBytes}.");
         }
+    }
+
+    private bool AreAllPiecesThere(in Record record, ReadOnlySpan<byte> value) =>
+        record.Kind != RecordKind.Head || (PieceList.TryRead(value, index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, index.IsInLog));
+
+    /// <summary>Whether the value of a record is what was stored, and so are its pieces, if it lists some, as far as they have not been evicted.</summary>
+    private bool IsWhole(in Record record, ReadOnlySpan<byte> value)
+    {
+        if (!reader.IsValueIntact(record, value))
+        {
+            return false;
+        }
+
+        if (record.Kind != RecordKind.Head)
+        {
+            return true;
+        }
+
+        if (!PieceList.TryRead(value, index.Geometry, out var pieces))
+        {
+            return false;
+        }
+
+        using var piece = new RentedBytes(index.Geometry.PieceBytes);
+        for (var i = 0; i < pieces.Addresses.Length; i++)
+        {
+            if (!reader.TryReadPiece(pieces.Addresses[i], piece.Array.AsSpan(0, pieces.Extent(i).Bytes)) && index.IsInLog(pieces.Addresses[i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private ulong At(long number) => Volatile.Read(ref index.BucketAt(0)[number]);

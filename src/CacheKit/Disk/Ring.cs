@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using CacheKit.Stores;
 
 namespace CacheKit.Disk;
@@ -41,6 +41,11 @@ internal sealed unsafe class Ring
     internal Reclaimer Reclaimer { get; }
 
     internal IndexScan Scan { get; }
+
+    /// <summary>How much of a value a piece holds.</summary>
+    internal int PieceBytes => _index.Geometry.PieceBytes;
+
+    internal long LargestValue => _index.Geometry.LargestValue;
 
     /// <summary>Has segments made free ahead of the tail, whenever one is opened.</summary>
     internal void ReclaimWith(Action start) => _log.SegmentOpened = start;
@@ -166,6 +171,127 @@ internal sealed unsafe class Ring
         }
     }
 
+    /// <summary>Begins an entry that comes part by part: its stamp is older than whatever happens to its key from now on.</summary>
+    /// <returns>Its place among the streams, to be given back with <see cref="EndStream"/>, and its stamp.</returns>
+    internal (int Place, long Stamp) BeginStream(string key)
+    {
+        using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
+        var place = _index.StreamMarks.Enter(hashed.Hash);
+        return (place, _index.DrawWriteStamp());
+    }
+
+    internal void EndStream(int place) => _index.StreamMarks.Leave(place);
+
+    /// <summary>Publishes an entry whose bytes came part by part, unless something has overtaken it.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="entry">The entry, with the bytes that come before all others.</param>
+    /// <param name="stamp">Its stamp.</param>
+    /// <param name="place">Its place among the streams.</param>
+    /// <param name="pieces">Where what came is in the log, in pieces of the full size.</param>
+    /// <param name="rest">What came after these.</param>
+    internal StoreWriteResult Complete(string key, in StoreEntry entry, long stamp, int place, IReadOnlyList<long> pieces, ReadOnlySpan<byte> rest)
+    {
+        using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
+        var tagCount = entry.Tags?.Count ?? 0;
+        var tags = tagCount <= MostTagsOnStack ? stackalloc ulong[tagCount] : new ulong[tagCount];
+        Hash(entry.Tags, tags);
+        if (_invalidations.AreCovering(tags, stamp))
+        {
+            return new(StoreWriteOutcome.Overtaken, stamp);
+        }
+
+        // Loads that began before this did must not come after it.
+        RaiseFence(hashed.Hash, stamp);
+        var fields = new RecordFields
+        {
+            Kind = RecordKind.Entry,
+            Stamp = stamp,
+            Cover = stamp,
+            ExpiresAt = entry.ExpiresAt.UtcTicks,
+            RetainUntil = entry.RetainUntil.UtcTicks,
+        };
+        if (!TryAppendParts(hashed, tags, fields, entry.Payload.Span, pieces, rest, out var address, out var bytes)
+            || (pieces.Count > 0 && !_index.IsInLog(pieces[0]))) // the log may have come round while the rest was waited for
+        {
+            Interlocked.Increment(ref _index.DeclinedWrites);
+            return new(StoreWriteOutcome.Declined, stamp);
+        }
+
+        var slot = _index.Slots.Create(_index.Slots.Fingerprint(hashed.Hash), address, bytes);
+        if (_slots.Publish(hashed, slot, stamp, StoreCondition.IfCurrent(stamp), isExpired: false, place) != Publication.Done)
+        {
+            return new(StoreWriteOutcome.Overtaken, stamp);
+        }
+
+        _hook?.Invoke(DiskStep.Published);
+        _feed.PublishKey(hashed.Bytes);
+        return new(StoreWriteOutcome.Stored, stamp);
+    }
+
+    /// <summary>Opens an entry to read it piece by piece.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="store">Whose it is.</param>
+    /// <returns><see langword="null"/> for a miss.</returns>
+    internal DiskReadStream? OpenRead(string key, DiskStore store)
+    {
+        using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
+        ulong unreadable = 0;
+        while (_slots.TryFind(hashed.Hash, out var place, out var slot) && !_index.Slots.IsSameRecord(slot, unreadable))
+        {
+            _hook?.Invoke(DiskStep.Found);
+            if (OpenRead(hashed, slot, store, out var opened) == Finding.None)
+            {
+                return null;
+            }
+
+            if (opened is not null)
+            {
+                _slots.CountUse(place, slot);
+                return opened;
+            }
+
+            unreadable = slot;
+        }
+
+        return null;
+    }
+
+    private Finding OpenRead(in HashedKey key, ulong slot, DiskStore store, out DiskReadStream? opened)
+    {
+        opened = null;
+        var bytes = new RentedBytes(_index.Slots.RecordBound(slot));
+        try
+        {
+            var finding = ReadRecord(key, slot, bytes, out var record, out var value);
+            if (finding != Finding.Found)
+            {
+                return finding;
+            }
+
+            var lifetime = new EntryLifetime(record.Stamp, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record));
+            if (record.Kind == RecordKind.Entry)
+            {
+                opened = new(store, this, lifetime, bytes, value);
+            }
+            else if (PieceList.TryRead(value.Span, _index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, _index.IsInLog))
+            {
+                opened = new(store, this, lifetime, pieces);
+            }
+
+            return opened is null ? Finding.Unreadable : Finding.Found;
+        }
+        finally
+        {
+            if (opened is not { IsOneRecord: true })
+            {
+                bytes.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Reads a piece of a value.</summary>
+    internal bool TryReadPiece(long address, Span<byte> piece) => _reader.TryReadPiece(address, piece);
+
     /// <summary>Removes or expires the entry of a key.</summary>
     internal StoreInvalidation Invalidate(string key, InvalidationKind kind)
     {
@@ -269,6 +395,7 @@ internal sealed unsafe class Ring
         if (_raisesFences)
         {
             _index.Fences.Raise(hash, stamp);
+            _index.StreamMarks.Raise(hash, stamp);
         }
     }
 
@@ -371,28 +498,78 @@ internal sealed unsafe class Ring
 
     private bool TryAppendPieces(in HashedKey key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> value, out long address, out int bytes)
     {
-        // The head: the length of the value, and where the pieces are.
-        var pieceBytes = _index.Geometry.LargestRecord - RecordLayout.HeaderBytes;
-        var pieces = (value.Length + pieceBytes - 1) / pieceBytes;
-        var list = new byte[sizeof(long) * (pieces + 1)];
-        BinaryPrimitives.WriteInt64LittleEndian(list, value.Length);
-        for (var i = 0; i < pieces; i++)
+        (address, bytes) = (0, 0);
+        var pieceBytes = _index.Geometry.PieceBytes;
+        var addresses = new long[(value.Length + pieceBytes - 1) / pieceBytes];
+        for (var i = 0; i < addresses.Length; i++)
         {
-            var piece = value[(i * pieceBytes)..Math.Min(value.Length, (i + 1) * pieceBytes)];
-            if (!TryAppendRecord(default, default, new() { Kind = RecordKind.Piece }, piece, out address, out bytes))
+            if (!TryAppendPiece(value[(i * pieceBytes)..Math.Min(value.Length, (i + 1) * pieceBytes)], out addresses[i]))
+            {
+                return false;
+            }
+        }
+
+        return TryAppendHead(key, tags, fields, value.Length, Math.Min(value.Length, pieceBytes), addresses, out address, out bytes);
+    }
+
+    /// <summary>Appends an entry that came part by part: what is left of it, and its beginning; in one record, if that holds all.</summary>
+    private bool TryAppendParts(
+        in HashedKey key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> first, IReadOnlyList<long> pieces, ReadOnlySpan<byte> rest,
+        out long address, out int bytes)
+    {
+        (address, bytes) = (0, 0);
+        var length = first.Length + ((long)pieces.Count * PieceBytes) + rest.Length;
+        if (pieces.Count == 0 && RecordLayout.Bytes(tags.Length, key.Bytes.Length, length) <= _index.Geometry.LargestRecord)
+        {
+            using var value = new RentedBytes((int)length);
+            first.CopyTo(value.Array);
+            rest.CopyTo(value.Array.AsSpan(first.Length));
+            return TryAppend(key, tags, fields, value.Array.AsSpan(0, (int)length), out address, out bytes);
+        }
+
+        if (length > LargestValue || tags.Length > ushort.MaxValue || first.IsEmpty || first.Length > PieceBytes)
+        {
+            return false;
+        }
+
+        var addresses = new List<long>(pieces.Count + 2) { 0 };
+        addresses.AddRange(pieces);
+        if (!rest.IsEmpty)
+        {
+            if (!TryAppendPiece(rest, out var last))
             {
                 return false;
             }
 
-            BinaryPrimitives.WriteInt64LittleEndian(list.AsSpan((i + 1) * sizeof(long)), address);
+            addresses.Add(last);
         }
 
+        if (!TryAppendPiece(first, out var begin))
+        {
+            return false;
+        }
+
+        addresses[0] = begin;
+        return TryAppendHead(key, tags, fields, length, first.Length, CollectionsMarshal.AsSpan(addresses), out address, out bytes);
+    }
+
+    /// <summary>Appends a piece of a value.</summary>
+    internal bool TryAppendPiece(ReadOnlySpan<byte> piece, out long address) =>
+        TryAppendRecord(default, default, new() { Kind = RecordKind.Piece }, piece, out address, out _);
+
+    /// <summary>Appends the head of an entry in pieces: after all of them.</summary>
+    private bool TryAppendHead(
+        in HashedKey key, ReadOnlySpan<ulong> tags, in RecordFields fields, long length, int firstBytes, ReadOnlySpan<long> pieces, out long address, out int bytes)
+    {
         (address, bytes) = (0, 0);
-        return RecordLayout.Bytes(tags.Length, key.Bytes.Length, list.Length) <= _index.Geometry.LargestRecord
-            && TryAppendRecord(
-                key.Bytes, tags,
-                fields with { Kind = RecordKind.Head },
-                list, out address, out bytes);
+        var list = new byte[PieceList.Bytes(pieces.Length)];
+        if (RecordLayout.Bytes(tags.Length, key.Bytes.Length, list.Length) > _index.Geometry.LargestRecord)
+        {
+            return false;
+        }
+
+        PieceList.Write(list, length, firstBytes, pieces);
+        return TryAppendRecord(key.Bytes, tags, fields with { Kind = RecordKind.Head }, list, out address, out bytes);
     }
 
     private bool TryAppendRecord(
@@ -504,21 +681,10 @@ internal sealed unsafe class Ring
         var isHandedOver = false;
         try
         {
-            var record = _reader.ReadAll(slot, bytes.Array);
-            if (record.IsNone)
+            var finding = ReadRecord(key, slot, bytes, out var record, out var value);
+            if (finding != Finding.Found)
             {
-                return Finding.Unreadable;
-            }
-
-            if (!record.Key.SequenceEqual(key.Bytes) || !_judge.IsLive(record))
-            {
-                return Finding.None;
-            }
-
-            var value = bytes.Memory.Slice(record.ValueOffset, record.ValueLength);
-            if (!_reader.IsValueIntact(record, value.Span))
-            {
-                return Finding.Unreadable;
+                return finding;
             }
 
             if (record.Kind == RecordKind.Head)
@@ -539,28 +705,44 @@ internal sealed unsafe class Ring
         }
     }
 
-    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, out StoreLookup lookup)
+    /// <summary>Reads the record of a slot, and its value, which may be a list of pieces.</summary>
+    private Finding ReadRecord(in HashedKey key, ulong slot, RentedBytes bytes, out Record record, out ReadOnlyMemory<byte> value)
     {
-        lookup = StoreLookup.Missing(loadStamp);
-        var pieceBytes = _index.Geometry.LargestRecord - RecordLayout.HeaderBytes;
-        var total = BinaryPrimitives.ReadInt64LittleEndian(list);
-        var pieces = (list.Length / sizeof(long)) - 1;
-        if (total <= 0 || total > _index.Geometry.LargestValue || pieces != (total + pieceBytes - 1) / pieceBytes)
+        value = default;
+        record = _reader.ReadAll(slot, bytes.Array);
+        if (record.IsNone)
+        {
+            return Finding.Unreadable;
+        }
+
+        if (!record.Key.SequenceEqual(key.Bytes) || !_judge.IsLive(record))
         {
             return Finding.None;
         }
 
-        if (total > mostBytes)
+        value = bytes.Memory.Slice(record.ValueOffset, record.ValueLength);
+        return _reader.IsValueIntact(record, value.Span) ? Finding.Found : Finding.Unreadable;
+    }
+
+    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, out StoreLookup lookup)
+    {
+        lookup = StoreLookup.Missing(loadStamp);
+        if (!PieceList.TryRead(list, _index.Geometry, out var pieces))
+        {
+            return Finding.None;
+        }
+
+        if (pieces.Length > mostBytes)
         {
             return Finding.TooLarge;
         }
 
-        var bytes = new RentedBytes((int)total);
-        var value = bytes.Memory[..(int)total];
-        for (var i = 0; i < pieces; i++)
+        var bytes = new RentedBytes((int)pieces.Length);
+        var value = bytes.Memory[..(int)pieces.Length];
+        for (var i = 0; i < pieces.Addresses.Length; i++)
         {
-            var piece = value.Span[(i * pieceBytes)..(int)Math.Min(total, (i + 1L) * pieceBytes)];
-            if (!_reader.TryReadPiece(BinaryPrimitives.ReadInt64LittleEndian(list[((i + 1) * sizeof(long))..]), piece))
+            var (start, length) = pieces.Extent(i);
+            if (!_reader.TryReadPiece(pieces.Addresses[i], value.Span.Slice((int)start, length)))
             {
                 bytes.Dispose();
                 return Finding.Unreadable;

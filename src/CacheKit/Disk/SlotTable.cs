@@ -72,7 +72,8 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
     /// <param name="stamp">The record's stamp: no fence of the key may be later.</param>
     /// <param name="condition">What must hold at that instant.</param>
     /// <param name="isExpired">For a step from an entry: whether that one was made to expire. If it has been meanwhile, the step is refused.</param>
-    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition, bool isExpired)
+    /// <param name="stream">For an entry that came part by part: the place where later stamps of its key were left, which is more exact than fences.</param>
+    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition, bool isExpired, int stream = StreamMarks.None)
     {
         var bucket = index.Bucket(key.Hash);
         var fingerprint = _format.FingerprintOf(slot);
@@ -99,7 +100,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
             }
 
             // A step from the entry that is there cannot be late: any change of the key would have changed the slot.
-            if (condition.Kind != StoreConditionKind.IfUnchanged && index.Fences.IsLater(key.Hash, stamp))
+            if (condition.Kind != StoreConditionKind.IfUnchanged && IsOvertaken(key.Hash, stamp, stream))
             {
                 return Publication.Overtaken;
             }
@@ -116,7 +117,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
             {
                 hook?.Invoke(DiskStep.Pending);
                 var pending = _format.AsPending(slot);
-                if (index.Fences.IsLater(key.Hash, stamp))
+                if (IsOvertaken(key.Hash, stamp, stream))
                 {
                     TryChange(place, pending, 0);
                     return Publication.Overtaken;
@@ -197,6 +198,9 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
             }
         }
     }
+
+    private bool IsOvertaken(ulong hash, long stamp, int stream) =>
+        index.Fences.IsLater(hash, stamp) && (stream == StreamMarks.None || index.StreamMarks.IsLater(stream, stamp));
 
     private bool Admits(StoreCondition condition, ulong occupant, in HashedKey key, bool isExpired)
     {

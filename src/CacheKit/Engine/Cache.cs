@@ -353,6 +353,60 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
     }
 
+    public async ValueTask<bool> SetStreamAsync(
+        string key, Stream source, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        Enter(key);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!source.CanRead)
+        {
+            throw new ArgumentException("The stream cannot be read.", nameof(source));
+        }
+
+        if (_stores is null)
+        {
+            throw new NotSupportedException(
+                "The value cannot be streamed into the cache: it has only memory, which keeps whole values. Set it as an array of bytes instead, or give the cache a disk with UseDisk.");
+        }
+
+        var isStored = await _stores.Streams.SetAsync(key, source, new EntrySettings(options, _defaults), cancellationToken).ConfigureAwait(false);
+        if (isStored)
+        {
+            _counters.Set();
+        }
+
+        return isStored;
+    }
+
+    public ValueTask<Stream?> OpenReadAsync(string key, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (TryGetHit<byte[]>(key, options, cancellationToken, out var value))
+        {
+            return new(StreamOf(value));
+        }
+
+        Enter(key);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<Stream?>(cancellationToken)
+            : OpenReadPastHitAsync(key, options, cancellationToken);
+    }
+
+    private async ValueTask<Stream?> OpenReadPastHitAsync(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
+    {
+        if (_stores is not null && await _stores.Streams.OpenAsync(key, TiersOf(options), cancellationToken).ConfigureAwait(false) is { } stream)
+        {
+            _counters.Hit();
+            return stream;
+        }
+
+        // What no store has that can be read in parts: as any value.
+        var lookup = await GetPastHitAsync<byte[]>(key, options, cancellationToken).ConfigureAwait(false);
+        return lookup.IsHit ? StreamOf(lookup.Value) : null;
+    }
+
+    private static MemoryStream? StreamOf(byte[]? value) => value is null ? null : new MemoryStream(value, writable: false);
+
     public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         OnKey(key, (value, options), static async (cache, key, argument, _) =>
         {

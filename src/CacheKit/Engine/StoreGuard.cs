@@ -296,6 +296,9 @@ internal sealed class StoreGuard : IAsyncDisposable
                 }
 
                 break;
+            case StoreOperation.Read when typeof(TResult) == typeof(IStoreReadStream):
+                _reporter.Counters.Read(result is not null);
+                break;
             case StoreOperation.Write or StoreOperation.Increment or StoreOperation.SetExpiration:
                 _reporter.Counters.Write(CountOf(subject));
                 break;

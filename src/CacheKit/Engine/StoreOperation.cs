@@ -19,6 +19,9 @@ internal enum StoreOperation
     Clear,
     Lock,
     Publish,
+
+    /// <summary>Takes part of an entry that is readable only once all of it is there.</summary>
+    Stream,
 }
 
 internal static class StoreOperations
@@ -39,6 +42,7 @@ internal static class StoreOperations
         StoreOperation.InvalidateTags => "invalidate_tags",
         StoreOperation.Clear => "clear",
         StoreOperation.Lock => "lock",
+        StoreOperation.Stream => "stream",
         _ => "publish",
     };
 }

@@ -27,6 +27,7 @@ internal sealed class StoreStack : IAsyncDisposable
     private StoreLoader? _loader;
     private StoreWriter? _writer;
     private TieredEdits? _edits;
+    private ValueStreams? _streams;
     private NodeLink? _link;
 
     internal StoreStack(
@@ -69,6 +70,8 @@ internal sealed class StoreStack : IAsyncDisposable
 
     internal TieredEdits Edits => _edits!;
 
+    internal ValueStreams Streams => _streams!;
+
     internal NodeLink Link => _link!;
 
     /// <summary>Begins to work with the cache's other parts. Once, before any call.</summary>
@@ -84,6 +87,7 @@ internal sealed class StoreStack : IAsyncDisposable
         _edits = new TieredEdits(
             parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, _writer, Renewal, codec, _time, _link,
             defaults, hasMemory);
+        _streams = new ValueStreams(_tiers, codec, parts.Writer, reader, _edits, Renewal, _time, parts.Reporter);
         _link.Start(_writer);
     }
 

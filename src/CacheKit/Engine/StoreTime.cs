@@ -26,6 +26,13 @@ internal sealed class StoreTime(CacheClock clock, TimeProvider time)
         ? long.MaxValue
         : CacheClock.Add(clock.Now, instant.UtcTicks - time.GetUtcNow().UtcTicks);
 
+    /// <summary>When an entry expires, and until when it is kept.</summary>
+    internal (DateTimeOffset ExpiresAt, DateTimeOffset RetainUntil) LifeOf(EntryDetails details)
+    {
+        var expiresAt = ToInstant(details.ExpiresAt);
+        return (expiresAt, Add(expiresAt, details.StaleForTicks));
+    }
+
     /// <summary>The sum, or one of the ends of time instead of an overflow.</summary>
     internal static DateTimeOffset Add(DateTimeOffset instant, long ticks) =>
         ticks >= DateTimeOffset.MaxValue.UtcTicks - instant.UtcTicks ? DateTimeOffset.MaxValue

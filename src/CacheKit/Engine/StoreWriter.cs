@@ -31,7 +31,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var details = entry.Details!; // with stores every entry has them
         var encoded = Encode(entry, value, compress);
         var bytes = encoded.Bytes;
-        var (expiresAt, retainUntil) = LifeOf(details);
+        var (expiresAt, retainUntil) = time.LifeOf(details);
         var isAbandoned = false;
         var isStamped = false;
         for (var i = tiers.Length - 1; i >= 0; i--)
@@ -131,7 +131,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var isStored = false;
         var bytes = encoded.Bytes.ToArray(); // never changed or given back, so that a write given up may end when it likes
         encoded.Dispose();
-        var (expiresAt, retainUntil) = LifeOf(entry.Details!); // as above
+        var (expiresAt, retainUntil) = time.LifeOf(entry.Details!); // as above
         for (var i = tiers.Length - 2; i >= 0; i--)
         {
             var tier = tiers[i];
@@ -233,7 +233,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
     private StoreEntry FarEntryOf(MemoryEntry entry, ReadOnlyMemory<byte> bytes)
     {
         var details = entry.Details!; // as above
-        var (expiresAt, retainUntil) = LifeOf(details);
+        var (expiresAt, retainUntil) = time.LifeOf(details);
         return reader.EntryFor(Far, bytes, expiresAt, retainUntil, details.Tags);
     }
 
@@ -510,12 +510,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
                 Tags = details.Tags,
             },
             compress);
-    }
-
-    private (DateTimeOffset ExpiresAt, DateTimeOffset RetainUntil) LifeOf(EntryDetails details)
-    {
-        var expiresAt = time.ToInstant(details.ExpiresAt);
-        return (expiresAt, StoreTime.Add(expiresAt, details.StaleForTicks));
     }
 
     private bool Fits(StoreTier tier, int bytes)

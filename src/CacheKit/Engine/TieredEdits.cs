@@ -51,6 +51,33 @@ internal sealed class TieredEdits(
         return isKept || done.IsNear || entry.Details is { StoreStamp: > 0 } || writer.IsPending(key);
     }
 
+    /// <summary>Has somebody else write a key to a store: memory forgets what it has, and if that is the authority, so do the nearer stores and the other nodes.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="isFar">Whether it is the authority.</param>
+    /// <param name="write">Writes it, and returns its stamp; zero if it did not.</param>
+    internal async ValueTask WriteElsewhereAsync(string key, bool isFar, Func<ValueTask<long>> write)
+    {
+        var begun = Begin(key);
+        long stamp = 0;
+        try
+        {
+            stamp = await write().ConfigureAwait(false);
+            if (stamp != 0 && isFar)
+            {
+                await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            End(begun, isChanged: stamp != 0);
+        }
+
+        if (stamp != 0 && isFar)
+        {
+            await link.TellKeyAsync(KeyChange.Set, key, stamp).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Stores many values in place of what is there. Each key is atomic; the whole is not.</summary>
     /// <returns>How many any tier has, or will have.</returns>
     internal async ValueTask<int> SetManyAsync<T>(IReadOnlyDictionary<string, T> values, CacheEntryOptions? options)

@@ -103,6 +103,53 @@ internal sealed class EntryCodec
         }
     }
 
+    /// <summary>Whether bytes can be written and read part by part: not if they are encrypted, which is done with whole values only, or have a serializer of their own.</summary>
+    internal bool CanStream => _keys is null && _types.For<byte[]>().IsRaw;
+
+    /// <summary>Makes the header of the envelope of bytes that came part by part, as of an array of bytes.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="metadata">What else belongs to the entry.</param>
+    /// <param name="length">How many bytes came.</param>
+    /// <param name="payloadSum">Their <see cref="StreamedSum"/>.</param>
+    /// <returns>All that comes before them; <see langword="null"/> if there are more than an envelope can have. To be disposed.</returns>
+    internal EncodedEntry? EncodeStreamed(string key, in EntryMetadata metadata, long length, ulong payloadSum)
+    {
+        var codec = _types.For<byte[]>();
+        var entry = new EncodedEntry(Layout.HeaderLength + (2 * key.Length) + 512, isSecret: false);
+        try
+        {
+            var payloadAt = WriteHeader(entry, key, codec.NameBytes, default, codec.Format.SerializerName, codec.Format.Fingerprint, encryption: null, metadata);
+            if (length > Array.MaxLength - payloadAt)
+            {
+                entry.Dispose();
+                return null;
+            }
+
+            var bytes = entry.Written;
+            BinaryPrimitives.WriteInt32LittleEndian(bytes[Layout.TotalLength..], payloadAt + (int)length);
+            BinaryPrimitives.WriteUInt16LittleEndian(bytes[Layout.Flags..], (ushort)EnvelopeFlags.Streamed);
+            bytes[Layout.Form] = (byte)PayloadForm.Raw;
+            BinaryPrimitives.WriteInt32LittleEndian(bytes[Layout.PlainLength..], (int)length);
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes[Layout.Sum..], EnvelopeSum.OfStreamed(bytes, payloadSum));
+            EnvelopeSum.WriteStamp(bytes, metadata.Stamp);
+            return entry;
+        }
+        catch
+        {
+            entry.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the payload is just the bytes of an array of them, and nothing has to be done to read it.</summary>
+    internal bool IsPlainBytes(in Envelope envelope)
+    {
+        var codec = _types.For<byte[]>();
+        return CanStream && (envelope.Flags & ~EnvelopeFlags.Streamed) == EnvelopeFlags.None && envelope.Form == PayloadForm.Raw
+            && envelope.TypeNameBytes.SequenceEqual(codec.NameBytes) && envelope.ContentTypeNameBytes.IsEmpty
+            && envelope.SerializerName.SequenceEqual(codec.Format.SerializerName) && envelope.Fingerprint == codec.Format.Fingerprint;
+    }
+
     /// <summary>Makes the envelope of the same value with other metadata, without reading the value: its type need not be known here.</summary>
     /// <param name="envelope">The envelope to take the value from.</param>
     /// <param name="key">Its key.</param>
@@ -140,7 +187,8 @@ internal sealed class EntryCodec
                 LeaveRoom(entry, DerivedKey.TagLength);
             }
 
-            Seal(entry, payloadAt, envelope.Flags, envelope.Form, envelope.PlainLength, encryption, metadata.Stamp);
+            // The value is there as a whole now.
+            Seal(entry, payloadAt, envelope.Flags & ~EnvelopeFlags.Streamed, envelope.Form, envelope.PlainLength, encryption, metadata.Stamp);
             return entry;
         }
         catch

@@ -98,24 +98,65 @@ internal readonly struct Envelope
     {
         envelope = default;
         var span = bytes.Span;
-        if (span.Length < Layout.HeaderLength
-            || BinaryPrimitives.ReadUInt32LittleEndian(span) != Layout.MagicAndVersion
-            || BinaryPrimitives.ReadInt32LittleEndian(span[Layout.TotalLength..]) != span.Length)
+        if (!TryMeasureHeader(span, span.Length, out var payloadAt))
         {
             return false;
         }
 
+        var isStreamed = ((EnvelopeFlags)BinaryPrimitives.ReadUInt16LittleEndian(span[Layout.Flags..]) & EnvelopeFlags.Streamed) != 0;
+        var sum = isStreamed ? EnvelopeSum.OfStreamed(span[..payloadAt], StreamedSum.Of(span[payloadAt..])) : EnvelopeSum.Of(span);
+        return sum == BinaryPrimitives.ReadUInt64LittleEndian(span[Layout.Sum..]) && TryParseHeader(bytes, span.Length, key, payloadAt, out envelope);
+    }
+
+    /// <summary>
+    /// Looks whether bytes are the header of the envelope of a key, for an entry that is read part by part from a store that checks what it gives: the sum of
+    /// the whole is not compared.
+    /// </summary>
+    /// <param name="header">The bytes up to the payload, which is left out.</param>
+    /// <param name="length">How many bytes there are with the payload.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="envelope">The envelope, which has no payload.</param>
+    internal static bool TryParseHeader(ReadOnlyMemory<byte> header, long length, string key, out Envelope envelope)
+    {
+        envelope = default;
+        return TryMeasureHeader(header.Span, length, out var payloadAt) && payloadAt == header.Length && TryParseHeader(header, length, key, payloadAt, out envelope);
+    }
+
+    /// <summary>Looks where the payload begins. What it says is to be trusted only once the rest is found right.</summary>
+    /// <param name="start">At least the part of the header that has a fixed size.</param>
+    /// <param name="length">How many bytes there are in all.</param>
+    /// <param name="payloadAt">Where it begins.</param>
+    internal static bool TryMeasureHeader(ReadOnlySpan<byte> start, long length, out int payloadAt)
+    {
+        payloadAt = 0;
+        if (start.Length < Layout.HeaderLength
+            || BinaryPrimitives.ReadUInt32LittleEndian(start) != Layout.MagicAndVersion
+            || BinaryPrimitives.ReadInt32LittleEndian(start[Layout.TotalLength..]) != length)
+        {
+            return false;
+        }
+
+        var tagsLength = BinaryPrimitives.ReadInt32LittleEndian(start[Layout.TagsLength..]);
+        var end = (long)Layout.HeaderLength + BinaryPrimitives.ReadUInt16LittleEndian(start[Layout.KeyLength..])
+            + BinaryPrimitives.ReadUInt16LittleEndian(start[Layout.TypeLength..]) + BinaryPrimitives.ReadUInt16LittleEndian(start[Layout.ContentTypeLength..])
+            + start[Layout.SerializerLength] + start[Layout.KeyIdLength] + tagsLength;
+        if (tagsLength < 0 || end > length)
+        {
+            return false;
+        }
+
+        payloadAt = (int)end; // within an array's bounds
+        return true;
+    }
+
+    /// <summary>Looks whether a header was written by us, and for the key. That its bytes are what somebody wrote is known.</summary>
+    private static bool TryParseHeader(ReadOnlyMemory<byte> bytes, long length, string key, int payloadAt, out Envelope envelope)
+    {
+        envelope = default;
+        var span = bytes.Span;
         var sum = BinaryPrimitives.ReadUInt64LittleEndian(span[Layout.Sum..]);
-        if (sum != EnvelopeSum.Of(span)
-            || BinaryPrimitives.ReadUInt64LittleEndian(span[Layout.StampSum..])
-                != EnvelopeSum.OfStamp(BinaryPrimitives.ReadInt64LittleEndian(span[Layout.Stamp..]), sum))
-        {
-            return false;
-        }
-
-        // The sum is right, so these are the bytes that somebody wrote; from here on the question is whether it was us.
-        var tagsLength = BinaryPrimitives.ReadInt32LittleEndian(span[Layout.TagsLength..]);
-        if (tagsLength < 0 || tagsLength > span.Length)
+        if (BinaryPrimitives.ReadUInt64LittleEndian(span[Layout.StampSum..])
+            != EnvelopeSum.OfStamp(BinaryPrimitives.ReadInt64LittleEndian(span[Layout.Stamp..]), sum))
         {
             return false;
         }
@@ -125,18 +166,16 @@ internal readonly struct Envelope
         var serializerAt = contentTypeAt + BinaryPrimitives.ReadUInt16LittleEndian(span[Layout.ContentTypeLength..]);
         var keyIdAt = serializerAt + span[Layout.SerializerLength];
         var tagsAt = keyIdAt + span[Layout.KeyIdLength];
-        var payloadAt = (long)tagsAt + tagsLength;
-        if (payloadAt > span.Length
-            || !IsKey(span[Layout.HeaderLength..typeAt], key)
+        if (!IsKey(span[Layout.HeaderLength..typeAt], key)
             || !Utf8.IsValid(span[typeAt..tagsAt])
-            || !AreTags(span[tagsAt..(int)payloadAt], BinaryPrimitives.ReadUInt16LittleEndian(span[Layout.TagCount..]))
+            || !AreTags(span[tagsAt..payloadAt], BinaryPrimitives.ReadUInt16LittleEndian(span[Layout.TagCount..]))
             || !AreTimes(span)
-            || !IsPayload(span, span.Length - (int)payloadAt))
+            || !IsPayload(span, (int)(length - payloadAt)))
         {
             return false;
         }
 
-        envelope = new(bytes, typeAt, contentTypeAt, serializerAt, keyIdAt, tagsAt, (int)payloadAt);
+        envelope = new(bytes, typeAt, contentTypeAt, serializerAt, keyIdAt, tagsAt, payloadAt);
         return true;
     }
 
@@ -194,7 +233,8 @@ internal readonly struct Envelope
         var plainLength = BinaryPrimitives.ReadInt32LittleEndian(span[Layout.PlainLength..]);
         var zeros = span[Layout.KeyIdLength..Layout.PlainLength][1..];
         if ((flags & ~EnvelopeFlags.All) != 0 || form > PayloadForm.Custom || plainLength < 0 || zeros.ContainsAnyExcept((byte)0)
-            || ((flags & EnvelopeFlags.Null) != 0) != (form == PayloadForm.None))
+            || ((flags & EnvelopeFlags.Null) != 0) != (form == PayloadForm.None)
+            || ((flags & EnvelopeFlags.Streamed) != 0 && (flags != EnvelopeFlags.Streamed || form != PayloadForm.Raw)))
         {
             return false;
         }

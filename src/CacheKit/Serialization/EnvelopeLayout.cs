@@ -50,7 +50,10 @@ internal enum EnvelopeFlags : ushort
 
     Encrypted = 4,
 
-    All = Null | Compressed | Encrypted,
+    /// <summary>The payload came part by part, and has a sum of its own, of which <see cref="EnvelopeLayout.Sum"/> is one: the header was made after it.</summary>
+    Streamed = 8,
+
+    All = Null | Compressed | Encrypted | Streamed,
 }
 
 /// <summary>What the payload is, once decrypted and decompressed.</summary>

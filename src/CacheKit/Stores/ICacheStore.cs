@@ -4,7 +4,7 @@ namespace CacheKit.Stores;
 /// <remarks>
 /// <para>A store knows keys, bytes, stamps, lifetimes and tags. It knows nothing of types, factories, flights or statistics. Further
 /// powers are interfaces of their own, which the cache looks for once: <see cref="IBatchStore"/>, <see cref="ICounterStore"/>,
-/// <see cref="ILockStore"/>, <see cref="IInvalidationTransport"/>, <see cref="IEnumerableStore"/>.</para>
+/// <see cref="ILockStore"/>, <see cref="IInvalidationTransport"/>, <see cref="IEnumerableStore"/>, <see cref="IStreamStore"/>.</para>
 /// <para><b>Stamps.</b> A store has a clock of its own: 64-bit stamps that only grow. It shows the present one with every read. Every explicit
 /// write and every invalidation draws a later one. <em>An entry is live iff no invalidation that covers it has a later stamp than it.</em>
 /// A value made by a factory is written under the stamp that the read before it has shown; so it is refused, or dead on arrival, if the

@@ -13,6 +13,11 @@ internal sealed class UserCache : ICache
 
     public ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
+    public ValueTask<bool> SetStreamAsync(string key, Stream source, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
+
+    public ValueTask<Stream?> OpenReadAsync(string key, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
     public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) => throw new NotSupportedException();

@@ -1,0 +1,112 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Disk;
+
+/// <summary>An entry that was opened: its one record, or piece after piece, each checked before any of it is given.</summary>
+internal sealed class DiskReadStream : IStoreReadStream
+{
+    private readonly DiskStore _store;
+    private readonly Ring _ring;
+    private readonly PieceList _pieces;
+    private readonly ReadOnlyMemory<byte> _value;
+    private readonly EntryLifetime _lifetime;
+    private RentedBytes? _bytes;
+    private int _buffered = -1;
+    private bool _isDisposed;
+
+    /// <summary>Opens an entry of one record.</summary>
+    internal DiskReadStream(DiskStore store, Ring ring, EntryLifetime lifetime, RentedBytes bytes, ReadOnlyMemory<byte> value)
+    {
+        (_store, _ring, _lifetime, _bytes, _value) = (store, ring, lifetime, bytes, value);
+        Length = value.Length;
+    }
+
+    /// <summary>Opens an entry in pieces.</summary>
+    internal DiskReadStream(DiskStore store, Ring ring, EntryLifetime lifetime, PieceList pieces)
+    {
+        (_store, _ring, _lifetime, _pieces) = (store, ring, lifetime, pieces);
+        Length = pieces.Length;
+    }
+
+    public long Stamp => _lifetime.Stamp;
+
+    public DateTimeOffset ExpiresAt => _lifetime.ExpiresAt;
+
+    public DateTimeOffset RetainUntil => _lifetime.RetainUntil;
+
+    public long Length { get; }
+
+    /// <summary>Whether it holds the buffer it was made with.</summary>
+    internal bool IsOneRecord => _pieces.Addresses is null;
+
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        if (destination.IsEmpty || offset == Length)
+        {
+            return new(0);
+        }
+
+        if (IsOneRecord)
+        {
+            return new(Copy(_value.Span[(int)offset..], destination.Span));
+        }
+
+        var piece = _pieces.PieceOf(offset);
+        return piece == _buffered ? new(CopyFromBuffer(offset, destination.Span)) : new(Task.Run(() => Read(piece, offset, destination), cancellationToken));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _isDisposed = true;
+        _bytes?.Dispose();
+        return default;
+    }
+
+    private static int Copy(ReadOnlySpan<byte> from, Span<byte> to)
+    {
+        var count = Math.Min(from.Length, to.Length);
+        from[..count].CopyTo(to);
+        return count;
+    }
+
+    private int CopyFromBuffer(long offset, Span<byte> destination)
+    {
+        var (start, length) = _pieces.Extent(_buffered);
+        return Copy(_bytes!.Array.AsSpan((int)(offset - start)..length), destination); // there since something was buffered
+    }
+
+    private int Read(int piece, long offset, Memory<byte> destination)
+    {
+        var (start, length) = _pieces.Extent(piece);
+        if (offset == start && destination.Length >= length)
+        {
+            Read(piece, destination[..length]);
+            return length;
+        }
+
+        _buffered = -1;
+        _bytes ??= new(_ring.PieceBytes);
+        Read(piece, _bytes.Memory[..length]);
+        _buffered = piece;
+        return CopyFromBuffer(offset, destination.Span);
+    }
+
+    private void Read(int piece, Memory<byte> into)
+    {
+        if (!_store.InsideGate("read", () => _ring.TryReadPiece(_pieces.Addresses[piece], into.Span)))
+        {
+            throw new CacheStoreException("The rest of the entry is not on the disk any more, or is damaged.", StoreFailure.Transient);
+        }
+    }
+}
+
+/// <summary>What is told of an entry beside its bytes.</summary>
+internal readonly record struct EntryLifetime(long Stamp, DateTimeOffset ExpiresAt, DateTimeOffset RetainUntil);

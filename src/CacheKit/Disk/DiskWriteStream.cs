@@ -1,0 +1,105 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Disk;
+
+/// <summary>An entry that comes part by part. Collects a piece at a time and appends it to the log; only what is completed is ever pointed to.</summary>
+internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, int place, long stamp) : IStoreWriteStream
+{
+    // A call that was given up may still be under way when the stream is disposed.
+    private readonly Lock _turn = new();
+    private readonly RentedBytes _piece = new(ring.PieceBytes);
+    private readonly List<long> _addresses = [];
+    private int _filled;
+    private bool _isEnded;
+
+    public long Stamp => stamp;
+
+    public ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<bool>(cancellationToken);
+        }
+
+        // Appending takes as long as the disk does.
+        return _filled + bytes.Length > ring.PieceBytes
+            ? new(Task.Run(() => store.InsideGate("write", () => TryWrite(bytes.Span)), CancellationToken.None))
+            : new(TryWrite(bytes.Span));
+    }
+
+    public ValueTask<StoreWriteResult> CompleteAsync(StoreEntry entry, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<StoreWriteResult>(cancellationToken)
+            : new(Task.Run(() => store.InsideGate("write", () => Complete(entry)), CancellationToken.None));
+
+    public ValueTask DisposeAsync()
+    {
+        lock (_turn)
+        {
+            End();
+        }
+
+        return default;
+    }
+
+    private bool TryWrite(ReadOnlySpan<byte> bytes)
+    {
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_isEnded, this);
+            while (!bytes.IsEmpty)
+            {
+                if (_filled == ring.PieceBytes && !TryAppend())
+                {
+                    return false;
+                }
+
+                var part = bytes[..Math.Min(bytes.Length, ring.PieceBytes - _filled)];
+                part.CopyTo(_piece.Array.AsSpan(_filled));
+                _filled += part.Length;
+                bytes = bytes[part.Length..];
+            }
+
+            return true;
+        }
+    }
+
+    private bool TryAppend()
+    {
+        if ((_addresses.Count + 1L) * ring.PieceBytes > ring.LargestValue || !ring.TryAppendPiece(_piece.Array.AsSpan(0, _filled), out var address))
+        {
+            return false;
+        }
+
+        _addresses.Add(address);
+        _filled = 0;
+        return true;
+    }
+
+    private StoreWriteResult Complete(in StoreEntry entry)
+    {
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_isEnded, this);
+            try
+            {
+                return ring.Complete(key, entry, stamp, place, _addresses, _piece.Array.AsSpan(0, _filled));
+            }
+            finally
+            {
+                End();
+            }
+        }
+    }
+
+    private void End()
+    {
+        if (!_isEnded)
+        {
+            _isEnded = true;
+            ring.EndStream(place);
+            _piece.Dispose();
+            GC.KeepAlive(store); // the index is memory that goes with it
+        }
+    }
+}
