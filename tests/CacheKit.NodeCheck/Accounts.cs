@@ -25,13 +25,18 @@ internal sealed class Accounts(NodeOptions options, NodeTable table, AccountTabl
     private static readonly long _slack = Stopwatch.Frequency / 200;
 
     private int _examples;
+    private long _unansweredBefore;
 
     private bool HasFailed => Unanswered > 0;
 
-    private long Unanswered => cache.GetStatistics().Tiers[^1] is var redis ? redis.Failures + redis.Timeouts + redis.Refusals : 0;
+    private long Unanswered => Count() - _unansweredBefore;
+
+    private long Count() => cache.GetStatistics().Tiers[^1] is var redis ? redis.Failures + redis.Timeouts + redis.Refusals : 0;
 
     internal async Task RunAsync()
     {
+        await Stampede.WarmUpAsync(cache);
+        _unansweredBefore = Count();
         table.Count(Counter.Ready);
         while (!table.MayGo)
         {

@@ -25,13 +25,12 @@ internal static class NodeCache
             UseDistributedLock = options.Verb != "traffic" || options.Node == 2,
             LockLease = TimeSpan.FromSeconds(options.Verb == "accounts" ? 10 : 2),
         };
-        if (options.Verb == "accounts")
+        if (options.Patience > TimeSpan.Zero)
         {
-            // What must be exact is judged while all is answered, on a machine that may be busy.
-            use.ReadTimeout = use.WriteTimeout = TimeSpan.FromSeconds(1);
+            use.ReadTimeout = use.WriteTimeout = options.Patience;
         }
 
-        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
+        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = options.Patience > TimeSpan.Zero ? options.Patience : TimeSpan.FromSeconds(1) };
         redis.Use(new ConfiguredConnection(options.Configuration));
         var context = new StoreContext(Name, TimeProvider.System, NullLoggerFactory.Instance, new ServiceCollection().BuildServiceProvider());
         var store = new FaultyStore(new RedisStore(redis, context), options.Mistake, options.LostPercent, () => table.Count(NodeTable.Counter.Dropped));

@@ -10,6 +10,7 @@ internal sealed record NodeOptions
 
           VERB --node N --configuration TEXT --prefix TEXT --table PATH [--tiers redis|memory|disk] [--disk PATH]
                [--delivery MILLISECONDS] [--lost PERCENT] [--mistake NAME]
+               [--patience MILLISECONDS]
 
           traffic    reads and changes keys, judges what it reads, until told to stop
           accounts   adds, counts and locks, and keeps accounts of it, until told to stop
@@ -38,6 +39,9 @@ internal sealed record NodeOptions
     internal int LostPercent { get; private set; }
 
     internal Mistake Mistake { get; private set; }
+
+    /// <summary>How long a call of Redis may take; the cache's own defaults if zero.</summary>
+    internal TimeSpan Patience { get; private set; }
 
     internal static NodeOptions? Parse(string[] arguments)
     {
@@ -75,6 +79,9 @@ internal sealed record NodeOptions
                     break;
                 case "--lost" when int.TryParse(value, CultureInfo.InvariantCulture, out var percent):
                     options.LostPercent = percent;
+                    break;
+                case "--patience" when double.TryParse(value, CultureInfo.InvariantCulture, out var patience):
+                    options.Patience = TimeSpan.FromMilliseconds(patience);
                     break;
                 case "--mistake" when Enum.TryParse<Mistake>(value, out var mistake):
                     options.Mistake = mistake;

@@ -12,7 +12,7 @@ public sealed class AccountTests(SharedServers shared, ITestOutputHelper output)
     private const int Nodes = 3;
 
     private static readonly TimeSpan _duration = TimeSpan.FromSeconds(
-        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 2);
+        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 1.5);
 
     [Theory]
     [InlineData(Topology.OneServer, "redis")]
@@ -22,7 +22,7 @@ public sealed class AccountTests(SharedServers shared, ITestOutputHelper output)
     {
         RedisServer.Require();
         await using var servers = await NodeServers.StartAsync(topology);
-        await using var group = await NodeGroup.StartAsync(servers, "exact", "accounts", Nodes, ("tiers", tiers));
+        await using var group = await NodeGroup.StartAsync(servers, "exact", "accounts", Nodes, ("tiers", tiers), ("patience", 10_000));
         group.Table.MayGo = true;
         await Task.Delay(_duration);
         await group.StopAsync();
@@ -44,7 +44,7 @@ public sealed class AccountTests(SharedServers shared, ITestOutputHelper output)
     {
         RedisServer.Require();
         await using var servers = await NodeServers.StartAsync(topology);
-        await using var group = await NodeGroup.StartAsync(servers, "bounds", "accounts", Nodes, ("tiers", "redis"));
+        await using var group = await NodeGroup.StartAsync(servers, "bounds", "accounts", Nodes, ("tiers", "redis"), ("patience", 1_000));
         group.Table.MayGo = true;
         await group.DisturbAsync(_duration, Harms.Interruptions, longestPause: 150);
         await group.StopAsync();

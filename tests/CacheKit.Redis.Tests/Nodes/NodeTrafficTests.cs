@@ -15,7 +15,7 @@ public sealed class NodeTrafficTests(SharedServers shared, ITestOutputHelper out
         double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out _soakSeconds) && _soakSeconds > 0;
 
     private static readonly double _soakSeconds;
-    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(_isSoak ? _soakSeconds : 3);
+    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(_isSoak ? _soakSeconds : 2);
 
     /// <summary>
     /// Within which memory, and callers that join others, follow what another node has changed: three heartbeats of 250 ms that stay away, one more for a number that is missing, a second that it may
