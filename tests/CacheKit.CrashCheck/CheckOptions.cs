@@ -50,6 +50,8 @@ internal sealed record CheckOptions
           --directory PATH   where the cache is (a new temporary directory)
           --change WHAT      only opens a cache that another process has open, and changes one key: set, remove, expire, tag, tags or clear
           --probe            only opens the cache, and says whether processes can share it
+          --race N           so many processes open one empty directory at once, some of which die while they do, and all others must find what each has left
+          --racer N          only opens the cache as one of these
 
         The exit code is 0 if no violation was found, 1 if some were, and 2 for a wrong command line.
         """;
@@ -69,6 +71,12 @@ internal sealed record CheckOptions
     internal bool IsProbe { get; private init; }
 
     internal string? Change { get; private init; }
+
+    /// <summary>How many processes open the cache at once.</summary>
+    internal int? Race { get; private init; }
+
+    /// <summary>Set in these processes: which of them this is.</summary>
+    internal int? Racer { get; private init; }
 
     /// <summary>Set in the processes that are killed: which of them this is.</summary>
     internal int? Worker { get; private init; }
@@ -102,6 +110,12 @@ internal sealed record CheckOptions
                 case "--worker" when int.TryParse(value, CultureInfo.InvariantCulture, out var worker):
                     options = options with { Worker = worker };
                     break;
+                case "--race" when int.TryParse(value, CultureInfo.InvariantCulture, out var race):
+                    options = options with { Race = race };
+                    break;
+                case "--racer" when int.TryParse(value, CultureInfo.InvariantCulture, out var racer):
+                    options = options with { Racer = racer };
+                    break;
                 case "--quiet-kills":
                     options = options with { Kills = false };
                     continue;
@@ -115,6 +129,6 @@ internal sealed record CheckOptions
             i++;
         }
 
-        return options is { Change: not null, Directory: null } ? null : options;
+        return options.Directory is null && (options.Change is not null || options.Racer is not null) ? null : options;
     }
 }

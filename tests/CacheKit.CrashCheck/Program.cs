@@ -12,6 +12,16 @@ if (options.Change is { } change)
     return 0;
 }
 
+if (options.Racer is { } racer)
+{
+    return OpenRace.Take(racer, options.Directory!); // given with it
+}
+
+if (options.Race is not null)
+{
+    return OpenRace.Run(options, Supervisor.StartSelf);
+}
+
 if (options.Worker is null)
 {
     var supervisor = new Supervisor(options);

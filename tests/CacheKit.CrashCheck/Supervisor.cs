@@ -147,16 +147,18 @@ internal sealed partial class Supervisor(CheckOptions options)
 
     private string CacheDirectory => Path.Combine(_root, "cache");
 
-    private Process Start(int number)
+    private Process Start(int number) => StartSelf(
+    [
+        "--worker", number.ToString(CultureInfo.InvariantCulture), "--directory", _root,
+        "--mode", options.Mode.ToString(), "--break", options.Break.ToString(), .. options.Kills ? Array.Empty<string>() : ["--quiet-kills"],
+    ]);
+
+    /// <summary>Starts another process of this program.</summary>
+    internal static Process StartSelf(string[] arguments)
     {
         var self = Environment.ProcessPath!; // of a program that runs
         string[] assembly = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [typeof(Supervisor).Assembly.Location] : [];
-        string[] arguments =
-        [
-            .. assembly, "--worker", number.ToString(CultureInfo.InvariantCulture), "--directory", _root,
-            "--mode", options.Mode.ToString(), "--break", options.Break.ToString(), .. options.Kills ? Array.Empty<string>() : ["--quiet-kills"],
-        ];
-        return Process.Start(new ProcessStartInfo(self, arguments) { UseShellExecute = false })!; // not a shell's: it is always new
+        return Process.Start(new ProcessStartInfo(self, [.. assembly, .. arguments]) { UseShellExecute = false })!; // not a shell's: it is always new
     }
 
     private static void Kill(Process process)

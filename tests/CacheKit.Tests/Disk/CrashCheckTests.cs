@@ -33,6 +33,13 @@ public sealed class CrashCheckTests
         output.Should().Contain("STALE");
     }
 
+    [Fact]
+    public async Task Processes_that_open_an_empty_directory_at_once_share_one_cache_though_some_die_while_they_do()
+    {
+        var (exitCode, output) = await RunAsync("--race", "8", "--seconds", Math.Min(Seconds, 30).ToString(CultureInfo.InvariantCulture));
+        exitCode.Should().Be(0, output);
+    }
+
     [Theory]
     [InlineData("0", "shared")]
     [InlineData("1", "private")]

@@ -201,6 +201,53 @@ public sealed class DiskOpeningTests : IDisposable
         ProcessLocks.IsAnyHeld(_folder.Files).Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData(nameof(DiskStep.OpenLocked), false)]
+    [InlineData(nameof(DiskStep.IndexWritten), false)]
+    [InlineData(nameof(DiskStep.IndexNamed), false)]
+    [InlineData(nameof(DiskStep.OpenLocked), true)]
+    [InlineData(nameof(DiskStep.CloseFlushed), true)]
+    [InlineData(nameof(DiskStep.CloseMarked), true)]
+    public async Task A_process_that_dies_while_it_opens_or_closes_leaves_nothing_in_the_way(string step, bool wasThere)
+    {
+        if (wasThere)
+        {
+            await using var first = _folder.Open();
+            await first.Set("key", Bytes(1, 1000));
+        }
+
+        try
+        {
+            var dying = _folder.Open(settings => settings with
+            {
+                Hook = reached =>
+                {
+                    if (reached.ToString() == step)
+                        throw new DiedException();
+                },
+            });
+            await dying.DisposeAsync();
+            Assert.Fail("It should have died.");
+        }
+        catch (DiedException)
+        {
+            // As it should.
+        }
+
+        // What is opened next closes cleanly, so that it is there at another boot, too.
+        foreach (var boot in new[] { BootIdentity.Current, "another" })
+        {
+            await using var store = _folder.Open(settings => settings with { Boot = boot });
+            (await store.Get("key")).Should().Equal(wasThere ? Bytes(1, 1000) : null);
+            await store.Set("new", Bytes(2, 1000));
+            (await store.Get("new")).Should().Equal(Bytes(2, 1000));
+            store.Verify();
+            store.IsShared.Should().BeTrue();
+        }
+
+        Directory.GetFiles(_folder.Files, "*.new").Should().BeEmpty();
+    }
+
     [Fact]
     public async Task An_inspector_looks_into_a_cache_in_use_and_into_one_that_is_not()
     {
@@ -217,4 +264,6 @@ public sealed class DiskOpeningTests : IDisposable
         await using (var inspector = DiskCacheInspector.Open(_folder.Root))
             inspector.GetStatistics().Entries.Should().Be(1);
     }
+
+    private sealed class DiedException : Exception;
 }
