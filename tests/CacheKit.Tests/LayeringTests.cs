@@ -19,7 +19,7 @@ public sealed class LayeringTests
     private static readonly string[] _machinery =
     [
         "CacheKit.Engine", "CacheKit.Memory", "CacheKit.Diagnostics", "CacheKit.Serialization", "CacheKit.Disk",
-        "CacheKit.Redis.Connection", "CacheKit.Redis.Diagnostics", "CacheKit.Redis.Feed", "CacheKit.Redis.Protocol", "CacheKit.Redis.Store",
+        "CacheKit.Redis.Connection", "CacheKit.Redis.Diagnostics", "CacheKit.Redis.Feed", "CacheKit.Redis.Gathering", "CacheKit.Redis.Protocol", "CacheKit.Redis.Store",
     ];
 
     private static readonly Dictionary<string, string[]> _assembliesAllowed = new()

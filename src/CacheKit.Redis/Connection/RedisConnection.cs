@@ -71,6 +71,9 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>The connection, if there is one.</summary>
     internal RedisLink? Link => _link;
 
+    /// <summary>Ends the wait for commands that take too long.</summary>
+    internal CommandWatch Watch => _watch;
+
     internal bool IsDisposed => _disposal.IsCancellationRequested;
 
     /// <summary>Gets the connection, and waits for the first one.</summary>
@@ -109,6 +112,13 @@ internal sealed class RedisConnection : IAsyncDisposable
         var running = script.SendAsync(link.Database, keys, arguments);
         return WatchedScript.TryBegin(this, _watch, link, running, key, script, keys, arguments, cancellationToken)
             ?? RunTimedAsync(link, script.OrInFullAsync(running, link.Database, keys, arguments), key, cancellationToken);
+    }
+
+    /// <summary>Waits for a command, but not for ever, where the watch has no place for it.</summary>
+    internal Task<T> WithLimit<T>(Task<T> command)
+    {
+        Abandoned.Observe(command);
+        return command.WaitAsync(_limit, _time);
     }
 
     /// <summary>Closes the connection, if it is the cache's.</summary>

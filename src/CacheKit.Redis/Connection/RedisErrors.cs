@@ -12,6 +12,10 @@ internal static class RedisErrors
     internal static bool IsOutOfMemory(Exception exception) =>
         exception is RedisServerException && exception.Message.Contains("OOM command not allowed", StringComparison.Ordinal);
 
+    /// <summary>Whether the server refused to do what it was asked for, rather than anything.</summary>
+    internal static bool IsRefusal(Exception exception) =>
+        exception is RedisServerException && (IsOutOfMemory(exception) || Translate(exception).Failure == StoreFailure.Permanent);
+
     internal static CacheStoreException Translate(Exception exception, string? key = null) => exception switch
     {
         CacheStoreException known => known,

@@ -12,14 +12,14 @@ internal sealed class WatchedScript : WatchedCommand<RedisResult>
     private readonly RedisValue[] _arguments;
 
     private WatchedScript(
-        RedisConnection connection, CommandWatch watch, RedisLink link, Task<RedisResult> running, string? key, RedisScript script, RedisKey[] keys, RedisValue[] arguments)
-        : base(connection, watch, link, running, key) =>
+        RedisConnection connection, CommandWatch watch, RedisLink link, string? key, RedisScript script, RedisKey[] keys, RedisValue[] arguments)
+        : base(connection, watch, link, key) =>
         (_database, _script, _keys, _arguments) = (link.Database, script, keys, arguments);
 
     internal static ValueTask<RedisResult>? TryBegin(
         RedisConnection connection, CommandWatch watch, RedisLink link, Task<RedisResult> running, string? key, RedisScript script, RedisKey[] keys,
         RedisValue[] arguments, CancellationToken cancellationToken) =>
-        new WatchedScript(connection, watch, link, running, key, script, keys, arguments).TryBegin(cancellationToken);
+        new WatchedScript(connection, watch, link, key, script, keys, arguments).TryBegin(running, cancellationToken);
 
     private protected override Task<RedisResult>? Again(Task<RedisResult> failed) =>
         RedisScript.IsUnknown(failed.Exception?.InnerException) ? _script.SendInFullAsync(_database, _keys, _arguments) : null;

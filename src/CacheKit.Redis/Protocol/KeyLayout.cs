@@ -23,6 +23,7 @@ internal sealed class KeyLayout
     internal const int ClearCopies = 8;
 
     private readonly string _entries;
+    private readonly byte[] _entriesInBytes;
     private readonly string _tags;
     private readonly string _locks;
     private readonly RedisKey[] _clears;
@@ -31,9 +32,10 @@ internal sealed class KeyLayout
     {
         Prefix = $"{keyPrefix}/{Escape(cacheName)}/";
         _entries = Prefix + "e:";
+        _entriesInBytes = Encoding.UTF8.GetBytes(_entries);
         _tags = Prefix + "t:";
         _locks = Prefix + "l:";
-        _clears = [.. Enumerable.Range(0, ClearCopies).Select(copy => (RedisKey)$"{Prefix}a:{copy}")];
+        _clears = [.. Enumerable.Range(0, ClearCopies).Select(copy => (RedisKey)Encoding.UTF8.GetBytes($"{Prefix}a:{copy}"))];
         Clock = Prefix + "clock";
         Log = Prefix + "log";
         Channel = new RedisChannel(Encoding.UTF8.GetBytes(Prefix + "feed"), RedisChannel.PatternMode.Literal);
@@ -49,9 +51,16 @@ internal sealed class KeyLayout
 
     internal IReadOnlyList<RedisKey> Clears => _clears;
 
-    internal RedisKey Entry(string key) => _entries + key;
+    internal RedisKey Entry(string key)
+    {
+        // As they are sent: bytes are half as long as text, and are not encoded once more.
+        var name = new byte[_entriesInBytes.Length + Encoding.UTF8.GetByteCount(key)];
+        _entriesInBytes.CopyTo(name, 0);
+        Encoding.UTF8.GetBytes(key, name.AsSpan(_entriesInBytes.Length));
+        return name;
+    }
 
-    internal RedisKey Tag(string tag) => _tags + tag;
+    internal RedisKey Tag(string tag) => Encoding.UTF8.GetBytes(_tags + tag);
 
     internal RedisKey Lock(string key) => _locks + key;
 

@@ -22,6 +22,9 @@ internal static class Scripts
     /// <summary>A stamp is needed, and cannot be drawn here.</summary>
     internal const long NeedsStamp = -3;
 
+    /// <summary>Of one among several: something is not plain about it, so it is to be done alone.</summary>
+    internal const long Aside = -4;
+
     /// <summary>Answers below mean that the key was written or invalidated later than the sender knew: at minus this stamp.</summary>
     internal const long Behind = -1000;
 
@@ -94,6 +97,50 @@ internal static class Scripts
         local value = '\196\1\0' .. struct.pack('>I8I8I8', stamp, stamp, stamp) .. ARGV[4]
         if ARGV[3] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[3]) end
         return stamp
+        """);
+
+    /// <summary>What <see cref="Set"/> does, for several entries. KEYS clock, entries; ARGV known, age, then for each entry px, record.</summary>
+    /// <remarks>
+    /// Returns the stamp of the last, if all were stored: theirs follow each other. Else what became of each. An error is that of one entry; the others do not notice. Where one
+    /// key is there twice the second is stored over the first, whose fence does not count. The stamps are put into the records once these are stored: a long text made here for
+    /// each would cost more.
+    /// </remarks>
+    internal static readonly RedisScript SetMany = new("""
+        local known, n = tonumber(ARGV[1]), #KEYS - 1
+        local time = redis.call('TIME')
+        local t = time[1] * 1000000 + time[2]
+        if t - known > tonumber(ARGV[2]) then return -4 end
+        local last = tonumber(redis.call('ZINCRBY', KEYS[1], n, 'z'))
+        if last - n < known then
+          last = math.max(known, t) + n
+          local s = string.format('%.0f', last)
+          redis.call('ZADD', KEYS[1], s, 'z')
+          redis.call('ZADD', KEYS[1], 'NX', s, 'a')
+        end
+        local own, all, mine = {}, true, {}
+        for i = 1, n do
+          local key, px, stamp = KEYS[i + 1], ARGV[i * 2 + 1], last - n + i
+          local result = stamp
+          local h = redis.pcall('GETRANGE', key, 0, 46)
+          if type(h) ~= 'string' then
+            result = -4
+          elseif #h == 47 and not mine[key] and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then
+            local fence = struct.unpack('>I8', h, 20)
+            if fence > known and fence - t < 3600000000 then result = -fence end
+          end
+          if result > 0 then
+            local done
+            if px == '' then done = redis.pcall('SET', key, ARGV[i * 2 + 2]) else done = redis.pcall('SET', key, ARGV[i * 2 + 2], 'PX', px) end
+            if done.ok and type(redis.pcall('SETRANGE', key, 3, struct.pack('>I8I8I8', stamp, stamp, stamp))) == 'number' then
+              mine[key] = true
+            else
+              result = -4
+            end
+          end
+          own[i] = result
+          if result < 0 then all = false end
+        end
+        return all and last or own
         """);
 
     /// <summary>

@@ -29,31 +29,55 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
 
         // The usual case: one command, and all that is needed is at hand.
-        var clearCopy = KeyLayout.ClearCopy(key);
-        var loadStamp = clock.Latest;
-        var look = clock.BeginLook(link);
-        var tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
-        RedisKey[] names = [layout.Entry(key), layout.Clears[clearCopy], .. tags.Keys];
-        var reading = connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key);
-        return ReadAtOnceAsync(link, key, options, clearCopy, tags, loadStamp, look, reading, cancellationToken);
+        return ReadAtOnceAsync(link, key, options, ExpectedTags(key, options), cancellationToken);
     }
+
+    /// <summary>The tags an entry is likely to have.</summary>
+    internal EntryTags ExpectedTags(string key, StoreReadOptions options) => memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+
+    /// <summary>Makes of what was read by one command what the caller gets, if that is all it takes.</summary>
+    internal bool TryFinish(
+        RedisLink link, string key, StoreReadOptions options, EntryTags tags, RedisValue entry, ReadOnlySpan<RedisValue> records, bool isAtOnce, long loadStamp,
+        out StoreLookup lookup)
+    {
+        presence.Note(key, !entry.IsNull);
+        if (TryJudge(link, KeyLayout.ClearCopy(key), tags, entry, isWhole: true, records, isAtOnce, loadStamp, out var judged)
+            && !judged.IsToBeReadAgain && ToLookup(judged, options) is { } complete)
+        {
+            lookup = complete;
+            return true;
+        }
+
+        lookup = default;
+        return false;
+    }
+
+    /// <summary>Reads without others.</summary>
+    internal ValueTask<StoreLookup> ReadAloneAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
+        ReadInStepsAsync(key, options, null, cancellationToken);
+
+    /// <summary>Finishes what takes more than was read by one command.</summary>
+    internal ValueTask<StoreLookup> FinishAsync(
+        string key, StoreReadOptions options, EntryTags tags, RedisValue[] values, long loadStamp, CancellationToken cancellationToken) =>
+        ReadInStepsAsync(key, options, new(tags, values, loadStamp), cancellationToken);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreLookup> ReadAtOnceAsync(
-        RedisLink link, string key, StoreReadOptions options, int clearCopy, EntryTags tags, long loadStamp, Task<long>? look, ValueTask<RedisValue[]> reading,
-        CancellationToken cancellationToken)
+        RedisLink link, string key, StoreReadOptions options, EntryTags tags, CancellationToken cancellationToken)
     {
-        var values = await reading.ConfigureAwait(false);
-        presence.Note(key, !values[0].IsNull);
+        var isSingle = link.IsSingle;
+        var loadStamp = clock.Latest;
+        var look = clock.BeginLook(link);
+        RedisKey[] names = [layout.Entry(key), layout.Clear(key), .. tags.Keys];
+        var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
         loadStamp = WithLook(link, look, loadStamp);
-        if (TryJudge(link, clearCopy, tags, values[0], isWhole: true, values.AsSpan(1), link.IsSingle, loadStamp, out var judged)
-            && !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup)
+        if (TryFinish(link, key, options, tags, values[0], values.AsSpan(1), isSingle, loadStamp, out var lookup))
         {
             return lookup;
         }
 
         // As a task, whose awaiter is small: most reads do not come here, but all would carry it.
-        return await ReadInStepsAsync(key, options, new(tags, values, loadStamp), cancellationToken).AsTask().ConfigureAwait(false);
+        return await FinishAsync(key, options, tags, values, loadStamp, cancellationToken).AsTask().ConfigureAwait(false);
     }
 
     private async ValueTask<StoreLookup> ReadInStepsAsync(string key, StoreReadOptions options, FirstRead? first, CancellationToken cancellationToken)
@@ -75,7 +99,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             {
                 loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
                 var look = clock.BeginLook(link);
-                tags = memory.Find(key) ?? EntryTags.Of(options.TagHints, layout);
+                tags = ExpectedTags(key, options);
                 if (isWithoutPayload)
                 {
                     // In this order, so that on a single server the records are not younger than the entry.
@@ -119,7 +143,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
     }
 
     // On a single server a look that was begun before the read was also taken before it.
-    private static long WithLook(RedisLink link, Task<long>? look, long loadStamp) =>
+    internal static long WithLook(RedisLink link, Task<long>? look, long loadStamp) =>
         look is { IsCompletedSuccessfully: true } && link.IsSingle ? Math.Max(loadStamp, look.Result) : loadStamp;
 
     internal async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken)

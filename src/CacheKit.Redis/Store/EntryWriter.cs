@@ -337,8 +337,9 @@ internal sealed class EntryWriter(
             ? SetAlwaysAsync(key, entry, tags, cancellationToken)
             : SetConditionallyAsync(key, entry, tags, condition, cancellationToken);
 
+    /// <summary>Sets an entry, whatever is there, where the records of its tags were seen.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<StoreWriteResult> SetAlwaysAsync(string key, StoreEntry entry, EntryTags tags, CancellationToken cancellationToken)
+    internal async ValueTask<StoreWriteResult> SetAlwaysAsync(string key, StoreEntry entry, EntryTags tags, CancellationToken cancellationToken)
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
         var name = layout.Entry(key);

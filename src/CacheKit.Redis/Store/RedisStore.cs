@@ -20,6 +20,8 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     private readonly TagLedger _ledger;
     private readonly EntryReader _reader;
     private readonly EntryWriter _writer;
+    private readonly ReadGatherer _reads;
+    private readonly SetGatherer _sets;
     private readonly MessageFeed _feed;
     private readonly StoreContext _context;
     private readonly ILogger _logger;
@@ -39,6 +41,8 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         var lifetimes = new Lifetimes(context.TimeProvider, options.MaximumLoadTime);
         _reader = new(_connection, _clock, _ledger, memory, presence, _layout, lifetimes);
         _writer = new(_connection, _clock, _ledger, memory, presence, _reader, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
+        _reads = new(_connection, _clock, _reader, _layout);
+        _sets = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
     }
 
@@ -54,14 +58,16 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     internal Task Sweeping => Volatile.Read(ref _sweeping);
 
     public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
-        _reader.ReadAsync(key, options, cancellationToken);
+        _reads.ReadAsync(key, options, cancellationToken);
 
     public ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(
         IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken) =>
         _reader.ReadManyAsync(keys, options, cancellationToken);
 
     public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-        _writer.WriteAsync(key, entry, condition, cancellationToken);
+        condition.Kind == StoreConditionKind.Always
+            ? _sets.SetAsync(key, entry, cancellationToken)
+            : _writer.WriteAsync(key, entry, condition, cancellationToken);
 
     public async ValueTask<IReadOnlyList<StoreWriteResult>> WriteManyAsync(IReadOnlyList<StoreWrite> writes, CancellationToken cancellationToken)
     {
@@ -70,7 +76,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         {
             // All are on their way before the first is waited for; the client sends them together.
             results.AddRange(await Task.WhenAll(writes.Skip(start).Take(WritesAtOnce).Select(
-                write => _writer.WriteAsync(write.Key, write.Entry, write.Condition, cancellationToken).AsTask())).ConfigureAwait(false));
+                write => WriteAsync(write.Key, write.Entry, write.Condition, cancellationToken).AsTask())).ConfigureAwait(false));
         }
 
         return results;

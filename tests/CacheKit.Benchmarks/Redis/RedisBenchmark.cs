@@ -59,7 +59,7 @@ internal static class RedisBenchmark
 
         var names = Enumerable.Range(0, Keys).ToArray();
         var (raw, plain, tagged, value) = (Array.ConvertAll(names, i => (RedisKey)$"raw:{i}"), Array.ConvertAll(names, i => $"plain:{i}"), Array.ConvertAll(names, i => $"tagged:{i}"), Array.ConvertAll(names, i => $"value:{i}"));
-        foreach (var callers in new[] { 1, 64 })
+        foreach (var callers in new[] { 1, 8, 64 })
         {
             if (Asks("get"))
             {
