@@ -54,6 +54,33 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
     }
 
     [Fact]
+    public async Task Sets_that_came_together_and_land_late_change_nothing_that_was_changed_since()
+    {
+        var link = await _store.Connection.GetAsync(default);
+        if (!link.IsSingle)
+        {
+            return;
+        }
+
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
+        var entry = Entry("late");
+        RedisValue record = EntryRecord.Write(EntryFlags.None, 0, entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
+        RedisKey[] keys = [_store.Layout.Clock, _store.Layout.Entry("removed"), _store.Layout.Entry("untouched"), _store.Layout.Entry("set")];
+        RedisValue[] arguments =
+            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, record, lifetimes.Fence, record, lifetimes.Fence, record];
+        var removed = await _other.RemoveAsync("removed");
+        var set = await _other.SetAsync("set", Entry("new"));
+        var answer = (long[])(await Scripts.SetMany.RunAsync(link.Database, keys, arguments))!; // the script returns an array
+        answer[0].Should().Be(-removed.Stamp);
+        answer[1].Should().BeGreaterThan(set);
+        answer[2].Should().Be(-set);
+        (await _other.GetAsync("removed")).Should().BeNull();
+        (await _other.GetAsync("untouched")).Should().Be("late");
+        (await _other.GetAsync("set")).Should().Be("new");
+    }
+
+    [Fact]
     public async Task An_add_that_lands_after_a_later_removal_changes_nothing()
     {
         var late = await PrepareWriteAsync("A", "late");
