@@ -63,7 +63,7 @@ public sealed class CacheStoreOptions
     /// </summary>
     public bool UseDistributedLock { get; set; }
 
-    /// <summary>How long a distributed lock is held at most without being extended, and how long others wait for the value at most. Default: 30 seconds.</summary>
+    /// <summary>How long a distributed lock is held at most without being extended; others wait for the value half as long again at most. Default: 30 seconds.</summary>
     /// <value>Greater than zero.</value>
     public TimeSpan LockLease { get; set; } = TimeSpan.FromSeconds(30);
 }

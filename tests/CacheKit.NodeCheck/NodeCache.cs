@@ -14,7 +14,7 @@ internal static class NodeCache
 {
     private const string Name = "nodes";
 
-    internal static Cache Create(NodeOptions options)
+    internal static (Cache Cache, ILockStore Locks) Create(NodeOptions options, NodeTable table)
     {
         var use = new CacheStoreOptions
         {
@@ -22,22 +22,29 @@ internal static class NodeCache
             MaximumOpenFor = TimeSpan.FromMilliseconds(500),
             HeartbeatInterval = TimeSpan.FromMilliseconds(250),
             MaximumStalenessWhenDisconnected = TimeSpan.FromSeconds(1),
-            UseDistributedLock = options.Verb != "traffic",
-            LockLease = TimeSpan.FromSeconds(2),
+            UseDistributedLock = options.Verb != "traffic" || options.Node == 2,
+            LockLease = TimeSpan.FromSeconds(options.Verb == "accounts" ? 10 : 2),
         };
-        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = TimeSpan.FromSeconds(1) };
+        if (options.Patience > TimeSpan.Zero)
+        {
+            use.ReadTimeout = use.WriteTimeout = options.Patience;
+        }
+
+        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = options.Patience > TimeSpan.Zero ? options.Patience : TimeSpan.FromSeconds(1) };
         redis.Use(new ConfiguredConnection(options.Configuration));
         var context = new StoreContext(Name, TimeProvider.System, NullLoggerFactory.Instance, new ServiceCollection().BuildServiceProvider());
-        List<StoreSetup> stores = [new(new RedisStore(redis, context), use)];
+        var store = new FaultyStore(new RedisStore(redis, context), options.Mistake, options.LostPercent, () => table.Count(NodeTable.Counter.Dropped));
+        List<StoreSetup> stores = [new(store, use)];
         if (options.Tiers == "disk")
         {
             stores.Insert(0, new(Disk(options.Disk), new CacheStoreOptions()));
         }
 
         var memory = new MemoryOptions { MaximumEntries = 16, MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromMilliseconds(50) };
-        return new Cache(
+        var cache = new Cache(
             Name, new CacheKitOptions(), memory, TimeProvider.System, NullLogger.Instance, [], meters: null, isMemoryShort: static () => false,
-            options.TakesStampLate ? Faults.StampTakenLate : Faults.None, stores, hasMemory: options.Tiers != "redis");
+            options.Mistake == Mistake.StampLate ? Faults.StampTakenLate : Faults.None, stores, hasMemory: options.Tiers != "redis");
+        return (cache, store);
     }
 
     private static DiskStore Disk(string path) => new(new()

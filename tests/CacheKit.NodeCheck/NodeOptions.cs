@@ -9,9 +9,11 @@ internal sealed record NodeOptions
         One node of a check of several processes that use one Redis. The tests start it.
 
           VERB --node N --configuration TEXT --prefix TEXT --table PATH [--tiers redis|memory|disk] [--disk PATH]
-               [--delivery MILLISECONDS] [--break none|stamp]
+               [--delivery MILLISECONDS] [--lost PERCENT] [--mistake NAME]
+               [--patience MILLISECONDS]
 
           traffic    reads and changes keys, judges what it reads, until told to stop
+          accounts   adds, counts and locks, and keeps accounts of it, until told to stop
           stampede   250 callers ask for one key at once
           hold       begins to make the value of that key, and never ends
         """;
@@ -33,11 +35,17 @@ internal sealed record NodeOptions
     /// <summary>How long after the authority knows of a change the other nodes must have followed.</summary>
     internal TimeSpan Delivery { get; private set; }
 
-    internal bool TakesStampLate { get; private set; }
+    /// <summary>How many of the messages of other nodes it does not hear.</summary>
+    internal int LostPercent { get; private set; }
+
+    internal Mistake Mistake { get; private set; }
+
+    /// <summary>How long a call of Redis may take; the cache's own defaults if zero.</summary>
+    internal TimeSpan Patience { get; private set; }
 
     internal static NodeOptions? Parse(string[] arguments)
     {
-        if (arguments is not ["traffic" or "stampede" or "hold", ..] || arguments.Length % 2 == 0)
+        if (arguments is not ["traffic" or "accounts" or "stampede" or "hold", ..] || arguments.Length % 2 == 0)
         {
             return null;
         }
@@ -69,8 +77,14 @@ internal sealed record NodeOptions
                 case "--delivery" when double.TryParse(value, CultureInfo.InvariantCulture, out var milliseconds):
                     options.Delivery = TimeSpan.FromMilliseconds(milliseconds);
                     break;
-                case "--break" when value is "none" or "stamp":
-                    options.TakesStampLate = value == "stamp";
+                case "--lost" when int.TryParse(value, CultureInfo.InvariantCulture, out var percent):
+                    options.LostPercent = percent;
+                    break;
+                case "--patience" when double.TryParse(value, CultureInfo.InvariantCulture, out var patience):
+                    options.Patience = TimeSpan.FromMilliseconds(patience);
+                    break;
+                case "--mistake" when Enum.TryParse<Mistake>(value, out var mistake):
+                    options.Mistake = mistake;
                     break;
                 default:
                     return null;

@@ -7,11 +7,19 @@ if (NodeOptions.Parse(args) is not { } options)
 }
 
 using var table = new NodeTable(options.Table);
-await using var cache = NodeCache.Create(options);
+var (cache, locks) = NodeCache.Create(options, table);
+await using var disposal = cache;
 switch (options.Verb)
 {
     case "traffic":
         await new Traffic(options, table, cache).RunAsync();
+        break;
+    case "accounts":
+        using (var accounts = new AccountTable(options.Table + ".accounts"))
+        {
+            await new Accounts(options, table, accounts, cache, locks).RunAsync();
+        }
+
         break;
     case "stampede":
         await Stampede.RunAsync(table, cache);

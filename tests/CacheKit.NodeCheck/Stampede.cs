@@ -42,7 +42,7 @@ internal static class Stampede
     }
 
     /// <summary>Until the connection is there, a cache does without.</summary>
-    private static async Task WarmUpAsync(ICache cache)
+    internal static async Task WarmUpAsync(ICache cache)
     {
         var key = $"warm {Environment.ProcessId}";
         while (cache.GetStatistics().Tiers[^1].Writes == 0)

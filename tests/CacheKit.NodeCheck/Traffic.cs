@@ -11,12 +11,12 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     private const int HotKeys = 4;
     private const int KnownTags = 3;
     private const int LateTags = 2;
-    private const int Readers = 6;
+    private const int Readers = 8;
     private const int Writers = 2;
     private const int Examples = 3;
 
-    private readonly ConcurrentQueue<(long Due, int Key, long Version)> _following = [];
-    private readonly int[] _reading = new int[Keys];
+    private readonly ConcurrentQueue<(long Due, Change Change)> _following = [];
+    private readonly List<Begun>[] _reading = [.. Enumerable.Range(0, Keys).Select(_ => new List<Begun>())];
     private int _examples;
 
     internal async Task RunAsync()
@@ -41,63 +41,115 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
 
     private static int PickKey() => Random.Shared.Next(3) > 0 ? Random.Shared.Next(HotKeys) : Random.Shared.Next(Keys);
 
+    /// <summary>Keys of the same tags, ascending.</summary>
+    private static int[] PickAlike(int picked)
+    {
+        return [.. Enumerable.Range(0, Keys).Where(key => key % (KnownTags * LateTags) == picked % (KnownTags * LateTags) && (key == picked || Random.Shared.Next(2) == 0))];
+    }
+
     private Task LoopAsync(Func<Task> act) => Task.Run(async () =>
     {
         while (!table.IsStopping)
         {
-            table.ChangeBusy(options.Node, 1);
             try
             {
-                if (!table.IsHeld)
-                {
-                    await act();
-                }
+                await act();
             }
             catch (Exception exception)
             {
                 table.Count(Counter.Exceptions);
                 Report($"threw {exception}");
             }
-            finally
-            {
-                table.ChangeBusy(options.Node, -1);
-            }
 
-            await (table.IsHeld ? Task.Delay(1) : Task.CompletedTask);
             await Task.Yield();
         }
     });
 
-    private async Task ReadAsync()
+    private Task ReadAsync() => Random.Shared.Next(16) switch
     {
-        var key = PickKey();
+        < 4 => ReadAsync([PickKey()], GetAsync),
+        < 12 => ReadAsync([PickKey()], GetOrCreateAsync),
+        < 14 => ReadAsync(PickAlike(PickKey()), GetManyAsync),
+        _ => ReadAsync(PickAlike(PickKey()), GetOrCreateManyAsync),
+    };
+
+    /// <remarks>
+    /// Who reads Redis alone must be given what it held when he began. Who joins a call of this process that is under way is given what that has found: what was there when the
+    /// oldest of them began. Memory follows later, and the floors of a node say when.
+    /// </remarks>
+    private async Task ReadAsync(int[] keys, Func<int[], List<Found>, Task> read)
+    {
+        var begun = Array.ConvertAll(keys, Begin);
         try
         {
-            // Who joins a call that is under way gets what that has found, and follows as memory does. Who is alone asks Redis, where a change is seen at once.
-            var mayFollow = Interlocked.Increment(ref _reading[key]) > 1 || options.Tiers != "redis";
-            await ReadAsync(key, mayFollow ? table.FloorOf(options.Node, key) : Math.Max(table.FloorOf(options.Node, key), table.SharedFloorOf(key)));
+            var found = new List<Found>();
+            await read(keys, found);
+            foreach (var one in found)
+            {
+                var (bound, first) = begun[Array.IndexOf(keys, one.Key)];
+                if (options.Tiers != "redis")
+                {
+                    Judge(one, bound.Own);
+                    continue;
+                }
+
+                Judge(one, bound.Own.Or(first.Shared));
+                if (first != bound)
+                {
+                    table.Count(Counter.Followers);
+                    table.Count(Counter.Lagging, one.Row.Version < bound.Shared.For(one.Row.Losses, table.Losses) ? 1 : 0);
+                }
+            }
         }
         finally
         {
-            Interlocked.Decrement(ref _reading[key]);
+            for (var i = 0; i < keys.Length; i++)
+            {
+                lock (_reading[keys[i]])
+                {
+                    _reading[keys[i]].Remove(begun[i].Mine);
+                }
+            }
         }
     }
 
-    private async Task ReadAsync(int key, long floor)
+    private (Begun Mine, Begun First) Begin(int key)
     {
-        if (Random.Shared.Next(3) == 0)
+        var reading = _reading[key];
+        lock (reading)
         {
-            var began = Stopwatch.GetTimestamp();
-            var lookup = await cache.GetAsync<Row>(NameOf(key));
-            table.RaiseCounter(Counter.LongestRead, (long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
-            if (lookup.IsHit)
-            {
-                Judge(key, lookup.Value, floor, isHit: true);
-            }
-
-            return;
+            var mine = new Begun(table.FloorOf(options.Node, key), table.SharedFloorOf(key));
+            reading.Add(mine);
+            return (mine, reading[0]);
         }
+    }
 
+    private async Task GetAsync(int[] keys, List<Found> found)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var lookup = await cache.GetAsync<Row>(NameOf(keys[0]));
+        table.RaiseCounter(Counter.LongestRead, (long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
+        if (lookup.IsHit)
+        {
+            found.Add(new(keys[0], lookup.Value, IsHit: true));
+        }
+    }
+
+    private async Task GetManyAsync(int[] keys, List<Found> found)
+    {
+        var lookups = await cache.GetManyAsync<Row>(keys.Select(NameOf));
+        foreach (var key in keys)
+        {
+            if (lookups[NameOf(key)] is { IsHit: true } lookup)
+            {
+                found.Add(new(key, lookup.Value, IsHit: true));
+            }
+        }
+    }
+
+    private async Task GetOrCreateAsync(int[] keys, List<Found> found)
+    {
+        var key = keys[0];
         var isMade = false;
         var row = await cache.GetOrCreateAsync(
             NameOf(key),
@@ -105,28 +157,66 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
             {
                 isMade = true;
                 table.Count(Counter.Factories);
-                var read = Row.Of(key, table.Committed(key));
-                switch (Random.Shared.Next(4))
-                {
-                    case 0:
-                        await Task.Delay(1 + Random.Shared.Next(4), token);
-                        break;
-                    case 1:
-                        await Task.Yield();
-                        break;
-                }
-
+                var read = Read(key);
+                await WorkAsync(token);
                 context.AddTags(LateTagOf(key));
                 return read;
             },
-            new CacheEntryOptions
+            Loading([KnownTagOf(key)]));
+        found.Add(new(key, row, !isMade));
+    }
+
+    private async Task GetOrCreateManyAsync(int[] keys, List<Found> found)
+    {
+        var made = new ConcurrentDictionary<string, bool>();
+        var rows = await cache.GetOrCreateManyAsync(
+            keys.Select(NameOf),
+            keys,
+            async (keys, context, token) =>
             {
-                Tags = [KnownTagOf(key)],
-                Expiration = Random.Shared.Next(4) == 0 ? TimeSpan.FromMilliseconds(50) : null,
-                RefreshAheadThreshold = Random.Shared.Next(3) == 0 ? 0.3 : null,
-                MemoryExpiration = Random.Shared.Next(4) == 0 ? TimeSpan.FromMilliseconds(10) : null,
-            });
-        Judge(key, row, floor, !isMade);
+                table.Count(Counter.Factories);
+                var read = keys.Where(key => context.Keys.Contains(NameOf(key))).ToDictionary(NameOf, Read);
+                await WorkAsync(token);
+                foreach (var (name, row) in read)
+                {
+                    made[name] = true;
+                    context.For(name).AddTags(LateTagOf(row.Key));
+                }
+
+                return (IReadOnlyDictionary<string, Row>)read;
+            },
+            Loading([KnownTagOf(keys[0])]));
+        foreach (var key in keys)
+        {
+            found.Add(new(key, rows[NameOf(key)], !made.ContainsKey(NameOf(key))));
+        }
+    }
+
+    private static CacheEntryOptions Loading(string[] tags) => new()
+    {
+        Tags = tags,
+        Expiration = Random.Shared.Next(4) == 0 ? TimeSpan.FromMilliseconds(50) : null,
+        RefreshAheadThreshold = Random.Shared.Next(3) == 0 ? 0.3 : null,
+        MemoryExpiration = Random.Shared.Next(4) == 0 ? TimeSpan.FromMilliseconds(10) : null,
+    };
+
+    private static async Task WorkAsync(CancellationToken token)
+    {
+        switch (Random.Shared.Next(4))
+        {
+            case 0:
+                await Task.Delay(1 + Random.Shared.Next(4), token);
+                break;
+            case 1:
+                await Task.Yield();
+                break;
+        }
+    }
+
+    private Row Read(int key)
+    {
+        var losses = table.Losses;
+        return Row.Of(key, table.Committed(key), losses);
     }
 
     private async Task WriteAsync()
@@ -135,28 +225,38 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
         var key = PickKey();
         var (known, late) = (Random.Shared.Next(KnownTags), Random.Shared.Next(LateTags));
         var all = Enumerable.Range(0, Keys);
-        switch (Random.Shared.Next(40))
+        switch (Random.Shared.Next(48))
         {
-            case < 16:
+            case < 12:
                 await InvalidateAsync([key], () => cache.RemoveAsync(NameOf(key)).AsTask());
                 break;
-            case < 26:
-                var version = await table.CommitAndWriteAsync(options.Node, key, async version =>
-                {
-                    await cache.SetAsync(NameOf(key), Row.Of(key, version), new CacheEntryOptions { Tags = [KnownTagOf(key), LateTagOf(key)] });
-                    table.RaiseOwn(options.Node, key, version);
-                });
-                RaiseAfter(key, version);
+            case < 16:
+                var several = all.Where(one => one == key || Random.Shared.Next(Keys) < 3).ToArray();
+                await InvalidateAsync(several, () => cache.RemoveManyAsync(several.Select(NameOf)).AsTask());
                 break;
-            case < 31:
+            case < 24:
+                await SetAsync([key], rows => cache.SetAsync(NameOf(key), rows[0], new CacheEntryOptions { Tags = [KnownTagOf(key), LateTagOf(key)] }).AsTask());
+                break;
+            case < 28:
+                var alike = PickAlike(key);
+                await SetAsync(alike, rows => cache.SetManyAsync(
+                    rows.Select(row => KeyValuePair.Create(NameOf(row.Key), row)), new CacheEntryOptions { Tags = [KnownTagOf(key), LateTagOf(key)] }).AsTask());
+                break;
+            case < 34:
+                await AddAsync(key);
+                break;
+            case < 38:
                 await InvalidateAsync(all.Where(one => one % KnownTags == known), () => cache.RemoveByTagAsync($"known:{known}").AsTask());
                 break;
-            case < 35:
+            case < 41:
                 await InvalidateAsync(all.Where(one => one % LateTags == late), () => cache.RemoveByTagAsync($"late:{late}").AsTask());
                 break;
-            case < 39:
+            case < 44:
                 await InvalidateAsync(
                     all.Where(one => one % KnownTags == known && one % LateTags == late), () => cache.RemoveByTagsAsync([$"known:{known}", $"late:{late}"], TagMatch.All).AsTask());
+                break;
+            case < 47:
+                await CountAsync(Random.Shared.Next(Tallies));
                 break;
             default:
                 await InvalidateAsync(all, () => cache.ClearAsync().AsTask());
@@ -164,6 +264,55 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
         }
 
         await Task.Delay(Random.Shared.Next(12)); // else nothing lives long enough to be read
+    }
+
+    private async Task SetAsync(int[] keys, Func<Row[], Task> set)
+    {
+        Change[] changes = [];
+        await table.CommitAndWriteAsync(options.Node, keys, async versions =>
+        {
+            var losses = table.Losses;
+            changes = [.. keys.Zip(versions, (key, version) => new Change(key, version, losses))];
+            await set([.. changes.Select(change => Row.Of(change.Key, change.Version, losses))]);
+            Array.ForEach(changes, change => table.RaiseOwn(options.Node, change));
+        });
+        Array.ForEach(changes, RaiseAfter);
+    }
+
+    private async Task AddAsync(int key)
+    {
+        Change? added = null;
+        await table.CommitAndWriteAsync(options.Node, [key], async versions =>
+        {
+            var (losses, before) = (table.Losses, Unanswered);
+            var isAdded = await cache.TryAddAsync(
+                NameOf(key), Row.Of(key, versions[0], losses), new CacheEntryOptions { Tags = [KnownTagOf(key), LateTagOf(key)] });
+
+            // While Redis cannot be asked, what is added counts here until it can.
+            if (isAdded && Unanswered == before)
+            {
+                added = new(key, versions[0], losses);
+                table.RaiseOwn(options.Node, added.Value);
+            }
+        });
+        if (added is { } change)
+        {
+            RaiseAfter(change);
+        }
+    }
+
+    /// <summary>Whatever fails, a number never grows by more than was added: nothing is counted twice.</summary>
+    private async Task CountAsync(int tally)
+    {
+        table.TryToCount(tally);
+        var number = await cache.IncrementAsync($"tally:{tally}");
+        table.Count(Counter.Counts);
+        var tried = table.TriedToCount(tally);
+        if (number < 1 || number > tried)
+        {
+            table.Count(Counter.Violations);
+            Report($"tally {tally} is {number} after {tried} times one was added");
+        }
     }
 
     private async Task InvalidateAsync(IEnumerable<int> keys, Func<Task> invalidate)
@@ -174,50 +323,50 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
             committed.Add((key, await table.CommitAsync(options.Node, key)));
         }
 
+        var losses = table.Losses;
         await invalidate();
         foreach (var (key, version) in committed)
         {
-            RaiseAfter(key, version);
+            RaiseAfter(new(key, version, losses));
         }
     }
 
     /// <summary>The change has returned: this node must not give anything older any more.</summary>
-    private void RaiseAfter(int key, long version)
+    private void RaiseAfter(Change change)
     {
-        table.RaiseOwn(options.Node, key, version);
+        table.RaiseOwn(options.Node, change);
 
         // What could not be sent is queued; for the others it counts from when it was.
         if (IsDelivered)
         {
-            Deliver(key, version);
+            Deliver(change);
         }
         else
         {
             table.Count(Counter.Undelivered);
-            _following.Enqueue((0, key, version));
+            _following.Enqueue((0, change));
         }
     }
 
-    private bool IsDelivered => cache.GetStatistics().Tiers[^1].PendingRecoveries == 0;
+    private CacheTierStatistics Redis => cache.GetStatistics().Tiers[^1];
 
-    private void Deliver(int key, long version)
+    private bool IsDelivered => Redis.PendingRecoveries == 0;
+
+    /// <summary>How many calls of Redis were not answered, or not made.</summary>
+    private long Unanswered => Redis is var redis ? redis.Failures + redis.Timeouts + redis.Refusals : 0;
+
+    private void Deliver(Change change)
     {
         table.Count(Counter.Delivered);
-        table.RaiseShared(key, version);
-        _following.Enqueue((Stopwatch.GetTimestamp() + (long)(options.Delivery.TotalSeconds * Stopwatch.Frequency), key, version));
+        table.RaiseShared(change);
+        _following.Enqueue((Stopwatch.GetTimestamp() + (long)(options.Delivery.TotalSeconds * Stopwatch.Frequency), change));
     }
 
     private async Task FollowAllAsync()
     {
-        var isPending = false;
         while (!table.IsStopping)
         {
             Follow();
-            if (isPending == IsDelivered)
-            {
-                isPending = !isPending;
-                table.ChangeBusy(options.Node, isPending ? 1 : -1);
-            }
 
             // How long a process waits for the processor, which says nothing of the cache.
             var began = Stopwatch.GetTimestamp();
@@ -232,7 +381,7 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
         {
             if (next.Due == 0 && IsDelivered)
             {
-                Deliver(next.Key, next.Version);
+                Deliver(next.Change);
             }
             else if (next.Due == 0 || next.Due > Stopwatch.GetTimestamp())
             {
@@ -240,28 +389,34 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
             }
             else
             {
-                table.RaiseAll(next.Key, next.Version);
+                table.RaiseAll(next.Change);
             }
         }
     }
 
-    private void Judge(int key, Row row, long floor, bool isHit)
+    private void Judge(in Found found, in Floor floor)
     {
         table.Count(Counter.Reads);
-        if (isHit)
+        if (found.IsHit)
         {
             table.Count(Counter.Hits);
         }
 
+        var (key, row) = (found.Key, found.Row);
+        var oldest = floor.For(row.Losses, table.Losses);
         var violation = row.Key != key ? "of another key"
             : !row.IsWhole ? "that is torn"
             : row.Version > table.Committed(key) ? "that was never committed"
-            : row.Version < floor ? $"although version {floor} was the oldest to be served there when the read began"
+            : row.Version < oldest ? $"although version {oldest} was the oldest to be served there when the read began"
             : null;
         if (violation is not null)
         {
             table.Count(Counter.Violations);
             Report($"a read of key {key} gave version {row.Version} {violation}");
+        }
+        else if (row.Version < floor.Version)
+        {
+            table.Count(Counter.Excused);
         }
     }
 
@@ -274,10 +429,24 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     }
 
     /// <summary>A row of the checker's database, as a cache holds it.</summary>
-    internal readonly record struct Row(int Key, long Version, long Echo)
+    /// <param name="Key">The key.</param>
+    /// <param name="Version">The version.</param>
+    /// <param name="Losses">The losses when its making began.</param>
+    /// <param name="Echo">To see that it is whole.</param>
+    internal readonly record struct Row(int Key, long Version, long Losses, long Echo)
     {
-        internal bool IsWhole => Echo == ~Version;
+        internal bool IsWhole => Echo == ~(Version + Losses + Key);
 
-        internal static Row Of(int key, long version) => new(key, version, ~version);
+        internal static Row Of(int key, long version, long losses) => new(key, version, losses, ~(version + losses + key));
     }
+
+    /// <summary>What a read must not be given anything older than.</summary>
+    private sealed class Begun(Floor own, Floor shared)
+    {
+        internal Floor Own => own;
+
+        internal Floor Shared => shared;
+    }
+
+    private readonly record struct Found(int Key, Row Row, bool IsHit);
 }

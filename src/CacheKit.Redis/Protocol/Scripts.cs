@@ -170,8 +170,11 @@ internal static class Scripts
         return stamp
         """);
 
-    /// <summary>Stores what a factory has made, unless it was overtaken. KEYS entry; ARGV stamp, age, px, value, now, now.</summary>
-    /// <remarks>Without the functions of the others, which would be made anew for each of the most frequent writes.</remarks>
+    /// <summary>Stores what a factory has made, unless it was overtaken. KEYS entry; ARGV stamp, age, px, value, now, now, fence px.</summary>
+    /// <remarks>
+    /// Without the functions of the others, which would be made anew for each of the most frequent writes. What takes the place of a fence stays as long as that would have, though its own
+    /// life be shorter: when it has gone, a value from before the fence would find nothing to refuse it.
+    /// </remarks>
     internal static readonly RedisScript Populate = new("""
         local stamp = tonumber(ARGV[1])
         local time = redis.call('TIME')
@@ -189,7 +192,18 @@ internal static class Scripts
           end
         end
         if t - stamp > tonumber(ARGV[2]) then return 0 end
-        if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[3]) end
+        local px = tonumber(ARGV[3])
+        if not px then
+          redis.call('SET', KEYS[1], ARGV[4])
+          return stamp
+        end
+        local least = tonumber(ARGV[7])
+        if #h == 47 and px < least then
+          local left = redis.call('PTTL', KEYS[1])
+          if left < 0 or left > least then left = least end
+          if left > px then px = left end
+        end
+        redis.call('SET', KEYS[1], ARGV[4], 'PX', string.format('%.0f', px))
         return stamp
         """);
 
@@ -225,7 +239,8 @@ internal static class Scripts
         if not px then
           redis.call('PERSIST', KEYS[1])
         else
-          local left = math.min(redis.call('PTTL', KEYS[1]), tonumber(ARGV[4]))
+          local left, least = redis.call('PTTL', KEYS[1]), tonumber(ARGV[4])
+          if left < 0 or left > least then left = least end
           redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(px, left)))
         end
         return 1

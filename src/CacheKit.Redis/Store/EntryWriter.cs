@@ -237,7 +237,7 @@ internal sealed class EntryWriter(
 
         var (high, low) = lifetimes.Now();
         var running = connection.RunAsync(
-            link, Scripts.Populate, [name], [stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), value, high, low], cancellationToken, key);
+            link, Scripts.Populate, [name], [stamp, lifetimes.MaximumAge, lifetimes.Until(entry.RetainUntil), value, high, low, lifetimes.Fence], cancellationToken, key);
         var result = (long)await running.ConfigureAwait(false);
         if (result > 0)
         {

@@ -5,6 +5,8 @@ namespace CacheKit.Disk;
 /// <summary>An entry that was opened: its one record, or piece after piece, each checked before any of it is given.</summary>
 internal sealed class DiskReadStream : IStoreReadStream
 {
+    // What is being read into is not given back.
+    private readonly Lock _turn = new();
     private readonly DiskStore _store;
     private readonly Ring _ring;
     private readonly PieceList _pieces;
@@ -54,19 +56,19 @@ internal sealed class DiskReadStream : IStoreReadStream
             return new(0);
         }
 
-        if (IsOneRecord)
-        {
-            return new(Copy(_value.Span[(int)offset..], destination.Span));
-        }
-
-        var piece = _pieces.PieceOf(offset);
-        return piece == _buffered ? new(CopyFromBuffer(offset, destination.Span)) : new(Task.Run(() => Read(piece, offset, destination), cancellationToken));
+        var piece = IsOneRecord ? _buffered : _pieces.PieceOf(offset);
+        return piece == _buffered ? new(Read(piece, offset, destination)) : new(Task.Run(() => Read(piece, offset, destination), cancellationToken));
     }
 
     public ValueTask DisposeAsync()
     {
         _isDisposed = true;
-        _bytes?.Dispose();
+        if (_turn.TryEnter())
+        {
+            _bytes?.Dispose();
+            _turn.Exit();
+        }
+
         return default;
     }
 
@@ -85,21 +87,32 @@ internal sealed class DiskReadStream : IStoreReadStream
 
     private int Read(int piece, long offset, Memory<byte> destination)
     {
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return IsOneRecord ? Copy(_value.Span[(int)offset..], destination.Span)
+                : piece == _buffered ? CopyFromBuffer(offset, destination.Span)
+                : ReadPiece(piece, offset, destination);
+        }
+    }
+
+    private int ReadPiece(int piece, long offset, Memory<byte> destination)
+    {
         var (start, length) = _pieces.Extent(piece);
         if (offset == start && destination.Length >= length)
         {
-            Read(piece, destination[..length]);
+            ReadPiece(piece, destination[..length]);
             return length;
         }
 
         _buffered = -1;
         _bytes ??= new(_ring.PieceBytes);
-        Read(piece, _bytes.Memory[..length]);
+        ReadPiece(piece, _bytes.Memory[..length]);
         _buffered = piece;
         return CopyFromBuffer(offset, destination.Span);
     }
 
-    private void Read(int piece, Memory<byte> into)
+    private void ReadPiece(int piece, Memory<byte> into)
     {
         if (!_store.InsideGate("read", () => _ring.TryReadPiece(_pieces.Addresses[piece], into.Span)))
         {

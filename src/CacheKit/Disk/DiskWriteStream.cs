@@ -34,12 +34,31 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, in
 
     public ValueTask DisposeAsync()
     {
+        if (!_turn.TryEnter())
+        {
+            // Of a disk that hangs: whoever has given up the call does not wait here either.
+            _ = Task.Run(EndInTurn);
+            return default;
+        }
+
+        try
+        {
+            End();
+        }
+        finally
+        {
+            _turn.Exit();
+        }
+
+        return default;
+    }
+
+    private void EndInTurn()
+    {
         lock (_turn)
         {
             End();
         }
-
-        return default;
     }
 
     private bool TryWrite(ReadOnlySpan<byte> bytes)

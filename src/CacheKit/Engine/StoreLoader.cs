@@ -88,7 +88,9 @@ internal sealed class StoreLoader(
 
         using var filled = link.WaitForFill(flight.Key);
         var began = time.GetTimestamp();
-        var patience = far.Options.LockLease;
+
+        // Longer than the lease: when a holder dies, those who wait since then would else all go on at the very moment in which the first of them is given its lock.
+        var patience = far.Options.LockLease * 1.5;
         for (var attempt = 0; ; attempt++)
         {
             var answer = await far.Guard.RunAsync(

@@ -86,6 +86,11 @@ public abstract class TogetherTests(SharedServers servers, Topology topology)
         {
             var stamps = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => store.SetAsync("k", Entry($"{i}"))));
             stamps.Should().OnlyHaveUniqueItems();
+            using (var lookup = await store.ReadAsync("k", default, default))
+            {
+                lookup.Stamp.Should().Be(stamps.Max());
+            }
+
             (await store.GetAsync("k")).Should().Be($"{Array.IndexOf(stamps, stamps.Max())}");
         }
     }

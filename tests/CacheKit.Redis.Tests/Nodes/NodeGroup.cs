@@ -14,27 +14,26 @@ internal sealed class NodeGroup : IAsyncDisposable
 
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
 
+    // A master of a cluster takes no writes for two seconds after its start.
+    private static readonly TimeSpan _betweenRestarts = TimeSpan.FromSeconds(8);
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cachekit-nodes-");
     private readonly NodeProcess[] _nodes;
     private readonly Func<int, NodeProcess> _start;
-    private readonly RedisServer[] _servers;
-    private readonly TcpProxy? _proxy;
+    private readonly NodeServers _servers;
     private readonly string _prefix;
     private readonly SortedDictionary<string, int> _disturbances = new(StringComparer.Ordinal);
+    private long _restarted;
 
-    private NodeGroup(RedisServer[] servers, string configuration, TcpProxy? proxy, string prefix, string verb, int nodes, (string, object)[] options)
+    private NodeGroup(NodeServers servers, string prefix, string verb, int nodes, (string, object)[] options)
     {
-        (_servers, _proxy, _prefix) = (servers, proxy, prefix);
+        (_servers, _prefix) = (servers, prefix);
         Table = new(Path.Combine(_folder.FullName, "table"));
-        for (var key = 0; key < Keys; key++)
-        {
-            Table.RaiseShared(key, 0);
-        }
-
+        Accounts = new(Path.Combine(_folder.FullName, "table.accounts"));
         _start = node => NodeProcess.Start(
             verb,
             [
-                ("node", node), ("configuration", node == 0 && proxy is not null ? proxy.Configuration : configuration), ("prefix", prefix),
+                ("node", node), ("configuration", servers.ConfigurationOf(node)), ("prefix", prefix),
                 ("table", Path.Combine(_folder.FullName, "table")), ("disk", Path.Combine(_folder.FullName, $"disk{node}")), .. options,
             ]);
         _nodes = [.. Enumerable.Range(0, nodes).Select(_start)];
@@ -42,22 +41,21 @@ internal sealed class NodeGroup : IAsyncDisposable
 
     internal NodeTable Table { get; }
 
+    internal AccountTable Accounts { get; }
+
     internal IReadOnlyList<NodeProcess> Nodes => _nodes;
 
     internal string Output => string.Concat(_nodes.Select(node => node.Output));
 
     /// <summary>Starts them, and waits until all are ready.</summary>
-    /// <param name="servers">The servers.</param>
-    /// <param name="configuration">How to reach them.</param>
-    /// <param name="proxy">By what way the first node reaches them, if by another.</param>
+    /// <param name="servers">Their Redis.</param>
     /// <param name="prefix">Of their keys.</param>
     /// <param name="verb">What they do.</param>
     /// <param name="nodes">How many they are.</param>
     /// <param name="options">What else they are told.</param>
-    internal static async Task<NodeGroup> StartAsync(
-        RedisServer[] servers, string configuration, TcpProxy? proxy, string prefix, string verb, int nodes, params (string Name, object Value)[] options)
+    internal static async Task<NodeGroup> StartAsync(NodeServers servers, string prefix, string verb, int nodes, params (string Name, object Value)[] options)
     {
-        var group = new NodeGroup(servers, configuration, proxy, prefix, verb, nodes, options);
+        var group = new NodeGroup(servers, prefix, verb, nodes, options);
         var began = Stopwatch.GetTimestamp();
         while (group.Table[Counter.Ready] < nodes)
         {
@@ -87,59 +85,62 @@ internal sealed class NodeGroup : IAsyncDisposable
     }
 
     /// <summary>Does one harm after another, until the time is over, and enough was read.</summary>
-    internal async Task DisturbAsync(TimeSpan duration, bool killsNodes)
+    /// <param name="duration">For how long.</param>
+    /// <param name="harms">What else than interruptions.</param>
+    /// <param name="longestPause">Between two of them, in milliseconds.</param>
+    internal async Task DisturbAsync(TimeSpan duration, Harms harms, int longestPause = 40)
     {
         var began = Stopwatch.GetTimestamp();
-        var isCluster = _servers.Length > 1;
         while (Table[Counter.Violations] == 0
-            && Stopwatch.GetElapsedTime(began) is var passed && (passed < duration || (Table[Counter.Hits] < FewestHits && passed < _patience)))
+            && Stopwatch.GetElapsedTime(began) is var passed && (passed < duration || (harms.HasFlag(Harms.Losses) && Table[Counter.Hits] < FewestHits && passed < _patience)))
         {
-            await Task.Delay(Random.Shared.Next(40));
+            await Task.Delay(Random.Shared.Next(longestPause));
             switch (Random.Shared.Next(60))
             {
-                case < 20:
-                    await SendAsync("DEL a tag's record", "DEL", $"{_prefix}/nodes/t:{(Random.Shared.Next(2) == 0 ? $"known:{Random.Shared.Next(3)}" : $"late:{Random.Shared.Next(2)}")}");
-                    break;
-                case < 26:
-                    await SendAsync("DEL a record of clears", "DEL", $"{_prefix}/nodes/a:{Random.Shared.Next(8)}");
-                    break;
-                case < 32:
-                    await SendAsync("DEL clock", "DEL", $"{_prefix}/nodes/clock");
-                    break;
-                case < 36:
-                    await SendAsync("DEL log", "DEL", $"{_prefix}/nodes/log");
-                    break;
-                case < 41:
+                case < 5:
                     await SendAsync("SCRIPT FLUSH", "SCRIPT", "FLUSH");
                     break;
-                case < 44:
-                    await WhileNothingIsMadeAsync(isCluster, () => SendAsync("FLUSHALL", "FLUSHALL"));
-                    break;
-                case < 49:
+                case < 10:
                     await SendAsync("CLIENT KILL TYPE pubsub", "CLIENT", "KILL", "TYPE", "pubsub");
                     break;
-                case < 52:
+                case < 13:
                     await SendAsync("CLIENT PAUSE", "CLIENT", "PAUSE", Random.Shared.Next(50, 600), "ALL");
                     break;
-                case < 54:
-                    await WhileNothingIsMadeAsync(isCluster, () => RestartAsync(_servers[Random.Shared.Next(_servers.Length)]));
-                    break;
-                case < 56 when _proxy is not null:
+                case < 15 when _servers.Proxies is { Length: > 0 } proxies:
                     Note("half-open connections");
-                    _proxy.HalfOpen();
+                    var proxy = proxies[Random.Shared.Next(proxies.Length)];
+                    proxy.HalfOpen();
                     await Task.Delay(Random.Shared.Next(2000));
-                    _proxy.Cut();
+                    proxy.Cut();
                     break;
-                case < 58 when _proxy is not null:
+                case < 17 when _servers.Proxies is { Length: > 0 } proxies:
                     Note("connections cut");
-                    _proxy.Cut();
+                    proxies[Random.Shared.Next(proxies.Length)].Cut();
                     break;
-                case 58 when killsNodes:
+                case 17 when harms.HasFlag(Harms.DeathOfNodes):
                     Note("kill -9 and restart of a node");
                     var node = Random.Shared.Next(_nodes.Length);
                     await _nodes[node].DisposeAsync();
                     Table.Forget(node);
                     StartAnother(node);
+                    break;
+                case > 17 and < 55 when harms.HasFlag(Harms.Losses):
+                    await LoseRecordAsync();
+                    break;
+                case >= 55 and < 58 when harms.HasFlag(Harms.Losses):
+                    if (_servers.IsCluster && Random.Shared.Next(2) == 0)
+                    {
+                        var one = _servers.Servers[Random.Shared.Next(_servers.Servers.Length)];
+                        await LoseAllAsync(() => SendAsync("FLUSHALL of one node", [one], "FLUSHALL"));
+                    }
+                    else
+                    {
+                        await LoseAllAsync(() => SendAsync("FLUSHALL", "FLUSHALL"));
+                    }
+
+                    break;
+                case >= 58 when harms.HasFlag(Harms.Losses) && (!_servers.IsCluster || _restarted == 0 || Stopwatch.GetElapsedTime(_restarted) > _betweenRestarts):
+                    await LoseAllAsync(() => RestartAsync(_servers.Servers[Random.Shared.Next(_servers.Servers.Length)]));
                     break;
             }
         }
@@ -148,8 +149,9 @@ internal sealed class NodeGroup : IAsyncDisposable
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"""
-        {Table[Counter.Hits]:N0} hits of {Table[Counter.Reads]:N0} reads checked, {Table[Counter.Violations]:N0} violations; {Table[Counter.Factories]:N0} factories, {Table[Counter.Changes]:N0} changes, {Table[Counter.Undelivered]:N0} at first undelivered;
-        {Table[Counter.Failures]:N0} calls of Redis failed, {Table[Counter.Exceptions]:N0} exceptions to callers, longest read {Table[Counter.LongestRead] / 1000.0:N0} ms; {string.Join(", ", _disturbances.Select(one => $"{one.Key}: {one.Value}"))}
+        {Table[Counter.Hits]:N0} hits of {Table[Counter.Reads]:N0} reads checked, {Table[Counter.Violations]:N0} violations; {Table[Counter.Factories]:N0} factories, {Table[Counter.Changes]:N0} changes, {Table[Counter.Undelivered]:N0} at first undelivered, {Table[Counter.Counts]:N0} counts, {Table[Counter.Locks]:N0} locks;
+        {Table[Counter.Excused]:N0} older by a loss, of {Table[Counter.Followers]:N0} that joined {Table[Counter.Lagging]:N0} lagged; {Table[Counter.Dropped]:N0} messages dropped, {Table[Counter.Failures]:N0} calls of Redis failed, {Table[Counter.Overlaps]:N0} factories overlapped, {Table[Counter.Exceptions]:N0} exceptions to callers, longest read {Table[Counter.LongestRead] / 1000.0:N0} ms;
+        {string.Join(", ", _disturbances.Select(one => $"{one.Key}: {one.Value}"))}
         """);
 
     public async ValueTask DisposeAsync()
@@ -160,35 +162,33 @@ internal sealed class NodeGroup : IAsyncDisposable
         }
 
         Table.Dispose();
+        Accounts.Dispose();
         _folder.Delete(recursive: true);
     }
 
+    private Task LoseRecordAsync() => Random.Shared.Next(36) switch
+    {
+        < 20 => SendAsync("DEL a tag's record", "DEL", $"{_prefix}/nodes/t:{(Random.Shared.Next(2) == 0 ? $"known:{Random.Shared.Next(3)}" : $"late:{Random.Shared.Next(2)}")}"),
+        < 26 => SendAsync("DEL a record of clears", "DEL", $"{_prefix}/nodes/a:{Random.Shared.Next(8)}"),
+        < 32 => SendAsync("DEL clock", "DEL", $"{_prefix}/nodes/clock"),
+        _ => SendAsync("DEL log", "DEL", $"{_prefix}/nodes/log"),
+    };
+
     /// <summary>
     /// A single server loses all at once, its clock included, and with that whatever was being made counts as old. Of a cluster one node may lose the traces of removals
-    /// while the clock goes on: what is promised then holds for values whose making begins afterwards. So there it is waited until none is being made.
+    /// while the clock goes on: what is promised then holds for values whose making begins afterwards.
     /// </summary>
-    private async Task WhileNothingIsMadeAsync(bool isCluster, Func<Task> act)
+    private async Task LoseAllAsync(Func<Task> lose)
     {
-        if (!isCluster)
+        if (!_servers.IsCluster)
         {
-            await act();
+            await lose();
             return;
         }
 
-        Table.IsHeld = true;
-        var began = Stopwatch.GetTimestamp();
-        while (Table.Busy > 0 && Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(5))
-        {
-            await Task.Delay(5);
-        }
-
-        if (Table.Busy == 0)
-        {
-            await Task.Delay(100); // refreshes in the background
-            await act();
-        }
-
-        Table.IsHeld = false;
+        Table.CountLoss();
+        await lose();
+        Table.CountLoss();
     }
 
     private async Task RestartAsync(RedisServer server)
@@ -197,14 +197,17 @@ internal sealed class NodeGroup : IAsyncDisposable
         await server.KillAsync();
         await Task.Delay(Random.Shared.Next(300));
         await server.LaunchAsync();
+        _restarted = Stopwatch.GetTimestamp();
     }
 
     private void Note(string what) => _disturbances[what] = _disturbances.GetValueOrDefault(what) + 1;
 
-    private async Task SendAsync(string what, params object[] command)
+    private Task SendAsync(string what, params object[] command) => SendAsync(what, _servers.Servers, command);
+
+    private async Task SendAsync(string what, RedisServer[] servers, params object[] command)
     {
         Note(what);
-        foreach (var server in _servers)
+        foreach (var server in servers)
         {
             try
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using CacheKit.NodeCheck;
 using CacheKit.Redis.Tests.Rig;
 using static CacheKit.NodeCheck.NodeTable;
 
@@ -6,12 +7,15 @@ namespace CacheKit.Redis.Tests.Nodes;
 
 /// <summary>Several processes use one Redis while it, the network and they themselves fail; every value they are given is judged. CACHEKIT_SOAK_SECONDS makes it longer.</summary>
 [Trait("Category", "Soak")]
-public sealed class NodeTrafficTests(ITestOutputHelper output)
+public sealed class NodeTrafficTests(SharedServers shared, ITestOutputHelper output)
 {
     private const int Nodes = 3;
 
-    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(
-        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 3);
+    private static readonly bool _isSoak =
+        double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out _soakSeconds) && _soakSeconds > 0;
+
+    private static readonly double _soakSeconds;
+    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(_isSoak ? _soakSeconds : 2);
 
     /// <summary>
     /// Within which memory, and callers that join others, follow what another node has changed: three heartbeats of 250 ms that stay away, one more for a number that is missing, a second that it may
@@ -19,52 +23,50 @@ public sealed class NodeTrafficTests(ITestOutputHelper output)
     /// </summary>
     private const double DeliveryMilliseconds = 4000;
 
+    /// <summary>Of the messages of other nodes so many are not heard, though the connection stands.</summary>
+    private const int LostPercent = 3;
+
     [Theory]
-    [InlineData(Topology.OneServer, "redis")]
-    [InlineData(Topology.OneServer, "memory")]
-    [InlineData(Topology.OneServer, "disk")]
-    [InlineData(Topology.Cluster, "redis")]
-    [InlineData(Topology.Cluster, "memory")]
-    [InlineData(Topology.Cluster, "disk")]
-    public async Task Whatever_fails_no_node_serves_what_it_must_not(Topology topology, string tiers)
+    [InlineData("redis")]
+    [InlineData("memory")]
+    [InlineData("disk")]
+    public Task Whatever_befalls_a_server_no_node_serves_what_it_must_not(string tiers) => RunAsync(Topology.OneServer, tiers);
+
+    [Theory]
+    [InlineData("redis")]
+    [InlineData("memory")]
+    [InlineData("disk")]
+    public Task Whatever_befalls_a_cluster_no_node_serves_what_it_must_not(string tiers) => RunAsync(Topology.Cluster, tiers);
+
+    [Theory]
+    [InlineData(Mistake.StampLate)]
+    [InlineData(Mistake.LoadManyLate)]
+    [InlineData(Mistake.SetManyButOne)]
+    [InlineData(Mistake.RemoveManyButOne)]
+    public async Task A_mistake_is_found_out(Mistake mistake)
     {
         RedisServer.Require();
-        if (topology == Topology.Cluster)
-        {
-            await using var cluster = await RedisCluster.StartAsync();
-            await RunAsync(cluster.Nodes, cluster.Configuration, null);
-        }
-        else
-        {
-            await using var server = await RedisServer.StartAsync();
-            await using var proxy = new TcpProxy(server.Port);
-            await RunAsync([server], server.Configuration, proxy);
-        }
-
-        async Task RunAsync(RedisServer[] servers, string configuration, TcpProxy? proxy)
-        {
-            await using var group = await NodeGroup.StartAsync(
-                servers, configuration, proxy, "chaos", "traffic", Nodes, ("tiers", tiers), ("delivery", DeliveryMilliseconds));
-            await group.DisturbAsync(_duration, killsNodes: tiers == "disk");
-            await group.StopAsync();
-            output.WriteLine($"{topology}, {tiers}: {group}");
-            group.Table[Counter.Violations].Should().Be(0, group.Output);
-            group.Table[Counter.Exceptions].Should().Be(0, group.Output);
-            group.Table[Counter.Hits].Should().BeGreaterThan(100);
-        }
+        await using var servers = NodeServers.Of(await shared.SingleAsync());
+        await using var group = await NodeGroup.StartAsync(
+            servers, shared.NextPrefix(), "traffic", Nodes, ("tiers", "redis"), ("delivery", DeliveryMilliseconds), ("mistake", mistake));
+        await StoreCalls.EventuallyAsync(() => Task.FromResult(group.Table[Counter.Violations] > 0), "it is found out", seconds: 60);
+        await Task.Delay(_isSoak ? _duration : TimeSpan.Zero); // for the figure
+        await group.StopAsync();
+        output.WriteLine($"{mistake}: {group}");
+        output.WriteLine(group.Output);
     }
 
-    [Fact]
-    public async Task A_stamp_taken_when_the_value_is_stored_is_found_out()
+    private async Task RunAsync(Topology topology, string tiers)
     {
         RedisServer.Require();
-        await using var server = await RedisServer.StartAsync();
+        await using var servers = await NodeServers.StartAsync(topology);
         await using var group = await NodeGroup.StartAsync(
-            [server], server.Configuration, null, "control", "traffic", Nodes, ("tiers", "redis"), ("delivery", DeliveryMilliseconds), ("break", "stamp"));
-        await StoreCalls.EventuallyAsync(() => Task.FromResult(group.Table[Counter.Violations] > 0), "old values are found out", seconds: 60);
-        await Task.Delay(_duration - TimeSpan.FromSeconds(3)); // in a soak, for the figure
+            servers, "chaos", "traffic", Nodes, ("tiers", tiers), ("delivery", DeliveryMilliseconds), ("lost", LostPercent));
+        await group.DisturbAsync(_duration, Harms.Losses | (tiers == "disk" ? Harms.DeathOfNodes : Harms.Interruptions), longestPause: _isSoak ? 150 : 40);
         await group.StopAsync();
-        output.WriteLine(group.ToString());
-        group.Table[Counter.Violations].Should().BePositive();
+        output.WriteLine($"{topology}, {tiers}: {group}");
+        group.Table[Counter.Violations].Should().Be(0, group.Output);
+        group.Table[Counter.Exceptions].Should().Be(0, group.Output);
+        group.Table[Counter.Hits].Should().BeGreaterThan(100);
     }
 }

@@ -23,7 +23,7 @@ public sealed class OutageTests(ITestOutputHelper output)
         RedisServer.Require();
         await using var server = await RedisServer.StartAsync();
         await using var group = await NodeGroup.StartAsync(
-            [server], server.Configuration, null, "outage", "traffic", nodes: 3, ("tiers", tiers), ("delivery", Delivery));
+            NodeServers.Of(server), "outage", "traffic", nodes: 3, ("tiers", tiers), ("delivery", Delivery));
         var table = group.Table;
         await StoreCalls.EventuallyAsync(() => Task.FromResult(table[Counter.Hits] > 1000), "there is traffic", seconds: 60);
         table.ResetCounter(Counter.LongestRead);

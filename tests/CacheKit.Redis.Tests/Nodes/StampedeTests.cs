@@ -14,7 +14,7 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
     {
         RedisServer.Require();
         var server = await servers.SingleAsync();
-        await using var group = await NodeGroup.StartAsync([server], server.Configuration, null, servers.NextPrefix(), "stampede", nodes: 4);
+        await using var group = await NodeGroup.StartAsync(NodeServers.Of(server), servers.NextPrefix(), "stampede", nodes: 4);
         var began = Stopwatch.GetTimestamp();
         group.Table.MayGo = true;
         await EndAsync(group);
@@ -29,19 +29,19 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
         RedisServer.Require();
         var server = await servers.SingleAsync();
         var prefix = servers.NextPrefix();
-        await using var holder = await NodeGroup.StartAsync([server], server.Configuration, null, prefix, "hold", nodes: 1);
-        await using var group = await NodeGroup.StartAsync([server], server.Configuration, null, prefix, "stampede", nodes: 3);
+        await using var holder = await NodeGroup.StartAsync(NodeServers.Of(server), prefix, "hold", nodes: 1);
+        await using var group = await NodeGroup.StartAsync(NodeServers.Of(server), prefix, "stampede", nodes: 3);
         group.Table.MayGo = true;
         await holder.Nodes[0].KillAsync();
         var began = Stopwatch.GetTimestamp();
         await EndAsync(group);
 
-        // The lease of a lock that nobody extends is two seconds.
+        // The lease of a lock that nobody extends is two seconds, and those who wait for it do not give up before one of them has it.
         var took = Stopwatch.GetElapsedTime(began);
         output.WriteLine($"{group.Table[Counter.Callers]} callers, {group.Table[Counter.Factories]} factories, {took.TotalMilliseconds:N0} ms after the kill all had ended");
         took.Should().BeLessThan(TimeSpan.FromSeconds(15));
         group.Table[Counter.Callers].Should().Be(3 * CallersPerNode);
-        group.Table[Counter.Factories].Should().BeInRange(1, 3);
+        group.Table[Counter.Factories].Should().Be(1);
     }
 
     private static async Task EndAsync(NodeGroup group)

@@ -54,6 +54,33 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
     }
 
     [Fact]
+    public async Task Sets_that_came_together_and_land_late_change_nothing_that_was_changed_since()
+    {
+        var link = await _store.Connection.GetAsync(default);
+        if (!link.IsSingle)
+        {
+            return;
+        }
+
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
+        var entry = Entry("late");
+        RedisValue record = EntryRecord.Write(EntryFlags.None, 0, entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
+        RedisKey[] keys = [_store.Layout.Clock, _store.Layout.Entry("removed"), _store.Layout.Entry("untouched"), _store.Layout.Entry("set")];
+        RedisValue[] arguments =
+            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, record, lifetimes.Fence, record, lifetimes.Fence, record];
+        var removed = await _other.RemoveAsync("removed");
+        var set = await _other.SetAsync("set", Entry("new"));
+        var answer = (long[])(await Scripts.SetMany.RunAsync(link.Database, keys, arguments))!; // the script returns an array
+        answer[0].Should().Be(-removed.Stamp);
+        answer[1].Should().BeGreaterThan(set);
+        answer[2].Should().Be(-set);
+        (await _other.GetAsync("removed")).Should().BeNull();
+        (await _other.GetAsync("untouched")).Should().Be("late");
+        (await _other.GetAsync("set")).Should().Be("new");
+    }
+
+    [Fact]
     public async Task An_add_that_lands_after_a_later_removal_changes_nothing()
     {
         var late = await PrepareWriteAsync("A", "late");
@@ -104,6 +131,52 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var name = _store.Layout.Entry("k");
         await link.Database.ExecuteAsync("SET", name, "late", "NX", "PXAT", (old + (long)TimeSpan.FromMinutes(2).TotalMicroseconds) / 1000);
         (await link.Database.KeyExistsAsync(name)).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("removal")]
+    [InlineData("set")]
+    [InlineData("set for ever")]
+    [InlineData("count")]
+    public async Task What_takes_the_place_of_a_change_and_soon_expires_leaves_no_room_for_a_value_from_before_it(string change)
+    {
+        var before = await _store.LoadStampAsync("k");
+        switch (change)
+        {
+            case "removal":
+                await _other.RemoveAsync("k");
+                break;
+            case "count":
+                (await _other.IncrementAsync("k", new() { Delta = 1, Minimum = long.MinValue, Maximum = long.MaxValue, ExpiresAt = DateTimeOffset.UtcNow.AddMilliseconds(1), Tags = [] }, default))
+                    .Should().NotBeNull();
+                break;
+            case "set":
+                await _other.SetAsync("k", Entry("set", TimeSpan.FromMilliseconds(1)));
+                break;
+            default:
+                await _other.SetAsync("k", Entry("set", TimeSpan.Zero) with { ExpiresAt = DateTimeOffset.UtcNow.AddMilliseconds(1), RetainUntil = DateTimeOffset.MaxValue });
+                break;
+        }
+
+        // Its own life is over, but it is the only one that tells of the change.
+        await EventuallyAsync(async () => await _other.PopulateAsync("k", Entry("new", TimeSpan.FromMilliseconds(20)), await _other.LoadStampAsync("k")), "it is made anew");
+        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Task.Delay(100); // so that Redis would have dropped it
+        (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
+        (await _other.GetAsync("k")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task What_was_set_for_ever_and_is_given_a_short_life_leaves_no_room_for_a_value_from_before_it()
+    {
+        var before = await _store.LoadStampAsync("k");
+        var stamp = await _other.SetAsync("k", Entry("set") with { ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue });
+        var soon = DateTimeOffset.UtcNow.AddMilliseconds(20);
+        (await _other.SetExpirationAsync("k", stamp, soon, soon, default)).Should().BeTrue();
+        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Task.Delay(100); // so that Redis would have dropped it
+        (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
+        (await _other.GetAsync("k")).Should().BeNull();
     }
 
     // As the store sends it: with what it knows, or has drawn, before.

@@ -30,6 +30,9 @@ internal sealed class RedisServer : IAsyncDisposable
 
     internal string? Password { get; }
 
+    /// <summary>What a node of a cluster says its port is, when it is launched anew; 0 for its own.</summary>
+    internal int AnnouncedPort { get; set; }
+
     /// <summary>For the client.</summary>
     internal string Configuration => $"127.0.0.1:{Port},connectTimeout=2000" + (Password is null ? "" : $",password={Password}");
 
@@ -155,9 +158,10 @@ internal sealed class RedisServer : IAsyncDisposable
         string[] port = _certificate is not null
             ? ["--port", "0", "--tls-port", $"{Port}", "--tls-cert-file", "server.crt", "--tls-key-file", "server.key", "--tls-ca-cert-file", "server.crt", "--tls-auth-clients", "no"]
             : ["--port", $"{Port}"];
+        string[] announced = AnnouncedPort == 0 ? [] : ["--cluster-announce-port", $"{AnnouncedPort}"];
         string[] secret = Password is null ? [] : ["--requirepass", Password];
         string[] fixedOnes = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", _folder.FullName, "--enable-debug-command", "yes", "--loglevel", "warning"];
-        foreach (var argument in _isSentinel ? ["sentinel.conf", "--sentinel"] : (string[])[.. port, .. fixedOnes, .. secret, .. _arguments])
+        foreach (var argument in _isSentinel ? ["sentinel.conf", "--sentinel"] : (string[])[.. port, .. fixedOnes, .. announced, .. secret, .. _arguments])
         {
             start.ArgumentList.Add(argument);
         }

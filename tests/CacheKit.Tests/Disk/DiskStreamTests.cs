@@ -258,6 +258,37 @@ public sealed class DiskStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task Disposing_a_stream_does_not_wait_for_a_write_that_hangs()
+    {
+        using var hang = new ManualResetEventSlim();
+        using var isHanging = new ManualResetEventSlim();
+        var mayHang = false;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (mayHang && step == DiskStep.Writing)
+                {
+                    isHanging.Set();
+                    hang.Wait();
+                }
+            },
+        });
+        var stream = await store.BeginWriteAsync("key", default);
+        mayHang = true;
+        var write = stream.WriteAsync(new byte[2 * _pieceBytes], default).AsTask();
+        isHanging.Wait();
+
+        stream.DisposeAsync().IsCompleted.Should().BeTrue();
+
+        write.IsCompleted.Should().BeFalse();
+        mayHang = false;
+        hang.Set();
+        (await write).Should().BeTrue();
+        (await store.OpenReadAsync("key", default)).Should().BeNull();
+    }
+
+    [Fact]
     public async Task A_disposed_store_ends_its_streams()
     {
         var store = _folder.Open();

@@ -37,6 +37,36 @@ public sealed class TurnTests : TieredCaches
         free.Should().NotBeNull("nobody makes a value, and the lease has not ended: the clock stands still");
     }
 
+    [Fact]
+    public async Task Of_those_who_have_waited_since_the_holder_died_one_makes_the_value()
+    {
+        var lease = new CacheStoreOptions().LockLease;
+        (await ((ILockStore)Far()).TryLockAsync("k", lease, default)).Should().NotBeNull();
+        var (runs, gate) = (0, new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var nodes = Enumerable.Range(0, 3).Select(_ => Create(hasMemory: true, static options => options.UseDistributedLock = true, Far())).ToArray();
+        var calls = Array.ConvertAll(nodes, node => node.GetOrCreateAsync("k", async _ =>
+        {
+            Interlocked.Increment(ref runs);
+            begun.TrySetResult();
+            return await gate.Task;
+        }).AsTask());
+        var all = Task.WhenAll(calls);
+        Clock.Advance(lease);
+        for (var passed = TimeSpan.Zero; passed < lease / 3 && !all.IsCompleted; passed += TimeSpan.FromMilliseconds(10))
+        {
+            Clock.Advance(TimeSpan.FromMilliseconds(10));
+            await Task.Delay(1);
+            if (passed > TimeSpan.FromSeconds(1) && begun.Task.IsCompleted)
+            {
+                gate.TrySetResult(1); // all have had the time to give up waiting
+            }
+        }
+
+        (await all.WaitAsync(_patience)).Should().OnlyContain(value => value == 1);
+        runs.Should().Be(1);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
