@@ -18,7 +18,8 @@ internal enum StoreWaitEnd
 /// <summary>Waits for calls of a store that all have the same time, with one timer for all of them.</summary>
 /// <remarks>
 /// Since their limit is the same, calls run out of time in the order they began: a list, its oldest first, is all there is to keep, and the timer
-/// runs for the oldest alone. Waits are used again, so one that ends in time allocates nothing. Safe for concurrent use.
+/// runs for the oldest alone. Waits are used again, so one that ends in time allocates nothing. While it runs, the timer holds on to what waits: nobody else may.
+/// Safe for concurrent use.
 /// </remarks>
 internal sealed class StoreWaits : IDisposable
 {
@@ -27,7 +28,7 @@ internal sealed class StoreWaits : IDisposable
 
     private readonly TimeSpan? _limit;
     private readonly TimeProvider _time;
-    private readonly WeakTimer<StoreWaits>? _timer;
+    private readonly ITimer? _timer;
     private readonly Lock _lock = new();
     private Wait? _oldest;
     private Wait? _newest;
@@ -42,7 +43,15 @@ internal sealed class StoreWaits : IDisposable
     {
         _limit = limit < TimeSpan.Zero ? null : Patience.Of(limit);
         _time = time;
-        _timer = _limit is null ? null : new(this, static waits => waits.EndOverdue(), time);
+        if (_limit is null)
+        {
+            return;
+        }
+
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(static waits => ((StoreWaits)waits!).EndOverdue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan); // its state is this
+        }
     }
 
     /// <summary>Waits for a call, whose result and exception stay with its task.</summary>
@@ -55,7 +64,6 @@ internal sealed class StoreWaits : IDisposable
         }
 
         Wait wait;
-        var sets = false;
         lock (_lock)
         {
             if (_isDisposed)
@@ -68,14 +76,12 @@ internal sealed class StoreWaits : IDisposable
             {
                 wait.BeganAt = _time.GetTimestamp();
                 Append(wait);
-                sets = !_isTimerSet;
-                _isTimerSet = true;
+                if (!_isTimerSet)
+                {
+                    _isTimerSet = true;
+                    _timer!.Change(_limit.Value, Timeout.InfiniteTimeSpan); // there are both or none
+                }
             }
-        }
-
-        if (sets)
-        {
-            _timer!.Start(_limit!.Value); // there are both or none
         }
 
         return wait.StartAsync(call, cancellationToken);
@@ -120,7 +126,7 @@ internal sealed class StoreWaits : IDisposable
                 if (left > TimeSpan.Zero)
                 {
                     // Timers count whole milliseconds, and may ring early.
-                    _timer!.Start(left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left);
+                    _timer!.Change(left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left, Timeout.InfiniteTimeSpan);
                     return null;
                 }
 

@@ -112,6 +112,26 @@ public sealed class StoreWaitsTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_nobody_else_holds_on_to_ends_in_time_all_the_same()
+    {
+        var ended = new TaskCompletionSource<StoreWaitEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = LoseAsync(ended);
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        (await ended.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().Be(StoreWaitEnd.TimedOut);
+
+        static async Task LoseAsync(TaskCompletionSource<StoreWaitEnd> ended)
+        {
+            using var waits = new StoreWaits(TimeSpan.FromSeconds(1), TimeProvider.System);
+            ended.SetResult(await waits.WaitAsync(new TaskCompletionSource().Task, default));
+        }
+    }
+
+    [Fact]
     public async Task Under_many_that_end_in_every_way_each_is_told_its_own_end()
     {
         using var waits = new StoreWaits(TimeSpan.FromMilliseconds(2), TimeProvider.System);
