@@ -405,6 +405,11 @@ internal sealed class Loader
     {
         var kept = FindStandIn(flight, options, isBackground);
         var retryAt = _life.After(options?.RetryAfterFailure ?? _defaults.RetryAfterFailure ?? DefaultRetryAfterFailure);
+        if (isBackground && kept is null)
+        {
+            _pauses.Begin(flight.Key, retryAt); // before the flight is gone: who comes then would start the next
+        }
+
         var stripe = _flights.StripeOf(flight.Key);
         var ended = new EndedEntries();
         bool isAwaited;
@@ -431,11 +436,6 @@ internal sealed class Loader
         var standIn = FindStandIn(flight, options, isBackground);
         if (isBackground)
         {
-            if (kept is null)
-            {
-                _pauses.Begin(flight.Key, retryAt);
-            }
-
             _reporter.BackgroundRefreshFailed(exception);
         }
         else if (standIn is not null && isAwaited)
