@@ -7,11 +7,7 @@ internal sealed class OptionErrors(string options, string? optionsName)
 {
     private readonly List<string> _errors = [];
 
-    internal void Add(string option, string error)
-    {
-        var cache = string.IsNullOrEmpty(optionsName) ? CacheKitBuilder.DefaultName : optionsName;
-        _errors.Add($"Cache '{cache}': {options}.{option} {error}");
-    }
+    internal void Add(string option, string error) => AddCall($"{options}.{option}", error);
 
     /// <summary>The same for what a call of the builder says.</summary>
     internal void AddCall(string call, string error)

@@ -226,10 +226,16 @@ internal sealed class StoreLoader(
             return null;
         }
 
-        var ended = new EndedEntries();
-        state = life.Judge(entry, isRead: false, ref ended);
-        entries.Announce(in ended);
+        state = Judge(entry);
         return state == EntryState.Gone ? null : entry;
+    }
+
+    private EntryState Judge(MemoryEntry entry)
+    {
+        var ended = new EndedEntries();
+        var state = life.Judge(entry, isRead: false, ref ended);
+        entries.Announce(in ended);
+        return state;
     }
 
     private bool IsDue(MemoryEntry entry) => entry.Details is { } details && details.RefreshAt <= life.After(TimeSpan.Zero);
@@ -310,15 +316,7 @@ internal sealed class StoreLoader(
             return known;
         }
 
-        if (flight.StandIn is not { } kept)
-        {
-            return null;
-        }
-
-        var ended = new EndedEntries();
-        state = life.Judge(kept, isRead: false, ref ended);
-        entries.Announce(in ended);
-        return state == EntryState.Stale ? kept : null;
+        return flight.StandIn is { } kept && Judge(kept) == EntryState.Stale ? kept : null;
     }
 
     /// <summary>Ends a flight with an entry that a store has given, and keeps that in memory unless something has overtaken it.</summary>

@@ -1,8 +1,4 @@
-using CacheKit.Engine;
-using CacheKit.Memory;
-using CacheKit.Stores;
 using CacheKit.Testing.Stores;
-using Microsoft.Extensions.Logging.Abstractions;
 using StoreOperations = CacheKit.Testing.Stores.StoreOperations;
 
 namespace CacheKit.Tests.Tiers;

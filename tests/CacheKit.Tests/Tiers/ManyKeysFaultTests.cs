@@ -7,8 +7,6 @@ namespace CacheKit.Tests.Tiers;
 /// <summary>Calls with many keys that end early leave nothing behind: no flight, no buffer, no factory.</summary>
 public sealed class ManyKeysFaultTests : TieredCaches
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(10);
-
     [Fact]
     public async Task A_get_of_many_that_throws_leaves_no_flight_behind_that_others_wait_for()
     {
@@ -17,7 +15,7 @@ public sealed class ManyKeysFaultTests : TieredCaches
         var many = () => cache.GetManyAsync<int>(["absent", "text"]).AsTask();
         await many.Should().ThrowAsync<CacheTypeMismatchException>();
         var after = cache.GetAsync<int>("absent").AsTask();
-        await after.WaitAsync(_patience); // hangs
+        await after.WaitAsync(AtMost); // hangs
     }
 
     [Fact]
@@ -29,7 +27,7 @@ public sealed class ManyKeysFaultTests : TieredCaches
         var hang = faulty.Inject(StoreOperations.Read, StoreFault.Hang(), times: 1);
         using var leave = new CancellationTokenSource();
         var many = cache.GetManyAsync<int>(Enumerable.Range(0, 20).Select(static i => $"k{i}"), cancellationToken: leave.Token).AsTask();
-        await hang.Reached.WaitAsync(_patience);
+        await hang.Reached.WaitAsync(AtMost);
         await leave.CancelAsync();
         var act = () => many;
         await act.Should().ThrowAsync<OperationCanceledException>();
@@ -57,10 +55,10 @@ public sealed class ManyKeysFaultTests : TieredCaches
         var call = cache.GetOrCreateManyAsync<int, int>(["there", "missing"], 0, async (_, _, token) =>
         {
             begun.SetResult(token);
-            await Task.Delay(Timeout.Infinite, token).WaitAsync(_patience, CancellationToken.None);
+            await Task.Delay(Timeout.Infinite, token).WaitAsync(AtMost, CancellationToken.None);
             return new Dictionary<string, int>();
         }, cancellationToken: leave.Token).AsTask();
-        var factory = await begun.Task.WaitAsync(_patience);
+        var factory = await begun.Task.WaitAsync(AtMost);
         await leave.CancelAsync();
         var act = () => call;
         await act.Should().ThrowAsync<OperationCanceledException>();
