@@ -71,7 +71,7 @@ internal static class InvalidationBenchmark
         Console.WriteLine();
         Console.WriteLine($"**{title}** (median of {Rounds} rounds)");
         Console.WriteLine();
-        Console.WriteLine($"| subject | {string.Join(" | ", counts.Select(count => string.Create(CultureInfo.InvariantCulture, $"{count:N0} entries")))} |");
+        Console.WriteLine($"| subject | {string.Join(" | ", counts.Select(count => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {(count == 1 ? "entry" : "entries")}")))} |");
         Console.WriteLine($"|---|{string.Concat(counts.Select(_ => "---:|"))}");
         for (var i = 0; i < candidates.Length; i++)
         {
