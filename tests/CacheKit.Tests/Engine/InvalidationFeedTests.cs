@@ -52,7 +52,7 @@ public sealed class InvalidationFeedTests
         await using var two = await StartAsync();
         one.Feed.TellKey(KeyChange.Removed, "a", 1);
         one.Feed.TellKey(KeyChange.Removed, "b", 2);
-        _clock.Advance(InvalidationFeed.Linger - _tick);
+        _clock.Advance(FeedSender.Linger - _tick);
         two.Heard().Should().BeEmpty();
         _clock.Advance(_tick);
         two.Heard().Should().Equal("Removed a 1", "Removed b 2");
