@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Isolation;
 using CacheKit.Memory;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;

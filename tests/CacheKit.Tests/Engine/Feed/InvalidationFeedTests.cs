@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using CacheKit.Engine;
+using CacheKit.Engine.Feed;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Tests.Diagnostics;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Feed;
 
 /// <summary>Nodes hear what others have changed, or know that they may not have.</summary>
 public sealed class InvalidationFeedTests

@@ -1,6 +1,6 @@
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>Sends what a node tells the others: in few messages, in order, and again until it is on its way.</summary>
 /// <remarks>

@@ -4,7 +4,7 @@ using CacheKit.Diagnostics;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>Tells other nodes what this one has changed, hears what they have, and knows when it may not have heard everything.</summary>
 /// <remarks>
