@@ -120,6 +120,6 @@ internal readonly struct EntrySettings
         details.HasPolledTokens = Tokens is { Count: > 0 };
         details.IsOfMemoryAlone = !FitsStores || (Tiers & (CacheTiers.WriteNear | CacheTiers.WriteFar)) == 0;
         details.StoreRenewalAt = hasStores && sliding > 0 ? StoreRenewal.NextRenewal(now, sliding) : long.MaxValue;
-        entry.FreshUntil = details.FreshUntil(now, clock);
+        entry.FreshUntil = details.FreshUntil();
     }
 }
