@@ -109,7 +109,7 @@ internal static partial class CacheLog
     [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.")]
     internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, int changes);
 
-    [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
+    [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of what it holds.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);
 
     [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': memory is no longer short; the cache may fill its bound again.")]

@@ -103,7 +103,7 @@ internal sealed class EntryWriter(
     {
         if (stored is not null && !isStored)
         {
-            reporter.EntryRefused(stored, memory.MaximumWeight);
+            reporter.EntryRefused(stored, memory.Bound);
         }
 
         try

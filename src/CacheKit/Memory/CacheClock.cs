@@ -13,7 +13,9 @@ namespace CacheKit.Memory;
 /// </remarks>
 internal sealed class CacheClock
 {
-    /// <summary>How far the coarse clock lags behind at most, unless its thread is kept from running.</summary>
+    /// <summary>
+    /// How far the coarse clock lags behind at most, unless its thread is kept from running: by a blocking collection, say, after which readers may go on first.
+    /// </summary>
     internal const long CoarseTicks = 50 * TimeSpan.TicksPerMillisecond;
 
     /// <summary>How far the two clocks may drift apart before it counts as a step of the wall clock.</summary>

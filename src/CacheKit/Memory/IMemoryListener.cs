@@ -9,7 +9,7 @@ internal interface IMemoryListener
     /// <summary>Entries have left. Called without any lock held.</summary>
     void OnEnded(in EndedEntries ended);
 
-    /// <summary>The tier now keeps to this share of its bound, because memory is short, or to all of it again.</summary>
+    /// <summary>The tier now keeps to this share of what it held, because memory is short, or to its whole bound again.</summary>
     void OnMemoryPressureChanged(bool isShort, double share);
 
     /// <summary>Something threw during maintenance; it goes on at the next interval.</summary>

@@ -21,6 +21,9 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>In so many intervals a round through a large table is done.</summary>
     private const int RoundIntervals = 10;
 
+    /// <summary>What holds less than this part of its bound, as a divisor, need not shrink when memory is short.</summary>
+    private const int LeastPart = 4;
+
     private readonly IEntryTable _table;
     private readonly IEvictionPolicy _policy;
     private readonly CacheClock _clock;
@@ -34,6 +37,8 @@ internal sealed class MemoryTier : IDisposable
     private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
     private bool _isShrunk;
+    private long _bound;
+    private volatile bool _isEnded;
     private int _maintaining;
 
     internal MemoryTier(
@@ -42,7 +47,7 @@ internal sealed class MemoryTier : IDisposable
     {
         _table = table;
         _policy = policy;
-        MaximumWeight = maximumWeight;
+        MaximumWeight = _bound = maximumWeight;
         _pressureShare = pressureShare;
         _clock = clock;
         _listener = listener;
@@ -62,6 +67,9 @@ internal sealed class MemoryTier : IDisposable
     }
 
     internal long MaximumWeight { get; }
+
+    /// <summary>What is kept to now: less than <see cref="MaximumWeight"/> while memory is short.</summary>
+    internal long Bound => Volatile.Read(ref _bound);
 
     internal int Count => _table.Count;
 
@@ -154,7 +162,7 @@ internal sealed class MemoryTier : IDisposable
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "See the catch.")]
     internal void Maintain()
     {
-        if (Interlocked.Exchange(ref _maintaining, 1) != 0)
+        if (_isEnded || Interlocked.Exchange(ref _maintaining, 1) != 0)
         {
             return; // the last round still runs
         }
@@ -165,7 +173,11 @@ internal sealed class MemoryTier : IDisposable
             RelieveMemory(ref ended);
             LetExpire(ref ended);
             _listener.OnEnded(in ended);
-            _listener.OnMaintenance();
+            GiveBackRoom();
+            if (!_isEnded)
+            {
+                _listener.OnMaintenance();
+            }
         }
         catch (Exception exception)
         {
@@ -178,8 +190,10 @@ internal sealed class MemoryTier : IDisposable
         }
     }
 
+    /// <remarks>Upkeep that is just running ends with the slice it is at: waiting for it could wait for an observer that waits for this.</remarks>
     public void Dispose()
     {
+        _isEnded = true;
         _maintenance?.Dispose();
         _clockLease.Dispose();
     }
@@ -232,10 +246,29 @@ internal sealed class MemoryTier : IDisposable
                 }
             }
         }
-        while (_scanned != 0 && (seen < quota || left > seen / 4));
+        while (!_isEnded && _scanned != 0 && (seen < quota || left > seen / 4));
         _visited.Clear();
     }
 
+    /// <summary>A share of what is there, so that something is freed however large the bound; but not next to nothing of a cache that holds little.</summary>
+    private long BoundUnderPressure() =>
+        Math.Max(1, (long)(Math.Max(Math.Min(Weight, MaximumWeight), MaximumWeight / LeastPart) * _pressureShare));
+
+    /// <summary>Has the table do with less if it was made for many more entries than are left.</summary>
+    private void GiveBackRoom()
+    {
+        bool isMore;
+        do
+        {
+            lock (_evictionLock)
+            {
+                isMore = _table.TrimExcess();
+            }
+        }
+        while (isMore && !_isEnded);
+    }
+
+    /// <remarks>As of the last collection: a process that allocates nothing may be told for long that memory is short.</remarks>
     private static bool GarbageCollectorReportsHighLoad()
     {
         var memory = GC.GetGCMemoryInfo();
@@ -255,18 +288,22 @@ internal sealed class MemoryTier : IDisposable
             return;
         }
 
-        var bound = isShort ? Math.Max(1, (long)(MaximumWeight * _pressureShare)) : MaximumWeight;
+        if (isShort != _isShrunk)
+        {
+            Volatile.Write(ref _bound, isShort ? BoundUnderPressure() : MaximumWeight);
+        }
+
         bool isKept;
         do
         {
             lock (_evictionLock)
             {
                 _victims.Clear();
-                isKept = _policy.Resize(bound, Slice, _victims);
+                isKept = _policy.Resize(_bound, Slice, _victims);
                 TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
             }
         }
-        while (!isKept);
+        while (!isKept && !_isEnded);
 
         if (isShort != _isShrunk)
         {
