@@ -421,8 +421,29 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     {
         if (Count > _highCount || Count < _highCount / 2)
         {
-            _highCount = Count;
-            _sketch.SetCapacity(Count, ExpectedCount());
+            try
+            {
+                _sketch.SetCapacity(Count, ExpectedCount());
+                _highCount = Count;
+            }
+            catch (OutOfMemoryException)
+            {
+                _highCount = Count + (Count / 2); // as below; not tried again at once
+            }
+        }
+    }
+
+    /// <summary>Makes what the policy can do without, if there is memory for it: an exception halfway through a change would leave table and queues at odds.</summary>
+    private static bool TryProvide(Action make)
+    {
+        try
+        {
+            make();
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
         }
     }
 
@@ -433,10 +454,14 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             return;
         }
 
-        _ghosts ??= new GhostTable(ExpectedCount());
+        if (_ghosts is null && !TryProvide(() => _ghosts = new GhostTable(ExpectedCount())))
+        {
+            return;
+        }
+
         foreach (var victim in victims)
         {
-            _ghosts.Put(victim.Hash);
+            _ghosts!.Put(victim.Hash); // just provided
         }
     }
 
@@ -453,11 +478,15 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         if (_simulations is null || (_insertsSinceScaled > Count && !IsNear(ExpectedCount(), _simulations.Capacity)))
         {
             _insertsSinceScaled = 0;
-            _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, Array.IndexOf(_tunings, _tuning));
+            if (!TryProvide(() => _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, Array.IndexOf(_tunings, _tuning))))
+            {
+                return;
+            }
+
             _ghosts = null;
         }
 
-        _simulations.Miss(missed, _samples);
+        _simulations!.Miss(missed, _samples); // just provided
         _samples.Mask = _simulations.SampleMask;
         if (_tuning != _tunings[_simulations.Best])
         {
