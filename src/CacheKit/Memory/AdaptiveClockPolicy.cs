@@ -458,7 +458,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
 
         _simulations.Miss(missed, _samples);
-        _samples.Mask = _simulations.SampleMask;
+        if (_samples.Mask != _simulations.SampleMask)
+        {
+            _samples.Mask = _simulations.SampleMask; // not written without need, as above
+        }
+
         if (_tuning != _tunings[_simulations.Best])
         {
             _tuning = _tunings[_simulations.Best];

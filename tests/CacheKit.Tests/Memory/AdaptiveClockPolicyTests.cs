@@ -121,6 +121,93 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     }
 
     [Theory]
+    [InlineData(0.01, false, 1, 300)]
+    [InlineData(0.1, false, 1, 40)]
+    [InlineData(0.1, false, 20, 300)]
+    [InlineData(0.4, false, 9, 100)]
+    [InlineData(0.99, false, 30, 60)]
+    [InlineData(0.15, true, 1, 100)]
+    [InlineData(0.15, true, 12, 200)]
+    public void It_decides_as_an_obvious_model_of_itself(double windowShare, bool isByReuse, int maximumWeight, long bound)
+    {
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        for (var seed = 0; seed < 3; seed++)
+        {
+            var random = new Random(seed);
+            var model = new ClockModel(bound, tuning);
+            var policy = new AdaptiveClockPolicy(bound, tunings: [tuning]);
+            var entries = new Dictionary<string, MemoryEntry>();
+            var victims = new List<MemoryEntry>();
+            for (var step = 0; step < 2_000; step++)
+            {
+                // Some keys are used far more often than others, and now and then one is as heavy as half of all.
+                var key = $"{(int)(600 * Math.Pow(random.NextDouble(), 3))}";
+                var isThere = entries.TryGetValue(key, out var entry);
+                if (isThere && random.Next(20) > 0)
+                {
+                    policy.OnHit(entry!); // it is there
+                    model.Hit(key);
+                    continue;
+                }
+
+                if (isThere && random.Next(2) == 0)
+                {
+                    entries.Remove(key);
+                    policy.Remove(entry!); // as above
+                    model.Remove(key);
+                    continue;
+                }
+
+                var weight = maximumWeight > 1 && random.Next(40) == 0 ? random.NextInt64(bound + 2) : random.Next(maximumWeight == 1 ? 1 : 0, maximumWeight + 1);
+                var newcomer = new DetailedEntry<int>(key, step) { Weight = weight, Hash = (uint)PolicyHash.Of(key) };
+                victims.Clear();
+                var isAdmitted = isThere ? policy.Replace(entry!, newcomer, victims) : policy.Admit(newcomer, victims); // as above
+                var expected = isThere ? model.Replace(key, weight) : model.Put(key, newcomer.Hash, weight);
+                if (isAdmitted != expected.IsAdmitted || !victims.Select(victim => victim.Key).SequenceEqual(expected.Victims))
+                {
+                    (isAdmitted, string.Join(' ', victims.Select(victim => victim.Key))).Should().Be(
+                        (expected.IsAdmitted, string.Join(' ', expected.Victims)), "of seed {0}, step {1}", seed, step);
+                }
+
+                entries.Remove(key);
+                victims.ForEach(victim => entries.Remove(victim.Key));
+                if (isAdmitted)
+                {
+                    entries.Add(key, newcomer);
+                }
+            }
+
+            policy.Verify(entries.Values);
+            model.Keys.Should().BeEquivalentTo(entries.Keys);
+        }
+    }
+
+    [Theory]
+    [InlineData(0.01, false, 1.0)]
+    [InlineData(0.1, false, 1.0)]
+    [InlineData(0.99, false, 1.0)]
+    [InlineData(0.15, true, 0.0)]
+    public void A_miniature_has_the_hits_that_the_policy_would_have_with_its_tuning(double windowShare, bool isByReuse, double points)
+    {
+        const int Capacity = 200, Requests = 40_000;
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        var miniature = new MiniatureCache(Capacity, tuning);
+        var books = new Books(new AdaptiveClockPolicy(Capacity, tunings: [tuning]), Capacity);
+        var random = new Random(4);
+        var (played, real) = (0, 0);
+        for (var request = 0; request < Requests; request++)
+        {
+            var key = (int)(3_000 * Math.Pow(random.NextDouble(), 4));
+            played += miniature.Access((uint)PolicyHash.Of($"{key}")) ? 1 : 0;
+            real += books.Use(key, 1) ? 1 : 0;
+        }
+
+        // By frequency the two differ a little: the sketch of one grows with the entries, that of the other has its size at once.
+        (100.0 * played / Requests).Should().BeApproximately(100.0 * real / Requests, points);
+        real.Should().BeGreaterThan(Requests / 5);
+    }
+
+    [Theory]
     [InlineData(false, 15)]
     [InlineData(true, 100)]
     public void Expired_entries_leave_for_newcomers_however_often_they_were_used(bool isExpired, int newcomersThatStay)
