@@ -3,6 +3,9 @@ using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
 using CacheKit.Benchmarks.Redis;
+#if RIVALS
+using CacheKit.Benchmarks.Rivals;
+#endif
 using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
@@ -15,6 +18,7 @@ using CacheKit.Benchmarks.Tables;
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),
     ("growth", "how long one insert waits while a cache grows to a million entries", GrowthBenchmark.Run),
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
+    ("invalidation", "how long a removal by tag and of everything takes, beside MemoryCache", InvalidationBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
     ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),
@@ -22,6 +26,9 @@ using CacheKit.Benchmarks.Tables;
     ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
     ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
     ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),
+#if RIVALS
+    ("rivals", "all that of memory, beside BitFaster, HybridCache and FusionCache", RivalsBenchmark.Run),
+#endif
     ("charts", "nothing: draws the pictures of docs/benchmarks from the tables there", ChartDrawing.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
