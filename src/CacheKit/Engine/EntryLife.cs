@@ -146,7 +146,13 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     {
         if (entry.Details is not { } details)
         {
-            var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
+            var instant = clock.Now;
+            if (instant >= entry.ExpiresAt)
+            {
+                return false; // as below
+            }
+
+            var expiresAt = CacheClock.Add(instant, timeToLive.Ticks);
             Volatile.Write(ref entry.FreshUntil, expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin);
             return true;
         }

@@ -190,7 +190,7 @@ internal sealed class EntryDetails
         }
 
         var until = Math.Min(RefreshAt, ExpiresAt == long.MaxValue ? long.MaxValue : ExpiresAt - MemoryEntry.Margin);
-        return SlidingTicks > 0 ? Math.Min(until, CacheClock.Add(now, SlidingLag(clock))) : until;
+        return SlidingTicks > 0 ? Math.Min(until, now + SlidingLag(clock) - clock.CoarseLag) : until; // the coarse clock is behind by as much
     }
 
     /// <summary>
@@ -199,10 +199,11 @@ internal sealed class EntryDetails
     /// </summary>
     /// <remarks>
     /// A renewal takes a lock and asks the precise clock. A two-hundredth of the window, a second at most: so a busy entry is renewed
-    /// once in a thousand hits, and one that is left alone lives longer by no more than that.
+    /// once in a thousand hits, and one that is left alone lives longer by no more than that. Of a short window it would be less than the coarse clock can
+    /// tell: then every read is noted.
     /// </remarks>
-    internal long SlidingLag(CacheClock clock) => clock.CoarseLag == 0 ? 0
-        : Math.Clamp(SlidingTicks / 200, clock.CoarseLag, Math.Max(clock.CoarseLag, TimeSpan.TicksPerSecond));
+    internal long SlidingLag(CacheClock clock) =>
+        clock.CoarseLag > 0 && SlidingTicks / 200 is var part && part >= 2 * clock.CoarseLag ? Math.Min(part, TimeSpan.TicksPerSecond) : 0;
 
     /// <summary>The part to write to: one that is absent is made only for what is not its default.</summary>
     private TPart? PartFor<TPart>(bool isDefault)

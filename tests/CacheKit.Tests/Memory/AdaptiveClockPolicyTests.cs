@@ -121,6 +121,113 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     }
 
     [Theory]
+    [InlineData(500, 0.8, 40_000)]
+    [InlineData(1_500, 0.8, 40_000)]
+    [InlineData(1_500, 1.0, 20_000)]
+    [InlineData(3_000, 0.8, 40_000)]
+    public void A_heavy_entry_that_half_of_all_requests_ask_for_gets_in(int weight, double exponent, int keys)
+    {
+        // Half of the requests ask for one key; the rest for many others by Zipf's law. Keeping the one costs `weight` of the others.
+        const int bound = 10_000;
+        var cumulative = new double[keys];
+        for (var (rank, sum) = (0, 0.0); rank < keys; rank++)
+        {
+            cumulative[rank] = sum += Math.Pow(rank + 1, -exponent);
+        }
+
+        var policy = new AdaptiveClockPolicy(bound);
+        var entries = new Dictionary<int, MemoryEntry>();
+        var victims = new List<MemoryEntry>();
+        var random = new Random(1);
+        var (heavyHits, heavyAsked) = (0, 0);
+        for (var request = 0; request < 500_000; request++)
+        {
+            var isHeavy = request > 60_000 && (request & 1) == 0;
+            var index = isHeavy ? 0 : Array.BinarySearch(cumulative, random.NextDouble() * cumulative[^1]);
+            var key = isHeavy ? -1 : index < 0 ? ~index : index;
+            heavyAsked += isHeavy ? 1 : 0;
+            if (entries.TryGetValue(key, out var hit))
+            {
+                policy.OnHit(hit);
+                heavyHits += isHeavy ? 1 : 0;
+                continue;
+            }
+
+            var entry = new MemoryEntry<int>($"{key}", key) { Weight = isHeavy ? weight : 1, Hash = (uint)PolicyHash.Of($"{key}") };
+            victims.Clear();
+            var isAdmitted = policy.Admit(entry, victims);
+            foreach (var victim in victims)
+            {
+                entries.Remove(int.Parse(victim.Key, System.Globalization.CultureInfo.InvariantCulture));
+            }
+
+            if (isAdmitted)
+            {
+                entries.Add(key, entry);
+            }
+        }
+
+        (heavyHits / (double)heavyAsked).Should().BeGreaterThan(0.9, $"{heavyAsked} requests were for it; tuning is {policy.Tuning}");
+    }
+
+    [Fact]
+    public void A_newcomer_that_is_refused_displaces_nothing()
+    {
+        const int bound = 10_000;
+        var policy = new AdaptiveClockPolicy(bound, tunings: [new(0.1, Admission.ByFrequency)]);
+        var entries = new Dictionary<string, MemoryEntry>();
+        var victims = new List<MemoryEntry>();
+        for (var key = 0; key < bound; key++)
+        {
+            var entry = new MemoryEntry<int>($"{key}", key) { Hash = (uint)PolicyHash.Of($"{key}") };
+            policy.Admit(entry, victims);
+            entries.Add(entry.Key, entry);
+        }
+
+        // Half of the entries are in use; a heavy one is asked for again and again, and refused.
+        var used = entries.Values.Skip(bound / 2).ToArray();
+        for (var put = 0; put < 40_000; put++)
+        {
+            for (var hits = 0; put % 100 == 0 && hits < 3; hits++)
+            {
+                Array.ForEach(used, policy.OnHit);
+            }
+
+            victims.Clear();
+            var isAdmitted = policy.Admit(new MemoryEntry<int>("heavy", 0) { Weight = 9_000, Hash = (uint)PolicyHash.Of("heavy") }, victims);
+            if (isAdmitted)
+            {
+                return;
+            }
+
+            victims.Should().BeEmpty($"the {put}th put was refused; {policy.Count} of {bound} entries are left");
+        }
+    }
+
+    [Fact]
+    public void The_simulations_follow_the_size_of_the_cache_after_any_number_of_inserts()
+    {
+        const System.Reflection.BindingFlags all = System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic;
+        var policy = new AdaptiveClockPolicy(100_000);
+        var inserts = typeof(AdaptiveClockPolicy).GetField("_insertsSinceScaled", all)!;
+        var simulations = typeof(AdaptiveClockPolicy).GetField("_simulations", all)!;
+        Fill(weight: 100, count: 20_000, from: 0);
+        inserts.SetValue(policy, int.MaxValue); // as after 2,147,483,647 inserts
+        Fill(weight: 1, count: 300_000, from: 20_000);
+        ((MiniatureSimulations)simulations.GetValue(policy)!).Capacity.Should().BeGreaterThan(50_000);
+
+        void Fill(long weight, int count, int from)
+        {
+            List<MemoryEntry> victims = [];
+            for (var key = from; key < from + count; key++)
+            {
+                victims.Clear();
+                policy.Admit(new MemoryEntry<int>($"{key}", key) { Weight = weight, Hash = (uint)PolicyHash.Of($"{key}") }, victims);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(0.01, false, 1, 300)]
     [InlineData(0.1, false, 1, 40)]
     [InlineData(0.1, false, 20, 300)]

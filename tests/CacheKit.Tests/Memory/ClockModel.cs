@@ -11,7 +11,9 @@ internal sealed class ClockModel(long bound, Tuning tuning)
     private readonly List<Item> _window = [];
     private readonly List<Item> _main = [];
     private readonly FrequencySketch _sketch = new(AdaptiveClockPolicy.SketchCallsPerEntry);
-    private readonly long _windowBound = Math.Max(1, (long)(bound * tuning.WindowShare));
+    private readonly long _windowShare = Math.Max(1, (long)(bound * tuning.WindowShare));
+    private long _windowBound = Math.Max(1, (long)(bound * tuning.WindowShare));
+    private ulong _lots = 0x9E37_79B9_7F4A_7C15;
     private GhostTable? _ghosts;
     private int _most;
 
@@ -79,6 +81,11 @@ internal sealed class ClockModel(long bound, Tuning tuning)
         }
 
         var newcomer = new Item(key, hash, weight);
+        if (weight <= bound / AdaptiveClockPolicy.NewestPart)
+        {
+            _windowBound = Math.Max(_windowShare, weight);
+        }
+
         _sketch.Add(hash);
         var comesBack = _ghosts is not null && _ghosts.Take(hash);
         Item? kept = null;
@@ -102,7 +109,7 @@ internal sealed class ClockModel(long bound, Tuning tuning)
                 Move(_window, _main);
             }
         }
-        else if (Beats(_sketch.Estimate(hash), () => Total + weight <= bound, drawsOnWindow: true, victims))
+        else if (Beats(newcomer, _sketch.Estimate(hash), () => Total + weight <= bound, drawsOnWindow: true, victims))
         {
             _main.Add(newcomer);
         }
@@ -180,8 +187,8 @@ internal sealed class ClockModel(long bound, Tuning tuning)
         var share = bound - _windowBound;
         var worth = _sketch.Estimate(candidate.Hash);
         return Weight(_main) + candidate.Weight > share
-            ? candidate.Weight <= share && Beats(worth, () => Weight(_main) + candidate.Weight <= share, drawsOnWindow: false, victims, kept)
-            : Total + candidate.Weight - bound <= Weight(_main) && Beats(worth, Fits(candidate), drawsOnWindow: false, victims, kept);
+            ? candidate.Weight <= share && Beats(candidate, worth, () => Weight(_main) + candidate.Weight <= share, drawsOnWindow: false, victims, kept)
+            : Total + candidate.Weight - bound <= Weight(_main) && Beats(candidate, worth, Fits(candidate), drawsOnWindow: false, victims, kept);
 
         // What is over the bound, counted before anything is taken out, must come out of the main part.
         Func<bool> Fits(Item item)
@@ -191,8 +198,16 @@ internal sealed class ClockModel(long bound, Tuning tuning)
         }
     }
 
-    private bool Beats(int worth, Func<bool> fits, bool drawsOnWindow, List<Item> victims, Item? kept = null)
+    private bool Beats(Item rival, int worth, Func<bool> fits, bool drawsOnWindow, List<Item> victims, Item? kept = null)
     {
+        if (worth == FrequencySketch.Maximum && rival.Weight * (double)Count > AdaptiveClockPolicy.Heavy * (double)Total)
+        {
+            _lots ^= _lots << 13;
+            _lots ^= _lots >> 7;
+            _lots ^= _lots << 17;
+            worth = (int)Math.Min(int.MaxValue, worth / (((_lots >> 11) + 1) / Math.Pow(2, 53)));
+        }
+
         List<(Item Item, List<Item> From)> taken = [];
         while (!fits())
         {
@@ -204,7 +219,7 @@ internal sealed class ClockModel(long bound, Tuning tuning)
             else
             {
                 var loser = list == _main ? TurnToVictim(kept) : _window[0];
-                worth -= _sketch.Estimate(loser.Hash) + loser.Hits;
+                worth -= Math.Max(taken.Count == 0 ? 0 : 1, _sketch.Estimate(loser.Hash) + loser.Hits);
             }
 
             if (worth <= 0)
@@ -216,11 +231,6 @@ internal sealed class ClockModel(long bound, Tuning tuning)
 
             taken.Add((list[0], list));
             list.RemoveAt(0);
-            if (taken.Count == AdaptiveClockPolicy.Patience)
-            {
-                victims.AddRange(taken.Select(each => each.Item));
-                taken.Clear();
-            }
         }
 
         victims.AddRange(taken.Select(each => each.Item));
