@@ -1,0 +1,199 @@
+using CacheKit.Engine;
+using CacheKit.Memory;
+using CacheKit.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace CacheKit.Tests.Memory;
+
+/// <summary>The memory tier under its engine: which entries leave, for which reason, and when their time is over.</summary>
+public sealed class MemoryTierTests
+{
+    private readonly ManualTimeProvider _clock = new();
+
+    [Fact]
+    public async Task An_entry_that_has_expired_is_told_of_as_expired_also_if_a_newcomer_takes_its_place()
+    {
+        var observer = new Reasons();
+        using var cache = Create(new() { MaximumEntries = 100, MaintenanceInterval = TimeSpan.FromHours(1) }, observer);
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"old{i}", i, TimeSpan.FromSeconds(1));
+        }
+
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"new{i}", i);
+        }
+
+        var statistics = cache.GetStatistics();
+        (statistics.Evictions, statistics.Expirations).Should().Be((0L, 100L));
+        observer.Seen.Should().OnlyContain(reason => reason == CacheEntryEndReason.Expired);
+    }
+
+    [Fact]
+    public async Task An_entry_that_was_removed_by_tag_is_told_of_as_removed_also_if_a_newcomer_takes_its_place()
+    {
+        var observer = new Reasons();
+        using var cache = Create(new() { MaximumEntries = 100, MaintenanceInterval = TimeSpan.FromHours(1) }, observer);
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"old{i}", i, new CacheEntryOptions { Tags = ["t"] });
+        }
+
+        await cache.RemoveByTagAsync("t");
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"new{i}", i);
+        }
+
+        cache.GetStatistics().Evictions.Should().Be(0);
+        observer.Seen.Should().OnlyContain(reason => reason == CacheEntryEndReason.Removed);
+    }
+
+    [Fact]
+    public async Task Entries_removed_by_tag_make_room_before_those_that_are_alive()
+    {
+        using var cache = Create(new() { MaximumEntries = 1_000, MaintenanceInterval = TimeSpan.FromHours(1) });
+        for (var i = 0; i < 500; i++)
+        {
+            await cache.SetAsync($"dead{i}", i, new CacheEntryOptions { Tags = ["t"] });
+        }
+
+        for (var round = 0; round < 5; round++)
+        {
+            for (var i = 0; i < 500; i++)
+            {
+                await cache.GetAsync<int>($"dead{i}");
+            }
+        }
+
+        for (var i = 0; i < 500; i++)
+        {
+            await cache.SetAsync($"alive{i}", i);
+        }
+
+        await cache.RemoveByTagAsync("t");
+        for (var i = 0; i < 450; i++)
+        {
+            await cache.SetAsync($"new{i}", i);
+        }
+
+        var alive = 0;
+        for (var i = 0; i < 500; i++)
+        {
+            alive += (await cache.GetAsync<int>($"alive{i}")).IsHit ? 1 : 0;
+        }
+
+        alive.Should().BeGreaterThan(450);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_time_to_live_given_to_an_entry_that_has_just_expired_does_not_bring_it_back(bool hasTags)
+    {
+        var time = new SteppingTime();
+        using var cache = new Cache(
+            "test", new(), new() { MaximumEntries = 100, MaintenanceInterval = TimeSpan.FromHours(1) }, time, NullLogger.Instance, [], meters: null);
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Expiration = TimeSpan.FromSeconds(10), Tags = hasTags ? ["t"] : null });
+        time.Now += TimeSpan.FromSeconds(10) - TimeSpan.FromMilliseconds(100);
+
+        // Time passes between the look and the change: the first sees it in time, the second does not.
+        time.StepPerRead = TimeSpan.FromMilliseconds(60);
+        var isSet = await cache.SetTimeToLiveAsync("k", TimeSpan.FromHours(1));
+        time.StepPerRead = TimeSpan.Zero;
+        time.Now.Should().BeGreaterThan(SteppingTime.Start + TimeSpan.FromSeconds(10));
+        isSet.Should().BeFalse("by then it was absent");
+        (await cache.GetAsync<int>("k")).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public void A_sliding_entry_that_is_left_alone_lives_longer_by_no_more_than_a_part_of_its_window()
+    {
+        var details = new EntryDetails { SlidingTicks = TimeSpan.FromMilliseconds(20).Ticks };
+        details.SlidingLag(CacheClock.System).Should().BeLessThanOrEqualTo(details.SlidingTicks / 10);
+    }
+
+    [Fact]
+    public async Task What_was_just_set_is_there_if_it_is_but_a_fiftieth_of_the_cache()
+    {
+        using var cache = Create(new() { MaximumBytes = 1_000_000, MaintenanceInterval = TimeSpan.FromHours(1) });
+        for (var request = 0; request < 60_000; request++)
+        {
+            await cache.GetOrCreateAsync($"loop{request % 100}", static _ => ValueTask.FromResult(new byte[15_000]));
+        }
+
+        var misses = 0;
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"new{i}", new byte[15_000]);
+            misses += (await cache.GetAsync<byte[]>($"new{i}")).IsHit ? 0 : 1;
+        }
+
+        misses.Should().Be(0, $"of 66 entries each has a place; the tuning is {cache.Policy.Tuning}");
+    }
+
+    [Fact]
+    public async Task Counters_in_use_reach_the_miniatures_that_steer_the_cache()
+    {
+        using var cache = Create(new() { MaximumEntries = 1_000 });
+        for (var round = 0; round < 30; round++)
+        {
+            for (var i = 0; i < 500; i++)
+            {
+                await cache.IncrementAsync($"hot{i}");
+            }
+
+            for (var i = 0; i < 300; i++)
+            {
+                await cache.IncrementAsync($"once{round}:{i}");
+            }
+        }
+
+        cache.Policy.HitsPlayed.Should().BePositive("a policy that sees only misses takes all keys for the same");
+    }
+
+    /// <summary>Until FreshUntil, as the coarse clock sees it, reads are not noted; the last of them must still leave the whole window.</summary>
+    [Theory]
+    [InlineData(0.2)]
+    [InlineData(10)]
+    [InlineData(600)]
+    public void A_read_that_is_not_noted_leaves_a_sliding_entry_its_whole_window(double seconds)
+    {
+        var window = TimeSpan.FromSeconds(seconds);
+        var entry = new DetailedEntry<int>("k", 1);
+        new EntrySettings(new CacheEntryOptions { SlidingExpiration = window }, new CacheEntryOptions()).Apply(entry, CacheClock.System, hasStores: false);
+        TimeSpan.FromTicks(entry.ExpiresAt - entry.FreshUntil).Should().BeGreaterThanOrEqualTo(window);
+    }
+
+    private Cache Create(MemoryOptions memory, params CacheObserver[] observers) =>
+        new("test", new(), memory, _clock, NullLogger.Instance, observers, meters: null, isMemoryShort: () => false);
+
+    private sealed class Reasons : CacheObserver
+    {
+        internal List<CacheEntryEndReason> Seen { get; } = [];
+
+        public override void OnEntryEnded(string cacheName, string key, object? value, CacheEntryEndReason reason) => Seen.Add(reason);
+    }
+
+    private sealed class SteppingTime : TimeProvider
+    {
+        internal static readonly TimeSpan Start = TimeSpan.FromDays(1);
+
+        internal TimeSpan Now { get; set; } = Start;
+
+        internal TimeSpan StepPerRead { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp()
+        {
+            var now = Now;
+            Now += StepPerRead;
+            return now.Ticks;
+        }
+
+        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch + Now;
+    }
+}
