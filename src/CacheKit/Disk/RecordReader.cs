@@ -1,8 +1,10 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace CacheKit.Disk;
 
 /// <summary>Reads what slots point to, and believes only records that belong there and are whole.</summary>
+[SkipLocalsInit]
 internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums)
 {
     /// <summary>How much is read where the value is not needed: most keys and tags are shorter.</summary>

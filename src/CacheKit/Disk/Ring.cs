@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using CacheKit.Stores;
 
@@ -6,10 +7,12 @@ namespace CacheKit.Disk;
 
 /// <summary>A cache in a log on disk with its index in shared memory: what each call does, from its key to the slot.</summary>
 /// <remarks>Everything is synchronous and free of locks. Errors of the disk are thrown as they come; the caller translates them.</remarks>
+[SkipLocalsInit]
 internal sealed unsafe class Ring
 {
     private const int MostTagsOnStack = 32;
     private const int MostRounds = 16;
+    private const int MostRecordOnStack = 2048;
 
     private readonly DiskIndex _index;
     private readonly RingLog _log;
@@ -110,6 +113,7 @@ internal sealed unsafe class Ring
     internal StoreWriteResult Write(string key, in StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
     {
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
+        _index.Prefetch(hashed.Hash);
         var tagCount = entry.Tags?.Count ?? 0;
         var tags = tagCount <= MostTagsOnStack ? stackalloc ulong[tagCount] : new ulong[tagCount];
         Hash(entry.Tags, tags);
@@ -576,16 +580,19 @@ internal sealed unsafe class Ring
         ReadOnlySpan<byte> key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> value, out long address, out int bytes)
     {
         bytes = (int)RecordLayout.Bytes(tags.Length, key.Length, value.Length);
-        var rented = ArrayPool<byte>.Shared.Rent(bytes);
+        var rented = bytes <= MostRecordOnStack ? null : ArrayPool<byte>.Shared.Rent(bytes);
         try
         {
-            var record = rented.AsSpan(0, bytes);
+            var record = rented is null ? stackalloc byte[bytes] : rented.AsSpan(0, bytes);
             RecordLayout.Write(record, fields, tags, key, value, _index.StoreId);
             return _log.TryAppend(record, out address);
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            if (rented is not null)
+            {
+                ArrayPool<byte>.Shared.Return(rented);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using CacheKit.Stores;
 
@@ -12,6 +13,7 @@ namespace CacheKit.Disk;
 /// died, and has promised nothing. Readers remember holes and look again each time. When a hole, or the reader, is a whole ring behind, or
 /// a sum does not fit, it is no longer known what changed.</para>
 /// </remarks>
+[SkipLocalsInit]
 internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
 {
     internal const int MessageBytes = 256;
@@ -100,14 +102,15 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
 
         var place = Interlocked.Increment(ref index.FeedReserved) - 1;
         var message = Message(place);
-        Interlocked.Exchange(ref *(long*)message, 0);
         var bytes = new Span<byte>(message, MessageBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], origin);
         BinaryPrimitives.WriteInt16LittleEndian(bytes[24..], (short)text.Length);
         bytes[26] = (byte)kind;
         text.CopyTo(bytes[TextOffset..]);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], Sum(bytes[..(TextOffset + text.Length)], place));
-        Interlocked.Exchange(ref *(long*)message, place + 1);
+
+        // Whoever still reads the message that was here finds that its sum does not fit.
+        Volatile.Write(ref *(long*)message, place + 1);
         Interlocked.Increment(ref index.FeedHead);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Stores;
 
 namespace CacheKit.Disk;
@@ -26,6 +27,7 @@ internal enum Publication
 /// So either it sees the fence, or its last compare-and-swap fails.</para>
 /// <para>A process that dies in between leaves a pending slot, which readers pass over and the next writer takes.</para>
 /// </remarks>
+[SkipLocalsInit]
 internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, EntryJudge judge, Action<DiskStep>? hook)
 {
     private const int Slots = DiskGeometry.SlotsPerBucket;

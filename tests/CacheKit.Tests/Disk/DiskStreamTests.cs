@@ -198,6 +198,21 @@ public sealed class DiskStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task A_load_from_before_a_stream_does_not_come_after_it_though_what_was_streamed_is_gone_by_then()
+    {
+        await using var store = _folder.Open();
+        var before = await store.LoadStamp("key");
+        (await Stream(store, "key", Bytes(1, 100), 1000, head: 1)).IsStored.Should().BeTrue();
+
+        // Another key's writes go round the log, and over few cells of the fence.
+        for (var i = 0; i < 2 * DiskFolder.Small.SegmentCount * 4; i++)
+            await store.Set("other", Bytes(i, 15_000));
+        (await store.Get("key")).Should().BeNull();
+        (await store.Load("key", Bytes(2, 100), before)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await store.Get("key")).Should().BeNull();
+    }
+
+    [Fact]
     public async Task What_is_too_large_or_falls_off_the_log_before_it_is_complete_is_declined_and_what_was_there_stays()
     {
         await using var store = _folder.Open();
