@@ -14,7 +14,7 @@ namespace CacheKit.Disk;
 /// a sum does not fit, it is no longer known what changed.</para>
 /// </remarks>
 [SkipLocalsInit]
-internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
+internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin, Action<DiskStep>? hook)
 {
     internal const int MessageBytes = 256;
 
@@ -100,8 +100,25 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
             text = default;
         }
 
+        while (!TryPublish(kind, text))
+        {
+            // Overtaken by a whole ring: whoever looks for that place finds a later message there.
+        }
+
+        Interlocked.Increment(ref index.FeedHead);
+    }
+
+    private bool TryPublish(Kind kind, ReadOnlySpan<byte> text)
+    {
         var place = Interlocked.Increment(ref index.FeedReserved) - 1;
+        hook?.Invoke(DiskStep.Telling);
         var message = Message(place);
+        ref var mark = ref *(long*)message;
+        if (Volatile.Read(ref mark) > place)
+        {
+            return false;
+        }
+
         var bytes = new Span<byte>(message, MessageBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], origin);
         BinaryPrimitives.WriteInt16LittleEndian(bytes[24..], (short)text.Length);
@@ -109,9 +126,8 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
         text.CopyTo(bytes[TextOffset..]);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], Sum(bytes[..(TextOffset + text.Length)], place));
 
-        // Whoever still reads the message that was here finds that its sum does not fit.
-        Volatile.Write(ref *(long*)message, place + 1);
-        Interlocked.Increment(ref index.FeedHead);
+        // Marks only grow. Of two who write here at once, the later stays, and if the earlier has spoilt its text, the sum says so.
+        return DiskIndex.Raise(ref mark, place + 1);
     }
 
     private Reading Read(long place, ISharedMemoryFeedReader reader)

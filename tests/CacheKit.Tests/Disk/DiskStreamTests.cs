@@ -42,6 +42,51 @@ public sealed class DiskStreamTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    [Fact]
+    public async Task A_stream_of_a_store_that_was_closed_does_not_take_the_place_of_another_stream()
+    {
+        var closed = _folder.Open();
+        var left = await closed.BeginWriteAsync("left", default);
+        await closed.DisposeAsync();
+
+        await using var store = _folder.Open();
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(1, 100), default);
+        await left.DisposeAsync();
+        await store.InvalidateAsync("key", InvalidationKind.Remove, default);
+
+        (await stream.CompleteAsync(Entry([]), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await store.Get("key")).Should().BeNull("it was removed after the stream had begun");
+    }
+
+    [Fact]
+    public async Task Who_opens_while_the_lock_file_of_a_living_process_was_cleaned_away_does_not_break_its_streams()
+    {
+        await using var store = _folder.Open();
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(1, 100), default);
+        File.Delete(Path.Combine(_folder.Files, ProcessLocks.Folder, "0.lock"));
+
+        await using var other = _folder.Open();
+        await other.InvalidateAsync("key", InvalidationKind.Remove, default);
+
+        (await stream.CompleteAsync(Entry([]), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await other.Get("key")).Should().BeNull("it was removed after the stream had begun");
+    }
+
+    [Fact]
+    public async Task A_stream_that_a_removal_of_its_tag_overtakes_leaves_nothing_older()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(2, 100), default);
+        await store.InvalidateTagsAsync(["tag"], TagMatch.Any, InvalidationKind.Remove, default);
+        (await stream.CompleteAsync(Entry([], "tag"), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+
+        (await store.Get("key")).Should().BeNull("the set is later than it");
+    }
+
     [Theory]
     [MemberData(nameof(Sizes))]
     public async Task What_comes_part_by_part_is_read_part_by_part_and_as_a_whole(int size)
