@@ -15,6 +15,7 @@ using CacheKit.Benchmarks.Tables;
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),
     ("growth", "how long one insert waits while a cache grows to a million entries", GrowthBenchmark.Run),
     ("stampede", "what a thousand callers of one missing key cost", StampedeBenchmark.Run),
+    ("invalidation", "how long a removal by tag and of everything takes, beside MemoryCache", InvalidationBenchmark.Run),
     ("hit-ratio", "which share of requests hits, on traces, beside published policies", HitRatioBenchmark.Run),
     ("eviction", "what the eviction policy alone costs", EvictionBenchmark.Run),
     ("codec", "what an entry costs on its way to a store and back, beside bare JSON", CodecBenchmark.Run),

@@ -2,15 +2,15 @@ using CacheKit.Diagnostics;
 
 namespace CacheKit.Engine;
 
-/// <summary>Gets and creates many values: one factory call for those that are missing and that nobody else is making.</summary>
+/// <summary>The calls that concern many keys. Get-or-create has one factory call for those that are missing and that nobody else is making.</summary>
 /// <remarks>
 /// Each missing key has a flight of its own, which callers of that key alone can join; those that this call leads share one
 /// factory and its cancellation. What others are making is waited for only after the own factory was started: so two
 /// batches that overlap do not wait for each other.
 /// </remarks>
 internal sealed class BatchCalls(
-    EntryReader reader, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter, CacheEntryOptions defaults,
-    bool hasStores)
+    EntryReader reader, EntryEdits edits, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter,
+    CacheEntryOptions defaults, StoreStack? stores)
 {
     internal async ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateAsync<TState, T>(
         string[] keys, TState state, Func<TState, CacheBatchContext, CancellationToken, ValueTask<IReadOnlyDictionary<string, T>>> factory,
@@ -52,7 +52,7 @@ internal sealed class BatchCalls(
             }
             finally
             {
-                if (hasStores)
+                if (stores is not null)
                 {
                     // Which of them were hits is known only now.
                     foreach (var boarded in boardings)
@@ -95,7 +95,56 @@ internal sealed class BatchCalls(
     }
 
     /// <summary>Looks many keys up in memory and in the stores, without creating anything.</summary>
-    internal async ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetAsync<T>(
+    internal ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetAsync<T>(
+        string[] keys, CacheEntryOptions? options, CacheTiers tiers, bool allowsStale, CancellationToken cancellationToken) =>
+        stores is null
+            ? new(keys.ToDictionary(static key => key, key => reader.Get<T>(key, allowsStale), StringComparer.Ordinal))
+            : GetThroughStoresAsync<T>(keys, options, tiers, allowsStale, cancellationToken);
+
+    /// <summary>Sets many values; gives how many were stored.</summary>
+    internal ValueTask<int> SetAsync<T>(Dictionary<string, T> values, CacheEntryOptions? options)
+    {
+        if (stores is not null)
+        {
+            return SetInStoresAsync(stores, values, options);
+        }
+
+        var stored = 0;
+        foreach (var (key, value) in values)
+        {
+            if (edits.Set(key, value, new EntrySettings(options, defaults)))
+            {
+                reporter.Counters.Set();
+                stored++;
+            }
+        }
+
+        return new(stored);
+    }
+
+    /// <summary>Removes many keys; gives how many of them had a value.</summary>
+    internal ValueTask<int> RemoveAsync(string[] keys)
+    {
+        foreach (var _ in keys)
+        {
+            reporter.Counters.Removal();
+        }
+
+        return stores?.Edits.RemoveManyAsync(keys) ?? new(keys.Count(edits.Remove));
+    }
+
+    private async ValueTask<int> SetInStoresAsync<T>(StoreStack stores, Dictionary<string, T> values, CacheEntryOptions? options)
+    {
+        var stored = await stores.Edits.SetManyAsync(values, options).ConfigureAwait(false);
+        for (var i = 0; i < stored; i++)
+        {
+            reporter.Counters.Set();
+        }
+
+        return stored;
+    }
+
+    private async ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetThroughStoresAsync<T>(
         string[] keys, CacheEntryOptions? options, CacheTiers tiers, bool allowsStale, CancellationToken cancellationToken)
     {
         var lookups = new Dictionary<string, CacheLookup<T>>(keys.Length, StringComparer.Ordinal);
@@ -217,7 +266,7 @@ internal sealed class BatchCalls(
             return false;
         }
 
-        if (!hasStores)
+        if (stores is null)
         {
             reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, counted.Add(key));
         }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Isolation;
 using CacheKit.Memory;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
@@ -38,6 +39,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly Loader _loader;
     private readonly FlightWaiter _waiter;
     private readonly BatchCalls _batches;
+    private readonly Invalidations _invalidations;
     private readonly KeyListing _listing;
     private readonly CacheEntryOptions _defaults;
 
@@ -84,7 +86,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
         _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
-        _batches = new BatchCalls(_reader, _life, _flights, _waiter, _loader, _reporter, _defaults, hasStores);
+        _batches = new BatchCalls(_reader, _edits, _life, _flights, _waiter, _loader, _reporter, _defaults, _stores);
+        _invalidations = new Invalidations(_tags, _sweeper, _counters, _stores);
         _listing = new KeyListing(name, _flights, _memory, _life, _writer, _reporter, _stores);
         _memory.Start(time, memory.MaintenanceInterval);
     }
@@ -466,28 +469,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     public ValueTask ClearAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfDisposed();
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled(cancellationToken);
-        }
-
-        _counters.Removal();
-        if (_stores is not null)
-        {
-            return ClearInStoresAsync();
-        }
-
-        _tags.Clear();
-        _sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
-        return ValueTask.CompletedTask;
-    }
-
-    private async ValueTask ClearInStoresAsync()
-    {
-        var stamp = await _stores!.Writer.ClearAsync().ConfigureAwait(false); // asked for only with stores
-        _tags.Clear();
-        _sweeper.TakeOutRemoved();
-        await _stores.Link.TellClearedAsync(stamp).ConfigureAwait(false);
+        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled(cancellationToken) : _invalidations.ClearAsync();
     }
 
     public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) =>
@@ -529,21 +511,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         IEnumerable<string> keys, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
     {
         var distinct = Enter(keys);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<IReadOnlyDictionary<string, CacheLookup<T>>>(cancellationToken);
-        }
-
-        return _stores is null
-            ? new(distinct.ToDictionary(static key => key, key => _reader.Get<T>(key, AllowsStale(options)), StringComparer.Ordinal))
-            : GetManyThroughStoresAsync<T>(distinct, options, cancellationToken);
-    }
-
-    private async ValueTask<IReadOnlyDictionary<string, CacheLookup<T>>> GetManyThroughStoresAsync<T>(
-        string[] keys, CacheEntryOptions? options, CancellationToken cancellationToken)
-    {
-        var found = await _batches.GetAsync<T>(keys, options, TiersOf(options), AllowsStale(options), cancellationToken).ConfigureAwait(false);
-        return found;
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<IReadOnlyDictionary<string, CacheLookup<T>>>(cancellationToken)
+            : _batches.GetAsync<T>(distinct, options, TiersOf(options), AllowsStale(options), cancellationToken);
     }
 
     public ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<TState, T>(
@@ -570,66 +540,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         ThrowIfDisposed();
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<int>(cancellationToken);
-        }
-
-        if (_stores is not null)
-        {
-            return SetManyInStoresAsync(values, options);
-        }
-
-        var stored = 0;
-        foreach (var (key, value) in values)
-        {
-            if (_edits.Set(key, value, new EntrySettings(options, _defaults)))
-            {
-                _counters.Set();
-                stored++;
-            }
-        }
-
-        return new(stored);
-    }
-
-    private async ValueTask<int> SetManyInStoresAsync<T>(Dictionary<string, T> values, CacheEntryOptions? options)
-    {
-        var count = await _stores!.Edits.SetManyAsync(values, options).ConfigureAwait(false); // asked for only with stores
-        for (var i = 0; i < count; i++)
-        {
-            _counters.Set();
-        }
-
-        return count;
+        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<int>(cancellationToken) : _batches.SetAsync(values, options);
     }
 
     public ValueTask<int> RemoveManyAsync(IEnumerable<string> keys, CancellationToken cancellationToken = default)
     {
         var distinct = Enter(keys);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<int>(cancellationToken);
-        }
-
-        if (_stores is not null)
-        {
-            foreach (var _ in distinct)
-            {
-                _counters.Removal();
-            }
-
-            return _stores.Edits.RemoveManyAsync(distinct);
-        }
-
-        var removed = 0;
-        foreach (var key in distinct)
-        {
-            _counters.Removal();
-            removed += _edits.Remove(key) ? 1 : 0;
-        }
-
-        return new(removed);
+        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<int>(cancellationToken) : _batches.RemoveAsync(distinct);
     }
 
     public IAsyncEnumerable<string> GetKeysAsync(string prefix = "", CancellationToken cancellationToken = default)
@@ -776,33 +693,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private ValueTask InvalidateTags(string[] tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled(cancellationToken);
-        }
-
-        _counters.Removal();
-        if (tags.Length == 0)
-        {
-            return ValueTask.CompletedTask;
-        }
-
-        if (_stores is not null)
-        {
-            return InvalidateTagsInStoresAsync(tags, match, kind);
-        }
-
-        _tags.Invalidate(tags, match, kind);
-        _sweeper.PruneIfOverfull();
-        return ValueTask.CompletedTask;
-    }
-
-    private async ValueTask InvalidateTagsInStoresAsync(string[] tags, TagMatch match, InvalidationKind kind)
-    {
-        var stamp = await _stores!.Writer.InvalidateTagsAsync(tags, match, kind).ConfigureAwait(false); // asked for only with stores
-        _tags.Invalidate(tags, match, kind);
-        _sweeper.PruneIfOverfull();
-        await _stores.Link.TellTagsAsync(tags, match, kind, stamp).ConfigureAwait(false);
+        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled(cancellationToken) : _invalidations.InvalidateTagsAsync(tags, match, kind);
     }
 
     private bool AllowsStale(CacheEntryOptions? options) => options?.AllowStale ?? _defaults.AllowStale ?? false;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Feed;
 using CacheKit.Memory;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;

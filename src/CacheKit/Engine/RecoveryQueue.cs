@@ -1,3 +1,4 @@
+using CacheKit.Engine.Feed;
 using CacheKit.Stores;
 
 namespace CacheKit.Engine;

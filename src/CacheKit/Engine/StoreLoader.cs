@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Feed;
 using CacheKit.Memory;
 using CacheKit.Stores;
 

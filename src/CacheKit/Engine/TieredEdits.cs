@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using CacheKit.Engine.Feed;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;

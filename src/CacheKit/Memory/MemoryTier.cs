@@ -187,16 +187,17 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>Throws if table and policy disagree. For tests, while nobody writes.</summary>
     internal void Verify()
     {
-        var entries = new List<MemoryEntry>();
-        var position = 0L;
-        do
-        {
-            _table.Scan(ref position, int.MaxValue, entries);
-        }
-        while (position != 0);
-
+        // Under the lock from the first look: upkeep may let entries go at any time.
         lock (_evictionLock)
         {
+            var entries = new List<MemoryEntry>();
+            var position = 0L;
+            do
+            {
+                _table.Scan(ref position, int.MaxValue, entries);
+            }
+            while (position != 0);
+
             _table.Verify();
             _policy.Verify(entries);
             if (_policy.Weight > MaximumWeight)

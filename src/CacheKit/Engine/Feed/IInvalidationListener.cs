@@ -1,6 +1,6 @@
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>Told by an <see cref="InvalidationFeed"/> what other nodes have changed, and when that may be incomplete. Called under no lock; must not block.</summary>
 internal interface IInvalidationListener

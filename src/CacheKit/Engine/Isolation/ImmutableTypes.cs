@@ -9,7 +9,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Isolation;
 
 /// <summary>Tells the types whose values nobody can change, which many callers may therefore hold at once.</summary>
 /// <remarks>

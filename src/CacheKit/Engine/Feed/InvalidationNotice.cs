@@ -1,6 +1,6 @@
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>One thing that a node tells the others.</summary>
 /// <param name="Kind">What has happened.</param>

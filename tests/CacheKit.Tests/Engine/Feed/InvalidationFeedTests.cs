@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using CacheKit.Engine;
+using CacheKit.Engine.Feed;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Tests.Diagnostics;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Feed;
 
 /// <summary>Nodes hear what others have changed, or know that they may not have.</summary>
 public sealed class InvalidationFeedTests
@@ -52,7 +53,7 @@ public sealed class InvalidationFeedTests
         await using var two = await StartAsync();
         one.Feed.TellKey(KeyChange.Removed, "a", 1);
         one.Feed.TellKey(KeyChange.Removed, "b", 2);
-        _clock.Advance(InvalidationFeed.Linger - _tick);
+        _clock.Advance(FeedSender.Linger - _tick);
         two.Heard().Should().BeEmpty();
         _clock.Advance(_tick);
         two.Heard().Should().Equal("Removed a 1", "Removed b 2");

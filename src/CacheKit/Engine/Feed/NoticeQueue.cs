@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>What is to be told to other nodes: in order, each thing once with its newest stamp, and not more than a bound.</summary>
 /// <remarks>Beyond the bound a single notice stands for all: that everything is suspect. Not safe for concurrent use.</remarks>

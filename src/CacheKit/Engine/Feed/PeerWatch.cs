@@ -1,4 +1,4 @@
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>Finds out from the numbers of their messages whether something that other nodes have sent did not arrive.</summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using System.Numerics;
 using System.Text;
 using System.Text.Unicode;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>A message from one node to the others, and the bytes it travels in.</summary>
 /// <remarks>

@@ -5,7 +5,7 @@ using System.Text.Json;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Isolation;
 
 /// <summary>Decides which values are copied for every caller, and how.</summary>
 internal sealed class ValueIsolation

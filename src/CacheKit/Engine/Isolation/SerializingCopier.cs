@@ -2,7 +2,7 @@ using System.Buffers;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Isolation;
 
 /// <summary>Copies values through somebody's own serializer, whose exceptions are thrown as they are.</summary>
 internal sealed class SerializingCopier<T>(FoundSerializer<T> serializer) : ValueCopier

@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using CacheKit.Engine;
+using CacheKit.Engine.Feed;
 using CacheKit.Stores;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Feed;
 
 /// <summary>The bytes in which nodes talk to each other; whatever else comes is nothing.</summary>
 public sealed class InvalidationMessageTests

@@ -4,13 +4,11 @@ using CacheKit.Diagnostics;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Feed;
 
 /// <summary>Tells other nodes what this one has changed, hears what they have, and knows when it may not have heard everything.</summary>
 /// <remarks>
-/// <para><b>Sending.</b> What is told is queued; one pump at a time makes messages of it, so that whatever is told while a message is on its way
-/// goes with the next. A message that fails is kept and sent again as it is, under its old number, before anything else: to receivers
-/// it is late, not lost. A bounded queue, each thing once; what does not fit is told as "everything is suspect".</para>
+/// <para><b>Sending</b> is the work of <see cref="FeedSender"/>.</para>
 /// <para><b>Hearing.</b> Transports lose, double and reorder. Nothing is applied by order of arrival: notices carry stamps. Losses show by numbers
 /// that are missing (<see cref="PeerWatch"/>), by the transport's word, or by this node's own heartbeats not coming back. Each makes
 /// everything suspect: from then on the listener asks the authority before it serves what it held before.</para>
@@ -20,41 +18,27 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class InvalidationFeed : IAsyncDisposable
 {
-    /// <summary>How long what is told may wait for more to go with it, if nobody waits for it to be sent.</summary>
-    internal static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>How long the end of the cache may wait for the last messages to be sent and the subscription to end.</summary>
+    /// <summary>How long the end of the cache may wait for the last messages to be sent, and for the subscription to end.</summary>
     internal static readonly TimeSpan DisposalPatience = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan _firstRetry = TimeSpan.FromMilliseconds(100);
-
-    private readonly StoreGuard _guard;
+    private readonly FeedSender _sender;
     private readonly IInvalidationTransport _transport;
     private readonly IInvalidationListener _listener;
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly FeedReporter _reporter;
-    private readonly WeakTimer<InvalidationFeed> _pumpTimer;
     private readonly WeakTimer<InvalidationFeed> _heartbeatTimer;
     private readonly WeakTimer<InvalidationFeed> _missingTimer;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _lock = new();
 
     // All of these are guarded by the lock.
-    private readonly NoticeQueue _queue;
     private readonly PeerWatch _peers;
-    private readonly List<(long Through, TaskCompletionSource<bool> Done)> _flushes = [];
     private readonly Queue<FeedEvent> _events = [];
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private IAsyncDisposable? _subscription;
-    private byte[]? _unsent;
-    private long _unsentThrough;
-    private long _sentThrough;
-    private long _sequence;
-    private int _failuresInARow;
     private long _heardOwnAt;
     private long _disconnectedAt;
-    private bool _isStarted, _isSubscribing, _isPumping, _isPumpDue, _isHeartbeatDue, _isMissingTimerSet, _isTelling, _isDisposed;
+    private bool _isStarted, _isSubscribing, _isMissingTimerSet, _isTelling, _isDisposed;
     private bool _isLineUp, _isConnected, _hasBeenConnected;
     private bool _isEchoHeard = true; // until proven otherwise
     private long _foreignMessages, _suspicions;
@@ -68,21 +52,19 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     internal InvalidationFeed(
         string cacheName, StoreGuard guard, CacheStoreOptions options, IInvalidationListener listener, TimeProvider time, ILogger logger)
     {
-        _guard = guard;
         _transport = (IInvalidationTransport)guard.Store;
         _listener = listener;
         _time = time;
         _interval = options.HeartbeatInterval;
         _reporter = new FeedReporter(cacheName, guard.Name, logger, time);
-        _queue = new NoticeQueue(Math.Max(options.RecoveryQueueSize, InvalidationMessage.MaximumNotices));
         _peers = new PeerWatch(_interval, time);
         _disconnectedAt = time.GetTimestamp();
-        _pumpTimer = new(this, static feed => feed.StartPump(), time);
         _heartbeatTimer = new(this, static feed => feed.Beat(), time);
         _missingTimer = new(this, static feed => feed.LookForMissing(), time);
         Span<byte> id = stackalloc byte[sizeof(ulong)];
         RandomNumberGenerator.Fill(id);
         Sender = BinaryPrimitives.ReadUInt64LittleEndian(id);
+        _sender = new FeedSender(Sender, guard, _transport, options, time);
     }
 
     /// <summary>What the messages of this node are signed with.</summary>
@@ -154,39 +136,17 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     /// <summary>Tells that more has changed than can be said.</summary>
     internal void TellEverythingSuspect() => Tell(InvalidationNotice.EverythingSuspect);
 
-    /// <summary>Sends what has been told so far.</summary>
-    /// <returns>Whether all of it is on its way. If not, it is kept and sent as soon as that is possible; nobody need wait for that.</returns>
-    internal ValueTask<bool> FlushAsync()
-    {
-        Task<bool> done;
-        lock (_lock)
-        {
-            if (_sentThrough >= _queue.Added)
-            {
-                return new(true);
-            }
+    /// <inheritdoc cref="FeedSender.FlushAsync"/>
+    internal ValueTask<bool> FlushAsync() => _sender.FlushAsync();
 
-            if (_isDisposed || (_unsent is not null && !_isPumping))
-            {
-                return new(false);
-            }
-
-            var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            _flushes.Add((_queue.Added, flush));
-            done = flush.Task;
-        }
-
-        StartPump();
-        return new(done);
-    }
-
-    /// <summary>Tries at once what is being tried from time to time: there is reason to believe that the store answers again.</summary>
-    internal void Resume() => StartPump();
+    /// <inheritdoc cref="FeedSender.Resume"/>
+    internal void Resume() => _sender.Resume();
 
     /// <summary>Sends what is left, says goodbye and stops listening, but does not take long over it.</summary>
     public async ValueTask DisposeAsync()
     {
         IAsyncDisposable? subscription;
+        bool isStarted;
         lock (_lock)
         {
             if (_isDisposed)
@@ -195,176 +155,23 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             }
 
             _isDisposed = true;
+            isStarted = _isStarted;
             subscription = _subscription;
         }
 
         await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it may call the transport's code, which may throw
-        _pumpTimer.Dispose();
         _heartbeatTimer.Dispose();
         _missingTimer.Dispose();
-        StartPump(); // which says goodbye when nothing is left, and ends the wait below
-        await WaitBrieflyAsync(_ended.Task).ConfigureAwait(false);
+        await WaitBrieflyAsync(_sender.EndAsync(saysGoodbye: isStarted)).ConfigureAwait(false);
+        _sender.Dispose();
         if (subscription is not null)
         {
             await WaitBrieflyAsync(EndSubscriptionAsync(subscription)).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Tells the other nodes something, with what follows it.</summary>
-    internal void Tell(in InvalidationNotice notice)
-    {
-        TimeSpan sendIn;
-        lock (_lock)
-        {
-            if (_isDisposed)
-            {
-                return;
-            }
-
-            _queue.Add(notice);
-            var isFull = _queue.Count >= InvalidationMessage.MaximumNotices;
-            // A pump that runs takes it along. Where sending fails, the next attempt has its time.
-            if (_isPumping || _unsent is not null || (_isPumpDue && !isFull))
-            {
-                return;
-            }
-
-            _isPumpDue = true;
-            sendIn = isFull ? TimeSpan.Zero : Linger;
-        }
-
-        _pumpTimer.Start(sendIn);
-    }
-
-    private void StartPump()
-    {
-        lock (_lock)
-        {
-            _isPumpDue = false;
-            if (_isPumping || _ended.Task.IsCompleted)
-            {
-                return;
-            }
-
-            _isPumping = true;
-        }
-
-        _ = PumpAsync();
-    }
-
-    private async Task PumpAsync()
-    {
-        while (TryTakeMessage(out var message, out var isData, out var isLast))
-        {
-            var answer = await _guard.RunAsync(StoreOperation.Publish, null, (_transport, message), static async (_, call, token) =>
-            {
-                await call._transport.PublishAsync(call.message, token).ConfigureAwait(false);
-                return true;
-            }, CancellationToken.None).ConfigureAwait(false);
-
-            if (!NoteSent(answer.IsAnswered, isData, isLast))
-            {
-                break;
-            }
-        }
-    }
-
-    /// <summary>The next message to send: one that failed, what was told, a heartbeat, a goodbye. If there is none, the pump has stopped.</summary>
-    private bool TryTakeMessage(out ReadOnlyMemory<byte> message, out bool isData, out bool isLast)
-    {
-        lock (_lock)
-        {
-            isData = true;
-            isLast = false;
-            if (_unsent is null && _queue.TryTake(Header(MessageType.Data, _sequence + 1), out _unsent, out _unsentThrough))
-            {
-                _sequence++;
-            }
-
-            message = _unsent;
-            if (_unsent is not null)
-            {
-                return true;
-            }
-
-            isData = false;
-            isLast = _isDisposed && _isStarted;
-            if (isLast || _isHeartbeatDue)
-            {
-                _isHeartbeatDue = false;
-                message = Header(isLast ? MessageType.Goodbye : MessageType.Heartbeat, _sequence).Encode();
-                return true;
-            }
-
-            _isPumping = false;
-            if (_isDisposed)
-            {
-                _ended.TrySetResult();
-            }
-
-            return false;
-        }
-    }
-
-    /// <summary>Takes note of how sending a message has ended.</summary>
-    /// <returns>Whether to go on with the next.</returns>
-    private bool NoteSent(bool isSent, bool isData, bool isLast)
-    {
-        TimeSpan retryIn;
-        lock (_lock)
-        {
-            if (isSent)
-            {
-                _failuresInARow = 0;
-                if (isData)
-                {
-                    _sentThrough = _unsentThrough;
-                    _unsent = null;
-                    EndFlushes(isSent: true);
-                }
-
-                if (!isLast)
-                {
-                    return true;
-                }
-            }
-
-            _isPumping = false;
-            EndFlushes(isSent: false);
-            if (_isDisposed)
-            {
-                _ended.TrySetResult();
-                return false;
-            }
-
-            if (!isData && _queue.Count == 0)
-            {
-                return false; // a heartbeat is not sent again: the next one says the same
-            }
-
-            retryIn = _firstRetry * Math.Pow(2, Math.Min(_failuresInARow++, 20));
-            retryIn = retryIn < _interval ? retryIn : _interval;
-            _isPumpDue = true;
-        }
-
-        _pumpTimer.Start(retryIn);
-        return false;
-    }
-
-    private void EndFlushes(bool isSent)
-    {
-        for (var i = _flushes.Count - 1; i >= 0; i--)
-        {
-            if (!isSent || _flushes[i].Through <= _sentThrough)
-            {
-                _flushes[i].Done.SetResult(isSent);
-                _flushes.RemoveAt(i);
-            }
-        }
-    }
-
-    private InvalidationMessage Header(MessageType type, long sequence) =>
-        new() { Type = type, Sender = Sender, Sequence = sequence, Interval = _interval };
+    /// <inheritdoc cref="FeedSender.Tell"/>
+    internal void Tell(in InvalidationNotice notice) => _sender.Tell(notice);
 
     private void Beat()
     {
@@ -375,7 +182,6 @@ internal sealed class InvalidationFeed : IAsyncDisposable
                 return;
             }
 
-            _isHeartbeatDue = true;
             if (_isConnected && _time.GetElapsedTime(_heardOwnAt) >= PeerWatch.IntervalsOfSilence * _interval)
             {
                 _isEchoHeard = false;
@@ -389,7 +195,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         }
 
         _heartbeatTimer.Start(_interval);
-        StartPump();
+        _sender.SendHeartbeat();
         _ = SubscribeAsync();
         TellEvents();
     }
@@ -612,14 +418,12 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             _isLineUp = true;
             _isEchoHeard = true;
             _heardOwnAt = _time.GetTimestamp();
-            _failuresInARow = 0;
-            _isHeartbeatDue = true; // so that others know this node before it has something to say
             _peers.ListenAnew();
             NoteConnection();
         }
 
         TellEvents();
-        StartPump();
+        _sender.SendHeartbeat(isReconnected: true); // so that others know this node before it has something to say
     }
 
     /// <summary>Everything held may be outdated. Under the lock.</summary>

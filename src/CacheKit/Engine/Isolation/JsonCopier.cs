@@ -5,7 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Isolation;
 
 /// <summary>Copies values of one type through JSON: written once, when the value is stored, and read for every caller.</summary>
 /// <remarks>

@@ -8,9 +8,10 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using CacheKit.Engine;
+using CacheKit.Engine.Isolation;
 using CacheKit.Memory;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Isolation;
 
 public sealed partial class ValueIsolationTests
 {

@@ -1,6 +1,6 @@
 using CacheKit.Stores;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Feed;
 
 /// <summary>Carries messages between nodes in one process, at once and in order unless the test says otherwise.</summary>
 internal sealed class MessageHub
