@@ -314,7 +314,9 @@ internal sealed unsafe class DiskDirectory
             File.Delete(segment);
         }
 
-        // Under another name until it is whole; and written through the file, which nobody has mapped yet.
+        // First, since there may be room for one only. Under another name until it is whole; and written through the file, which nobody has mapped yet.
+        var named = Path.Combine(folder, IndexFile);
+        Insist(named, File.Delete);
         var path = Path.Combine(folder, NewIndexFile);
         File.Delete(path);
         var bytes = geometry.IndexBytes;
@@ -327,7 +329,7 @@ internal sealed unsafe class DiskDirectory
             }
 
             RandomAccess.SetLength(file, bytes);
-            if (!FileSystem.AllocatesForGood(folder))
+            if (!FileSystem.TryAllocate(file, folder, bytes))
             {
                 // A page without a block that cannot get one later would be the end of the process.
                 FillWithZeros(file, bytes);
@@ -338,7 +340,7 @@ internal sealed unsafe class DiskDirectory
         }
 
         settings.Hook?.Invoke(DiskStep.IndexWritten);
-        Rename(path, Path.Combine(folder, IndexFile));
+        Insist(path, from => File.Move(from, named, overwrite: true));
         settings.Hook?.Invoke(DiskStep.IndexNamed);
     }
 
@@ -349,7 +351,7 @@ internal sealed unsafe class DiskDirectory
             return File.OpenHandle(
                 path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: bytes);
         }
-        catch (IOException exception) when (exception.GetType() == typeof(IOException) && !File.Exists(path))
+        catch (IOException exception) when (DiskErrors.IsOfAllocation(exception))
         {
             throw DiskErrors.Full(exception);
         }
@@ -372,18 +374,18 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static void Rename(string from, string to)
+    private static void Insist(string path, Action<string> change)
     {
         try
         {
-            File.Move(from, to, overwrite: true);
+            change(path);
         }
         catch (Exception exception) when (OperatingSystem.IsWindows() && exception is IOException or UnauthorizedAccessException)
         {
             // A store of this process that was disposed, but not collected, still has the old one mapped.
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            File.Move(from, to, overwrite: true);
+            change(path);
         }
     }
 

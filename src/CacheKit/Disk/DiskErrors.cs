@@ -3,6 +3,7 @@ namespace CacheKit.Disk;
 /// <summary>What the errors of files mean.</summary>
 internal static class DiskErrors
 {
+    private const int NotSaid = unchecked((int)0x8013_1620);
     private const int WouldBlockOnLinux = 11;
     private const int WouldBlockOnMac = 35;
     private const int SharingViolation = unchecked((int)0x8007_0020);
@@ -25,6 +26,9 @@ internal static class DiskErrors
     internal static bool IsHeld(IOException exception) => OperatingSystem.IsWindows()
         ? exception.HResult is SharingViolation or LockViolation
         : exception.HResult == (OperatingSystem.IsMacOS() ? WouldBlockOnMac : WouldBlockOnLinux);
+
+    /// <summary>Whether the blocks of a new file could not be had: the one error that does not say which it was.</summary>
+    internal static bool IsOfAllocation(IOException exception) => exception.GetType() == typeof(IOException) && exception.HResult == NotSaid;
 
     /// <summary>Whether the disk, or the user's share of it, is full.</summary>
     internal static bool IsFull(IOException exception) => OperatingSystem.IsWindows()

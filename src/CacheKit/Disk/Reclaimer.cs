@@ -115,7 +115,7 @@ internal sealed unsafe class Reclaimer(
         // A value in pieces is not carried on: the pieces come before their head, and are gone by now.
         ulong carried = 0;
         var isWorthIt = record.Kind == RecordKind.Entry && index.Slots.Uses(slot) > 0 && bytes.Length <= budget;
-        if (isWorthIt && judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+        if (isWorthIt && reader.HasLife(bytes, record.Address) && judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
         {
             carried = Copy(bytes, slot, ref budget);
         }
@@ -163,20 +163,32 @@ internal sealed unsafe class Reclaimer(
         }
     }
 
-    /// <summary>Takes over instants that were changed in the old record after it was read.</summary>
+    /// <summary>Takes over instants that were changed in the old record after it was read, unless they have been changed in the new one since.</summary>
     private void BringUpToDate(in Record old, long address)
     {
-        Span<byte> life = stackalloc byte[RecordLayout.HeaderBytes];
-        if (log.Read(old.Address, life) == life.Length && RecordLayout.MayBeAt(life, old.Address)
-            && RecordLayout.IsLifeIntact(life, old.Address, index.StoreId))
+        Span<byte> header = stackalloc byte[RecordLayout.HeaderBytes];
+        if (TryReadLife(old.Address, header, out var expiresAt, out var retainUntil)
+            && (expiresAt != old.ExpiresAt || retainUntil != old.RetainUntil)
+            && index.IsInLog(address)
+            && TryReadLife(address, header, out var newExpiresAt, out var newRetainUntil)
+            && newExpiresAt == old.ExpiresAt && newRetainUntil == old.RetainUntil)
         {
-            var now = new Record(life, old.Address);
-            if ((now.ExpiresAt != old.ExpiresAt || now.RetainUntil != old.RetainUntil) && index.IsInLog(address))
-            {
-                var (expiresAt, retainUntil) = (now.ExpiresAt, now.RetainUntil);
-                RecordLayout.WriteLife(life[..RecordLayout.LifeBytes], expiresAt, retainUntil, address, index.StoreId);
-                log.Write(address + RecordLayout.LifeOffset, life[..RecordLayout.LifeBytes]);
-            }
+            var life = header[..RecordLayout.LifeBytes];
+            RecordLayout.WriteLife(life, expiresAt, retainUntil, address, index.StoreId);
+            log.Write(address + RecordLayout.LifeOffset, life);
         }
+    }
+
+    private bool TryReadLife(long address, Span<byte> header, out long expiresAt, out long retainUntil)
+    {
+        (expiresAt, retainUntil) = (0, 0);
+        if (log.Read(address, header) < header.Length || !RecordLayout.MayBeAt(header, address) || !RecordLayout.IsLifeIntact(header, address, index.StoreId))
+        {
+            return false;
+        }
+
+        var record = new Record(header, address);
+        (expiresAt, retainUntil) = (record.ExpiresAt, record.RetainUntil);
+        return true;
     }
 }

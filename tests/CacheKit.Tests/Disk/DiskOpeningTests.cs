@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CacheKit.Disk;
 using CacheKit.Stores;
 using CacheKit.Tests.Diagnostics;
@@ -12,6 +11,23 @@ public sealed class DiskOpeningTests : IDisposable
     private readonly DiskFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task While_sizes_change_the_files_do_not_take_more_than_the_bound_either()
+    {
+        var large = DiskFolder.Small with { BucketCount = 1 << 16 };
+        await using (_folder.Open(settings => settings with { Geometry = large }))
+        {
+        }
+
+        long most = 0;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step => most = Math.Max(most, step == DiskStep.IndexWritten
+                ? new DirectoryInfo(_folder.Root).GetFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) : 0),
+        });
+        most.Should().BeLessThanOrEqualTo(store.GetStatistics().MaximumBytes);
+    }
 
     [Fact]
     public async Task Missing_directories_are_created()
@@ -42,7 +58,7 @@ public sealed class DiskOpeningTests : IDisposable
     [InlineData("below")]
     public void A_file_system_that_takes_no_writes_is_told_as_a_right_that_is_missing(string below)
     {
-        using var mount = new MountedFolder(_folder.Root, "ro,size=1m");
+        using var mount = MountedFolder.InMemory(_folder.Root, "ro,size=1m");
         _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(_folder.Root, below) }))
             .Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.");
     }
@@ -218,14 +234,14 @@ public sealed class DiskOpeningTests : IDisposable
         var large = DiskFolder.Small with { BucketCount = 1 << 17 };
         await _folder.Open(settings => settings with { Geometry = large }).DisposeAsync();
         Assert.SkipUnless(
-            Run("dd", $"of={_folder.IndexPath} oflag=nocache conv=notrunc,fdatasync count=0 status=none") is not null && BytesInMemory() == 0,
+            OtherProgram.Run("dd", $"of={_folder.IndexPath}", "oflag=nocache", "conv=notrunc,fdatasync", "count=0") is not null && BytesInMemory() == 0,
             "It takes a file system whose cache can be emptied, and programs to do and see that.");
 
         await using var store = _folder.Open(settings => settings with { Geometry = large });
 
         SpinWait.SpinUntil(() => BytesInMemory() >= large.IndexBytes, TimeSpan.FromSeconds(20)).Should().BeTrue("the system reads it meanwhile, {0} bytes by now", BytesInMemory());
 
-        long? BytesInMemory() => Run("fincore", $"--bytes --noheadings --output RES {_folder.IndexPath}") is { } bytes
+        long? BytesInMemory() => OtherProgram.Run("fincore", "--bytes", "--noheadings", "--output", "RES", _folder.IndexPath) is { } bytes
             ? long.Parse(bytes, System.Globalization.CultureInfo.InvariantCulture) : null;
     }
 
@@ -343,21 +359,6 @@ public sealed class DiskOpeningTests : IDisposable
         using var mount = MountedFolder.ReadOnly(_folder.Root);
         _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>()
             .WithMessage("*cannot be opened*Give the process the right to write there, or choose another directory.");
-    }
-
-    private static string? Run(string program, string arguments)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!; // not a shell's
-            var output = process.StandardOutput.ReadToEnd();
-            process.WaitForExit();
-            return process.ExitCode == 0 ? output : null;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
     }
 
     private sealed class DiedException : Exception;

@@ -1,41 +1,47 @@
-using System.Diagnostics;
-
 namespace CacheKit.Tests.Disk;
 
-/// <summary>A small file system of its own in a folder, for as long as the test lasts. The test is skipped where that takes rights it does not have.</summary>
+/// <summary>A small file system of its own in a folder, for as long as the test lasts. The test is skipped where that takes what it does not have.</summary>
 internal sealed class MountedFolder : IDisposable
 {
     private readonly string _path;
+    private string? _image;
 
-    /// <summary>Mounts a file system in memory.</summary>
-    public MountedFolder(string path, string options)
-        : this(path, ["-t", "tmpfs", "-o", options, "tmpfs", path])
-    {
-    }
-
-    /// <summary>Mounts what is in a folder once more, so that nobody may write it.</summary>
-    public static MountedFolder ReadOnly(string path) => new(path, ["-o", "bind,ro", path, path]);
-
-    private MountedFolder(string path, string[] arguments)
+    private MountedFolder(string path, params string[] arguments)
     {
         _path = path;
         Directory.CreateDirectory(path);
-        Assert.SkipUnless(OperatingSystem.IsLinux() && Run("mount", arguments), "A file system cannot be mounted here: that takes Linux and root.");
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && OtherProgram.Run("mount", [.. arguments, path]) is not null, "A file system cannot be mounted here: that takes Linux and root.");
     }
 
-    public void Dispose() => Run("umount", "-l", _path);
+    /// <summary>A file system in memory.</summary>
+    public static MountedFolder InMemory(string path, string options) => new(path, "-t", "tmpfs", "-o", options, "tmpfs");
 
-    private static bool Run(string program, params string[] arguments)
+    /// <summary>What is in the folder already, where nobody may write any more.</summary>
+    public static MountedFolder ReadOnly(string path) => new(path, "-o", "bind,ro", path);
+
+    /// <summary>A file system of some kind in a file.</summary>
+    public static MountedFolder Image(string path, string kind, int bytes)
     {
+        var image = path + ".image";
+        using (var file = File.Create(image))
+            file.SetLength(bytes);
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, UseShellExecute = false })!; // not a shell's
-            process.WaitForExit();
-            return process.ExitCode == 0;
+            Assert.SkipUnless(OtherProgram.Run("mkfs." + kind, "-q", "-F", image) is not null, "A file system of this kind cannot be made here.");
+            return new(path, "-o", "loop", image) { _image = image };
         }
-        catch (System.ComponentModel.Win32Exception)
+        catch
         {
-            return false;
+            File.Delete(image);
+            throw;
         }
+    }
+
+    public void Dispose()
+    {
+        OtherProgram.Run("umount", "-l", _path);
+        if (_image is not null)
+            File.Delete(_image);
     }
 }
