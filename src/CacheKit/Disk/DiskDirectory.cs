@@ -149,11 +149,18 @@ internal sealed unsafe class DiskDirectory
     private static CacheStoreException CannotOpen(string path, Exception cause)
     {
         var full = Path.GetFullPath(path);
+        var inTheWay = full;
+        while (!Path.Exists(inTheWay) && Path.GetDirectoryName(inTheWay) is { } parent)
+        {
+            inTheWay = parent;
+        }
+
         var remedy = cause switch
         {
+            _ when File.Exists(inTheWay) => $"There is a file of the name '{inTheWay}'. Choose another directory, or remove the file.",
             UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
             IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
-            _ when File.Exists(full) => "There is a file of this name. Choose another directory, or remove the file.",
+            IOException error when DiskErrors.IsReadOnly(error) => "It is read-only. Give the process the right to write there, or choose another directory.",
             _ => "Choose a directory that exists or can be created.",
         };
         return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);

@@ -8,6 +8,8 @@ internal static class DiskErrors
     private const int WouldBlockOnMac = 35;
     private const int SharingViolation = unchecked((int)0x8007_0020);
     private const int LockViolation = unchecked((int)0x8007_0021);
+    private const int WriteProtected = unchecked((int)0x8007_0013);
+    private const int ReadOnlyFileSystem = 30;
     private const int NoSpace = 28;
     private const int QuotaOnLinux = 122;
     private const int QuotaOnMac = 69;
@@ -16,6 +18,9 @@ internal static class DiskErrors
 
     internal static IOException Full(IOException cause) =>
         new("There is no room on the disk: " + cause.Message, OperatingSystem.IsWindows() ? WindowsDiskFull : NoSpace);
+
+    /// <summary>Whether nothing can be written to the file system.</summary>
+    internal static bool IsReadOnly(IOException exception) => exception.HResult == (OperatingSystem.IsWindows() ? WriteProtected : ReadOnlyFileSystem);
 
     /// <summary>Whether somebody else has a file open that only one may.</summary>
     internal static bool IsHeld(IOException exception) => OperatingSystem.IsWindows()

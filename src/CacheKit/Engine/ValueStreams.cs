@@ -206,7 +206,7 @@ internal sealed class ValueStreams(
             header.Dispose();
             outcome = result.Outcome;
             tier.Note(result.Stamp);
-            return result.IsStored ? result.Stamp : 0;
+            return result.Outcome == StoreWriteOutcome.Declined ? 0 : result.Stamp; // one that was overtaken has taken with it what was older
         }).ConfigureAwait(false);
         return outcome switch
         {

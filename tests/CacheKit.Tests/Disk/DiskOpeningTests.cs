@@ -48,7 +48,7 @@ public sealed class DiskOpeningTests : IDisposable
         var file = Path.Combine(_folder.Root, "file");
         File.WriteAllText(file, "mine");
         _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(file, below) }))
-            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*")
+            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*a file of the name '{file}'*")
             .Which.Failure.Should().Be(StoreFailure.Permanent);
         File.ReadAllText(file).Should().Be("mine");
     }

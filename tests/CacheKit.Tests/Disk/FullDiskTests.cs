@@ -11,11 +11,18 @@ public sealed class FullDiskTests : IDisposable
     private readonly DiskFolder _folder = new();
     private bool _isMounted;
     private string? _image;
+    private string? _view;
 
     public void Dispose()
     {
         if (_isMounted)
             Run("umount", "-l", _folder.Root);
+        if (_view is not null)
+        {
+            Run("umount", "-l", _view);
+            Directory.Delete(_view);
+        }
+
         _folder.Dispose();
         if (_image is not null)
             File.Delete(_image);
@@ -126,6 +133,21 @@ public sealed class FullDiskTests : IDisposable
         if (kind == "ext4")
             (await store.Get("more3999")).Should().NotBeNull();
         store.Verify();
+    }
+
+    [Fact]
+    public async Task A_directory_that_is_read_only_is_told_when_it_is_opened_and_what_is_in_it_stays()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        _view = _folder.Root + ".view";
+        Directory.CreateDirectory(_view);
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && Run("mount", "--bind", _folder.Root, _view) && Run("mount", "-o", "remount,bind,ro", _view),
+            "A directory cannot be made read-only here: that takes Linux and root.");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Path = _view }))
+            .Should().Throw<CacheStoreException>().WithMessage("*read-only*the right to write there*").Which.Failure.Should().Be(StoreFailure.Permanent);
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
     }
 
     [Fact]

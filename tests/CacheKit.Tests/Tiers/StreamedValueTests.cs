@@ -110,8 +110,6 @@ public sealed class StreamedValueTests : IAsyncDisposable
             var lookup = await any.GetAsync<byte[]>("key");
             if (change == "set")
                 lookup.Value.Should().Equal(Bytes(2, 10));
-            else if (change == "tag")
-                lookup.Value.Should().Equal(Bytes(3, 10), "that had no tag");
             else
                 lookup.IsHit.Should().BeFalse();
         }
@@ -212,7 +210,7 @@ public sealed class StreamedValueTests : IAsyncDisposable
     public async Task Before_another_store_the_value_is_in_the_near_one_alone_and_the_rule_is_the_same()
     {
         var far = new InMemoryStore(_folder.Clock);
-        var cache = CreateOver(true, Disk(), far);
+        var cache = CreateOver(true, Disk(), FaultyStore.Wrap(far)); // which shows that as no store of streams
         await cache.SetAsync("key", Bytes(3, 10));
 
         (await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged)).Should().BeTrue();
@@ -235,7 +233,7 @@ public sealed class StreamedValueTests : IAsyncDisposable
         encrypting.Serialization.Encryption = new KeyRing("k", new byte[32]);
         foreach (var (cache, options) in new (Cache, CacheEntryOptions?)[]
         {
-            (CreateOver(true), null), (CreateOver(true, new InMemoryStore(_folder.Clock)), null), (Create(), new() { Tiers = CacheTiers.Memory }),
+            (CreateOver(true), null), (CreateOver(true, new PlainStore(new InMemoryStore(_folder.Clock))), null), (Create(), new() { Tiers = CacheTiers.Memory }),
             (CreateWith(encrypting, true, Disk()), null),
         })
         {
