@@ -3,6 +3,9 @@ using CacheKit.Benchmarks.Disk;
 using CacheKit.Benchmarks.HitRatio;
 using CacheKit.Benchmarks.Memory;
 using CacheKit.Benchmarks.Redis;
+#if RIVALS
+using CacheKit.Benchmarks.Rivals;
+#endif
 using CacheKit.Benchmarks.Serialization;
 using CacheKit.Benchmarks.Tables;
 
@@ -23,6 +26,9 @@ using CacheKit.Benchmarks.Tables;
     ("disk", "what reads and writes of the disk store cost, beside a bare file and SQLite", DiskBenchmark.Run),
     ("disk-processes", "what several processes get done on one directory, beside SQLite", DiskProcessesBenchmark.Run),
     ("disk-restart", "how soon a new process reads the first of a million entries", DiskRestartBenchmark.Run),
+#if RIVALS
+    ("rivals", "all that of memory, beside BitFaster, HybridCache and FusionCache", RivalsBenchmark.Run),
+#endif
     ("charts", "nothing: draws the pictures of docs/benchmarks from the tables there", ChartDrawing.Run),
     ("tables", "how the memory tier's table compares with ConcurrentDictionary", TableBenchmarks.Run),
 ];
