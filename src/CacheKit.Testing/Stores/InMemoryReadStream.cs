@@ -2,7 +2,7 @@ using CacheKit.Stores;
 
 namespace CacheKit.Testing.Stores;
 
-/// <summary>An entry of an <see cref="InMemoryStore"/>, opened. As strict as a lookup: its bytes are spoilt when it is disposed.</summary>
+/// <summary>An entry of an <see cref="InMemoryStreamStore"/>, opened. As strict as a lookup: its bytes are spoilt when it is disposed.</summary>
 internal sealed class InMemoryReadStream(StoreLookup lookup) : IStoreReadStream
 {
     private bool _isDisposed;

@@ -4,7 +4,7 @@ using CacheKit.Stores;
 namespace CacheKit.Testing.Stores;
 
 /// <summary>
-/// A store for tests, with every capability, that keeps the rule of stamps to the letter. Several of them on one
+/// A store for tests, with every capability but that of streams, which <see cref="InMemoryStreamStore"/> has, that keeps the rule of stamps to the letter. Several of them on one
 /// <see cref="InMemoryStoreState"/> are several nodes that share a server.
 /// </summary>
 /// <remarks>
@@ -13,7 +13,7 @@ namespace CacheKit.Testing.Stores;
 /// <para>It is strict where a real store may be: the payload of a lookup is spoilt when the lookup is disposed, and lookups that never are
 /// can be counted (<see cref="InMemoryStoreState.OpenLookups"/>).</para>
 /// </remarks>
-public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInvalidationTransport, IEnumerableStore, IStreamStore
+public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInvalidationTransport, IEnumerableStore
 {
     private const int MaximumMessageBytes = 64 << 10;
 
@@ -192,24 +192,6 @@ public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInv
     public ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
         Do(this, static store => (long)store._partition.Count, cancellationToken);
 
-    /// <inheritdoc/>
-    public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        return Do((Store: this, key), static IStoreWriteStream (it) => new InMemoryWriteStream(it.Store, it.key, it.Store._partition.DrawStamp()), cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    /// <remarks>It has what was there when it was opened. Like a lookup, it counts in <see cref="InMemoryStoreState.OpenLookups"/> until it is disposed. A counter has no bytes, and is a miss.</remarks>
-    public ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        return Do(
-            (Store: this, key),
-            static IStoreReadStream? (it) => it.Store.Read(it.key, default) is { IsFound: true, Number: null } lookup ? new InMemoryReadStream(lookup) : null,
-            cancellationToken);
-    }
-
     /// <summary>Ends the store, not the state: what was stored stays, and locks stay held until their lease ends.</summary>
     public ValueTask DisposeAsync()
     {
@@ -217,6 +199,14 @@ public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInv
         _partition.Detach(Feed);
         return default;
     }
+
+    internal ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) =>
+        Do((Store: this, key), static IStoreWriteStream (it) => new InMemoryWriteStream(it.Store, it.key, it.Store._partition.DrawStamp()), cancellationToken);
+
+    internal ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken) => Do(
+        (Store: this, key),
+        static IStoreReadStream? (it) => it.Store.Read(it.key, default) is { IsFound: true, Number: null } lookup ? new InMemoryReadStream(lookup) : null,
+        cancellationToken);
 
     internal ValueTask<bool> TakeAsync(long bytes, CancellationToken cancellationToken) =>
         Do((State: _state, bytes), static it => it.bytes <= it.State.MaximumPayloadBytes, cancellationToken);

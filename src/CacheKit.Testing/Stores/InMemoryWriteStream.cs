@@ -2,7 +2,7 @@ using CacheKit.Stores;
 
 namespace CacheKit.Testing.Stores;
 
-/// <summary>An entry on its way into an <see cref="InMemoryStore"/>.</summary>
+/// <summary>An entry on its way into an <see cref="InMemoryStreamStore"/>.</summary>
 internal sealed class InMemoryWriteStream(InMemoryStore store, string key, long stamp) : IStoreWriteStream
 {
     private readonly MemoryStream _bytes = new();

@@ -132,7 +132,7 @@ public sealed class StoreFlawTests
         private readonly InMemoryStoreState _state = new();
 
         protected override ValueTask<ICacheStore> BuildAsync(StoreContractOptions options) =>
-            new(new FlawedStreamStore(new InMemoryStore(_state, Clock, options.CacheName), flaw));
+            new(new FlawedStreamStore(new InMemoryStreamStore(_state, Clock, options.CacheName), flaw));
     }
 #pragma warning restore xUnit1000
 }

@@ -4,14 +4,14 @@ using CacheKit.Testing.Stores;
 
 namespace CacheKit.Tests.Stores;
 
-public sealed class InMemoryStoreStreamTests : StoreStreamContract
+public sealed class InMemoryStreamStoreTests : StoreStreamContract
 {
     private readonly InMemoryStoreState _state = new();
 
-    protected override ValueTask<ICacheStore> BuildAsync(StoreContractOptions options) => new(new InMemoryStore(_state, Clock, options.CacheName));
+    protected override ValueTask<ICacheStore> BuildAsync(StoreContractOptions options) => new(new InMemoryStreamStore(_state, Clock, options.CacheName));
 
     protected override ValueTask<ICacheStore?> BuildAnotherHandleAsync(StoreContractOptions options) =>
-        new(new InMemoryStore(_state, Clock, options.CacheName));
+        new(new InMemoryStreamStore(_state, Clock, options.CacheName));
 
     protected override ValueTask VerifyAsync(ICacheStore store)
     {
