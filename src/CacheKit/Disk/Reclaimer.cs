@@ -80,11 +80,11 @@ internal sealed unsafe class Reclaimer(
         var budget = _segmentBytes / 2;
         try
         {
-            while (walk.TryNext(out var record, out var bytes) && index.IsInLog(record.Address))
+            while (walk.TryNext(out var record) && index.IsInLog(record.Address))
             {
                 if (record.Kind == RecordKind.Entry || record.Kind == RecordKind.Head)
                 {
-                    CarryOnOrRemove(record, bytes, ref budget);
+                    CarryOnOrRemove(record, ref walk, ref budget);
                     if (!mayGoOn())
                     {
                         return false;
@@ -104,7 +104,7 @@ internal sealed unsafe class Reclaimer(
         return true;
     }
 
-    private void CarryOnOrRemove(in Record record, Span<byte> bytes, ref long budget)
+    private void CarryOnOrRemove(Record record, ref SegmentWalk walk, ref long budget)
     {
         var hash = Mix64.Of(record.Key, index.HashSeed);
         if (!slots.TryFind(hash, out var place, out var slot) || reader.AddressOf(slot) != record.Address)
@@ -114,10 +114,14 @@ internal sealed unsafe class Reclaimer(
 
         // A value in pieces is not carried on: the pieces come before their head, and are gone by now.
         ulong carried = 0;
-        var isWorthIt = record.Kind == RecordKind.Entry && index.Slots.Uses(slot) > 0 && bytes.Length <= budget;
-        if (isWorthIt && reader.HasLife(bytes, record.Address) && judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+        var isWorthIt = record.Kind == RecordKind.Entry && index.Slots.Uses(slot) > 0 && record.TotalBytes <= budget;
+        if (isWorthIt && walk.TryReadAll(out var bytes) && reader.HasLife(bytes, record.Address))
         {
-            carried = Copy(bytes, slot, ref budget);
+            record = new(bytes, record.Address);
+            if (judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+            {
+                carried = Copy(bytes, slot, ref budget);
+            }
         }
 
         while (!SlotTable.TryChange(place, slot, carried))
@@ -135,7 +139,7 @@ internal sealed unsafe class Reclaimer(
         if (carried != 0)
         {
             Interlocked.Increment(ref index.ReinsertedRecords);
-            Interlocked.Add(ref index.ReinsertedBytes, bytes.Length);
+            Interlocked.Add(ref index.ReinsertedBytes, record.TotalBytes);
             BringUpToDate(record, reader.AddressOf(carried));
         }
     }

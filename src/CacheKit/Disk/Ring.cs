@@ -89,7 +89,7 @@ internal sealed unsafe class Ring
                 return default;
             }
 
-            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, out var lookup);
+            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, options.Progress, out var lookup);
             if (finding == Finding.TooLarge)
             {
                 isTooLarge = true;
@@ -569,13 +569,12 @@ internal sealed unsafe class Ring
             return TryAppend(key, tags, fields, value.Array.AsSpan(0, (int)length), out address, out bytes);
         }
 
-        if (length > LargestValue || tags.Length > ushort.MaxValue || first.IsEmpty || first.Length > PieceBytes)
+        if (length > LargestValue || tags.Length > ushort.MaxValue || first.Length > PieceBytes)
         {
             return false;
         }
 
-        var addresses = new List<long>(pieces.Count + 2) { 0 };
-        addresses.AddRange(pieces);
+        List<long> addresses = [.. pieces];
         if (!rest.IsEmpty)
         {
             if (!TryAppendPiece(rest, out var last))
@@ -586,13 +585,19 @@ internal sealed unsafe class Ring
             addresses.Add(last);
         }
 
-        if (!TryAppendPiece(first, out var begin))
+        var firstBytes = pieces.Count > 0 ? PieceBytes : rest.Length;
+        if (!first.IsEmpty)
         {
-            return false;
+            if (!TryAppendPiece(first, out var begin))
+            {
+                return false;
+            }
+
+            addresses.Insert(0, begin);
+            firstBytes = first.Length;
         }
 
-        addresses[0] = begin;
-        return TryAppendHead(key, tags, fields, length, first.Length, CollectionsMarshal.AsSpan(addresses), out address, out bytes);
+        return TryAppendHead(key, tags, fields, length, firstBytes, CollectionsMarshal.AsSpan(addresses), out address, out bytes);
     }
 
     /// <summary>Appends a piece of a value.</summary>
@@ -725,7 +730,7 @@ internal sealed unsafe class Ring
         }
     }
 
-    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, out StoreLookup lookup)
+    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
     {
         lookup = StoreLookup.Missing(loadStamp);
         var bytes = new RentedBytes(_index.Slots.RecordBound(slot));
@@ -740,7 +745,7 @@ internal sealed unsafe class Ring
 
             if (record.Kind == RecordKind.Head)
             {
-                return ReadPieces(record, value.Span, loadStamp, mostBytes, out lookup);
+                return ReadPieces(record, value.Span, loadStamp, mostBytes, progress, out lookup);
             }
 
             isHandedOver = true;
@@ -775,7 +780,7 @@ internal sealed unsafe class Ring
         return _reader.IsValueIntact(record, value.Span) ? Finding.Found : Finding.Unreadable;
     }
 
-    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, out StoreLookup lookup)
+    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
     {
         lookup = StoreLookup.Missing(loadStamp);
         if (!PieceList.TryRead(list, _index.Geometry, out var pieces))
@@ -798,6 +803,8 @@ internal sealed unsafe class Ring
                 bytes.Dispose();
                 return Finding.Unreadable;
             }
+
+            progress?.Report();
         }
 
         lookup = StoreLookup.Found(loadStamp, record.Stamp, value, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record), bytes);

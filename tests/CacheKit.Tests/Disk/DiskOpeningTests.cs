@@ -64,6 +64,20 @@ public sealed class DiskOpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task A_directory_that_became_read_only_is_told_and_what_is_in_it_stays()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        using (MountedFolder.ReadOnly(_folder.Root))
+        {
+            _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.")
+                .Which.Failure.Should().Be(StoreFailure.Permanent);
+        }
+
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
+    }
+
+    [Fact]
     public void A_directory_that_cannot_be_created_where_it_is_wanted_is_told()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "It takes a file system in which nobody can create anything.");

@@ -243,6 +243,17 @@ public sealed class DiskStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_reads_a_large_value_as_a_whole_is_told_of_each_part()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 60_000));
+        var progress = new StoreReadProgress();
+        using var lookup = await store.ReadAsync("key", new() { Progress = progress }, default);
+        lookup.IsFound.Should().BeTrue();
+        progress.Parts.Should().Be((60_000 + _pieceBytes - 1) / _pieceBytes);
+    }
+
+    [Fact]
     public async Task A_load_from_before_a_stream_does_not_come_after_it_though_what_was_streamed_is_gone_by_then()
     {
         await using var store = _folder.Open();
