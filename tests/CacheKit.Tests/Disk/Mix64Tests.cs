@@ -16,7 +16,7 @@ public sealed class Mix64Tests
     public void Any_bit_changes_the_sum(int length)
     {
         var bytes = DiskStoreCalls.Bytes(length, length);
-        HashSet<ulong> sums = [Mix64.Of(bytes, Seed), Mix64.Of(bytes, Seed + 1)];
+        HashSet<ulong> sums = [Mix64.Of(bytes, Seed)];
         for (var bit = 0; bit < 8 * length; bit++)
         {
             bytes[bit / 8] ^= (byte)(1 << (bit % 8));
