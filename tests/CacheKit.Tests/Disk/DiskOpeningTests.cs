@@ -246,7 +246,9 @@ public sealed class DiskOpeningTests : IDisposable
     public async Task The_index_is_fetched_into_memory_while_the_cache_is_in_use_already()
     {
         var large = DiskFolder.Small with { BucketCount = 1 << 17 };
-        await _folder.Open(settings => settings with { Geometry = large }).DisposeAsync();
+        await CreateAsync();
+        GC.Collect();
+        GC.WaitForPendingFinalizers(); // what is mapped stays in memory
         Assert.SkipUnless(
             OtherProgram.Run("dd", $"of={_folder.IndexPath}", "oflag=nocache", "conv=notrunc,fdatasync", "count=0") is not null && BytesInMemory() == 0,
             "It takes a file system whose cache can be emptied, and programs to do and see that.");
@@ -254,6 +256,8 @@ public sealed class DiskOpeningTests : IDisposable
         await using var store = _folder.Open(settings => settings with { Geometry = large });
 
         SpinWait.SpinUntil(() => BytesInMemory() >= large.IndexBytes, TimeSpan.FromSeconds(20)).Should().BeTrue("the system reads it meanwhile, {0} bytes by now", BytesInMemory());
+
+        async Task CreateAsync() => await _folder.Open(settings => settings with { Geometry = large }).DisposeAsync();
 
         long? BytesInMemory() => OtherProgram.Run("fincore", "--bytes", "--noheadings", "--output", "RES", _folder.IndexPath) is { } bytes
             ? long.Parse(bytes, System.Globalization.CultureInfo.InvariantCulture) : null;
