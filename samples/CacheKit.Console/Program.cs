@@ -67,7 +67,7 @@ catch (CacheStoreException exception)
 }
 catch (InvalidOperationException exception) when (arguments.Redis is not null)
 {
-    Console.Error.WriteLine($"Redis does not answer at {arguments.Redis}. To start one here: redis-server --port {arguments.Redis.Split(':')[1]}");
+    Console.Error.WriteLine($"Redis cannot be used at {arguments.Redis}. If none runs there, this starts one: redis-server --port {arguments.Redis.Split(':')[1]}");
     Console.Error.WriteLine(exception.Message);
     return 1;
 }

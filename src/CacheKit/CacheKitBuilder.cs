@@ -4,6 +4,7 @@ using CacheKit.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace CacheKit;
@@ -102,7 +103,7 @@ public sealed class CacheKitBuilder
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="InvalidOperationException">The cache keeps entries on disk already.</exception>
     /// <remarks>
-    /// When the cache is created and the directory cannot be used, a <see cref="CacheStoreException"/> says why. What happens later, such as a
+    /// When the cache is created and the directory cannot be used, a <see cref="CacheStoreException"/> says why; a host creates it when it starts. What happens later, such as a
     /// full disk, costs misses and is logged.
     /// </remarks>
     public CacheKitBuilder UseDisk(string path, Action<DiskOptions>? configure = null)
@@ -116,7 +117,8 @@ public sealed class CacheKitBuilder
 
         Services.AddKeyedSingleton<DiskRegistration>(name);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<DiskOptions>, DiskOptionsValidator>());
-        Services.AddOptions<DiskOptions>(options).Configure(disk => disk.Path = path).Configure(disk => configure?.Invoke(disk)).ValidateOnStart();
+        Services.AddOptions<DiskOptions>(options).Configure(disk => disk.Path = path).Configure(disk => configure?.Invoke(disk)); // validated with the stores
+        Services.AddSingleton<IHostedService>(services => new CacheOpening(services, name));
         Services.AddOptions<StoreRegistrations>(options).Configure<IOptionsMonitor<DiskOptions>>(
             (stores, disk) => stores.Add(context => DiskRegistration.Create(context, disk.Get(options)), disk.Get(options).Store));
         return this;
@@ -171,7 +173,9 @@ public sealed class CacheKitBuilder
 
         var name = OptionsName;
         Services.Configure<BoundSections>(name, sections => sections.Add(section));
-        Services.AddOptions<CacheKitOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => ConfigurationReader.Read(section, name, options, sections.Get(name).Claimed));
+        var cache = Name;
+        Services.AddOptions<CacheKitOptions>(name).Configure<IOptionsMonitor<BoundSections>, IServiceProviderIsKeyedService>((options, sections, isThere) =>
+            ConfigurationReader.Read(section, name, options, sections.Get(name).Claimed, isThere.IsKeyedService(typeof(DiskRegistration), cache)));
         Services.Configure<MemoryOptions>(name, options => ConfigurationReader.Read(section, name, options));
         Services.Configure<DiskOptions>(name, options => ConfigurationReader.Read(section, name, options));
         return this;

@@ -58,6 +58,11 @@ public sealed class LayeringTests
         ["CacheKit.Testing"] =
         [
             "CacheKit",
+        ],
+        ["CacheKit.Testing.Contracts"] =
+        [
+            "CacheKit",
+            "CacheKit.Testing",
             "FluentAssertions",
             "Microsoft.Extensions.Logging.Abstractions",
             "Microsoft.Extensions.Primitives",

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace CacheKit.AspNetCore.HealthChecks;
 
-/// <summary>Tells whether a cache has all of its stores.</summary>
+/// <summary>Tells whether a cache goes on without one of its stores.</summary>
 internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -38,7 +38,7 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
         }
 
         return Task.FromResult(unused is null
-            ? HealthCheckResult.Healthy($"Cache '{cache.Name}' has all of its tiers.", data)
+            ? HealthCheckResult.Healthy($"Cache '{cache.Name}' leaves none of its stores alone.", data)
             : HealthCheckResult.Degraded(
                 string.Create(CultureInfo.InvariantCulture, $"Cache '{cache.Name}' goes on without {string.Join(" and ", unused)}, which failed."), data: data));
     }

@@ -13,7 +13,7 @@ internal static class ConfigurationReader
     private const string Memory = "Memory";
     private const string Disk = "Disk";
 
-    internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null)
+    internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null, bool hasDisk = true)
     {
         var errors = new List<string>();
         var section = SectionReader.Open(configuration, errors);
@@ -36,7 +36,11 @@ internal static class ConfigurationReader
         }
 
         section.Section(Memory); // these are read by the other methods
-        section.Section(Disk);
+        if (section.Section(Disk) is { } disk && !hasDisk)
+        {
+            Read(disk, new DiskOptions()); // nobody else looks whether it is right
+        }
+
         foreach (var store in sectionsOfStores ?? [])
         {
             section.Section(store);
@@ -49,7 +53,7 @@ internal static class ConfigurationReader
     internal static void Read(IConfiguration configuration, string optionsName, MemoryOptions options)
     {
         var errors = new List<string>();
-        if (SectionReader.Open(configuration, errors).Section(Memory) is { } memory)
+        if (SectionReader.OpenWithin(configuration, Memory, errors) is { } memory)
         {
             options.MaximumEntries = memory.Number(nameof(options.MaximumEntries)) ?? options.MaximumEntries;
             options.MaximumBytes = memory.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
@@ -65,18 +69,23 @@ internal static class ConfigurationReader
     internal static void Read(IConfiguration configuration, string optionsName, DiskOptions options)
     {
         var errors = new List<string>();
-        if (SectionReader.Open(configuration, errors).Section(Disk) is { } disk)
+        if (SectionReader.OpenWithin(configuration, Disk, errors) is { } disk)
         {
-            options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
-            options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), "from 1 to 2147483647", static bytes => bytes is >= 1 and <= int.MaxValue) ?? options.ExpectedEntryBytes;
-            options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), "from 1 to 2147483647", static tags => tags is >= 1 and <= int.MaxValue) ?? options.ExpectedTags;
-            options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
-            disk.OnlyInCode(nameof(options.Path));
-            disk.OnlyInCode(nameof(options.Store));
-            disk.End();
+            Read(disk, options);
         }
 
         ThrowIfAny(errors, optionsName, typeof(DiskOptions));
+    }
+
+    private static void Read(SectionReader disk, DiskOptions options)
+    {
+        options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
+        options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), "from 1 to 2147483647", static bytes => bytes is >= 1 and <= int.MaxValue) ?? options.ExpectedEntryBytes;
+        options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), "from 1 to 2147483647", static tags => tags is >= 1 and <= int.MaxValue) ?? options.ExpectedTags;
+        options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
+        disk.OnlyInCode(nameof(options.Path));
+        disk.OnlyInCode(nameof(options.Store));
+        disk.End();
     }
 
     private static void Read(SectionReader section, SerializationOptions options)

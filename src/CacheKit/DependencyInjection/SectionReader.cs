@@ -39,6 +39,10 @@ internal sealed class SectionReader
         return reader;
     }
 
+    /// <summary>Begins with a section within it. What is wrong with the outer one is told by whoever reads that.</summary>
+    internal static SectionReader? OpenWithin(IConfiguration configuration, string name, List<string> errors) =>
+        configuration.GetSection(name) is { Value: null or "" } section && section.GetChildren().Any() ? new(section, errors) : null;
+
     /// <summary>Reads a text, of whatever form.</summary>
     internal string? Text(string name)
     {
@@ -69,7 +73,8 @@ internal sealed class SectionReader
         Value<TimeSpan>(name, Describe(DurationForm, range), TryParseDuration, isInRange);
 
     internal T? Choice<T>(string name)
-        where T : struct, Enum => Value<T>(name, "one of " + string.Join(", ", Enum.GetNames<T>()), TryParseName<T>);
+        where T : struct, Enum => Value<T>(
+            name, (typeof(T).IsDefined(typeof(FlagsAttribute), inherit: false) ? "one or several of " : "one of ") + string.Join(", ", Enum.GetNames<T>()), TryParseName<T>);
 
     /// <summary>Reads a list of texts; <see langword="null"/> if there is none.</summary>
     internal List<string>? Texts(string name, Func<string, string?> errorOf)
@@ -154,7 +159,8 @@ internal sealed class SectionReader
     {
         // Names alone: Enum.TryParse would take any number as well.
         value = default;
-        return Enum.GetNames<T>().Contains(text.Trim(), StringComparer.OrdinalIgnoreCase) && Enum.TryParse(text, ignoreCase: true, out value);
+        string[] names = typeof(T).IsDefined(typeof(FlagsAttribute), inherit: false) ? text.Split(',', StringSplitOptions.TrimEntries) : [text.Trim()];
+        return names.All(static name => Enum.GetNames<T>().Contains(name, StringComparer.OrdinalIgnoreCase)) && Enum.TryParse(text, ignoreCase: true, out value);
     }
 
     /// <summary>How many letters to insert, delete or replace to make one name of the other, in any case.</summary>

@@ -251,7 +251,7 @@ internal sealed class StoreReader(
         }
 
         // A near store's copy may have outlived its entry at the last one: that is asked by its stamp, without the bytes.
-        if (!tier.IsFar && lookup.Stamp < tier.TrustedSince && !await IsConfirmedAsync(flight, tier, lookup.Stamp, envelope.Stamp, envelope.Tags).ConfigureAwait(false))
+        if (!tier.IsFar && lookup.Stamp < tier.TrustedSince && !await IsConfirmedAsync(key, tier, lookup.Stamp, envelope, flight.Cancellation.StoreToken).ConfigureAwait(false))
         {
             return default;
         }
@@ -275,8 +275,10 @@ internal sealed class StoreReader(
         }
     }
 
-    private async ValueTask<bool> IsConfirmedAsync<T>(Flight<T> flight, StoreTier near, long nearStamp, long stamp, string[] tags)
+    /// <summary>Whether what a near store has, which may have outlived its entry at the last one, is still that one's: it is asked by the stamp.</summary>
+    internal async ValueTask<bool> IsConfirmedAsync(string key, StoreTier near, long nearStamp, Envelope envelope, CancellationToken cancellationToken)
     {
+        var (stamp, tags) = (envelope.Stamp, envelope.Tags);
         if (stamp == 0)
         {
             return false;
@@ -284,7 +286,7 @@ internal sealed class StoreReader(
 
         var far = tiers[^1];
         var deliveries = far.Recovery.Deliveries;
-        var answer = await far.ReadAsync(flight.Key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, flight.Cancellation.StoreToken).ConfigureAwait(false);
+        var answer = await far.ReadAsync(key, new() { TagHints = tags, KnownStamp = stamp, WithoutPayload = true }, cancellationToken).ConfigureAwait(false);
         if (!answer.TryGet(out var lookup))
         {
             return link.MayTrust(near, nearStamp);
@@ -292,7 +294,7 @@ internal sealed class StoreReader(
 
         using (lookup)
         {
-            return lookup.IsFound && lookup.Stamp == stamp && lookup.ExpiresAt > time.UtcNow && !far.Recovery.Covers(flight.Key, tags, deliveries);
+            return lookup.IsFound && lookup.Stamp == stamp && lookup.ExpiresAt > time.UtcNow && !far.Recovery.Covers(key, tags, deliveries);
         }
     }
 

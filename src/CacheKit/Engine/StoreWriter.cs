@@ -372,6 +372,24 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         return result.IsStored;
     }
 
+    /// <summary>Changes when what the nearer stores have of a key expires, whatever its stamps are there.</summary>
+    internal async ValueTask SetNearExpirationAsync(string key, DateTimeOffset expiresAt, DateTimeOffset retainUntil)
+    {
+        for (var i = tiers.Length - 2; i >= 0; i--)
+        {
+            var answer = await tiers[i].ReadAsync(key, new() { WithoutPayload = true }, default).ConfigureAwait(false);
+            if (!answer.TryGet(out var lookup) || !lookup.IsFound)
+            {
+                continue;
+            }
+
+            using (lookup)
+            {
+                await tiers[i].Guard.SetExpirationAsync(key, lookup.Stamp, expiresAt, retainUntil, default).ConfigureAwait(false);
+            }
+        }
+    }
+
     private async ValueTask<StoreWriteOutcome?> TryWriteAsync<T>(T value, MemoryEntry entry, StoreCondition condition, bool? compress)
     {
         var details = entry.Details!; // as above

@@ -346,8 +346,17 @@ internal sealed class TieredEdits(
 
         var retainUntil = StoreTime.Add(expiresAt, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
         var answer = await tier.Guard.SetExpirationAsync(key, lookup.Stamp, expiresAt, retainUntil, default).ConfigureAwait(false);
-        await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
-        return answer is { IsAnswered: true, Result: true };
+        var isSet = answer is { IsAnswered: true, Result: true };
+        if (!isSet || !envelope.IsElsewhere)
+        {
+            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+        }
+        else
+        {
+            await writer.SetNearExpirationAsync(key, expiresAt, retainUntil).ConfigureAwait(false);
+        }
+
+        return isSet;
     }
 
     /// <summary>Adds to a counter, or creates it: at the authority, which alone knows the number.</summary>

@@ -33,10 +33,12 @@ internal sealed class ValueStreams(
             return false;
         }
 
+        // The authority does not take the bytes, and what it has would come back from there. It gets an entry that stands for them, as old as this look.
+        var farStamp = 0L;
         if (!tier.IsFar)
         {
-            // The authority does not take it, and what it has would come back from there.
             await edits.RemoveAsync(key).ConfigureAwait(false);
+            farStamp = await LookAtAuthorityAsync(key, settings, cancellationToken).ConfigureAwait(false);
         }
 
         var begun = await tier.Guard.RunAsync(
@@ -49,7 +51,7 @@ internal sealed class ValueStreams(
         await using (target.ConfigureAwait(false))
         {
             return await CopyAsync(source, tier, target, cancellationToken).ConfigureAwait(false) is { } copied
-                && await CompleteAsync(key, tier, target, settings, copied.Length, copied.Sum).ConfigureAwait(false) is { } isStored
+                && await CompleteAsync(key, tier, target, settings, farStamp, copied.Length, copied.Sum).ConfigureAwait(false) is { } isStored
                     ? isStored
                     : await GiveUpAsync(key).ConfigureAwait(false);
         }
@@ -78,7 +80,8 @@ internal sealed class ValueStreams(
             try
             {
                 tier.Note(source.Stamp);
-                if (await ReadHeaderAsync(key, source, cancellationToken).ConfigureAwait(false) is { } header && IsToBeUsed(key, tier, source, header, deliveries))
+                if (await ReadHeaderAsync(key, source, cancellationToken).ConfigureAwait(false) is { } header && IsToBeUsed(key, tier, source, header, deliveries)
+                    && (tier.IsFar || source.Stamp >= tier.TrustedSince || await reader.IsConfirmedAsync(key, tier, source.Stamp, header, cancellationToken).ConfigureAwait(false)))
                 {
                     await RenewAsync(key, tier, source, header).ConfigureAwait(false);
                     isTaken = true;
@@ -103,8 +106,27 @@ internal sealed class ValueStreams(
     }
 
     private bool IsToBeUsed(string key, StoreTier tier, IStoreReadStream source, in Envelope header, long deliveries) =>
-        codec.IsPlainBytes(header) && source.ExpiresAt > time.UtcNow && !tier.Recovery.Covers(key, header.Tags, deliveries)
-        && (tier.IsFar || source.Stamp >= tier.TrustedSince); // else the authority would have to be asked, which cannot know it
+        codec.IsPlainBytes(header) && source.ExpiresAt > time.UtcNow && !tier.Recovery.Covers(key, header.Tags, deliveries);
+
+    /// <summary>What the authority's clock shows; 0 if it does not answer, or is not to be written.</summary>
+    private async ValueTask<long> LookAtAuthorityAsync(string key, EntrySettings settings, CancellationToken cancellationToken)
+    {
+        if (!tiers[^1].Writes(settings.Tiers))
+        {
+            return 0;
+        }
+
+        var answer = await tiers[^1].ReadAsync(key, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false);
+        if (!answer.TryGet(out var lookup))
+        {
+            return 0;
+        }
+
+        using (lookup)
+        {
+            return lookup.LoadStamp;
+        }
+    }
 
     private static async ValueTask<Envelope?> ReadHeaderAsync(string key, IStoreReadStream source, CancellationToken cancellationToken)
     {
@@ -174,7 +196,7 @@ internal sealed class ValueStreams(
 
     /// <summary>Has a store make readable what it was handed.</summary>
     /// <returns>Whether it did; nothing if it does not take it, and what was there is to go.</returns>
-    private async ValueTask<bool?> CompleteAsync(string key, StoreTier tier, IStoreWriteStream target, EntrySettings settings, long length, ulong sum)
+    private async ValueTask<bool?> CompleteAsync(string key, StoreTier tier, IStoreWriteStream target, EntrySettings settings, long farStamp, long length, ulong sum)
     {
         // It lives from now on.
         var details = entries.Compose(key, Array.Empty<byte>(), settings).Details!; // with stores every entry has them
@@ -195,6 +217,20 @@ internal sealed class ValueStreams(
         var outcome = StoreWriteOutcome.Declined;
         await edits.WriteElsewhereAsync(key, tier.IsFar, async () =>
         {
+            var known = 0L;
+            if (farStamp != 0 && await StandInAsync(key, metadata, farStamp, expiresAt, retainUntil).ConfigureAwait(false) is { } standIn)
+            {
+                if (standIn.Outcome == StoreWriteOutcome.Overtaken)
+                {
+                    header.Dispose();
+                    outcome = StoreWriteOutcome.Overtaken;
+                    return 0;
+                }
+
+                known = standIn.IsStored ? standIn.Stamp : 0;
+                EntryCodec.PatchStamp(header.Written, known);
+            }
+
             var entry = reader.EntryFor(tier, header.Bytes, expiresAt, retainUntil, details.Tags);
             var answer = await tier.Guard.RunAsync(
                 StoreOperation.Write, key, (target, entry), static (_, call, token) => call.target.CompleteAsync(call.entry, token), default).ConfigureAwait(false);
@@ -206,6 +242,11 @@ internal sealed class ValueStreams(
             header.Dispose();
             outcome = result.Outcome;
             tier.Note(result.Stamp);
+            if (result.IsStored && !tier.IsFar && known == 0 && result.Stamp < tier.TrustedSince)
+            {
+                outcome = StoreWriteOutcome.Declined; // nobody could read it: it may be outdated, and the authority cannot tell
+            }
+
             return result.IsStored ? result.Stamp : 0;
         }).ConfigureAwait(false);
         return outcome switch
@@ -214,6 +255,22 @@ internal sealed class ValueStreams(
             StoreWriteOutcome.Overtaken => false,
             _ => null,
         };
+    }
+
+    /// <summary>Has the authority keep what stands for a value that a nearer store has: so it can be asked whether that still counts, and refuses older values.</summary>
+    private async ValueTask<StoreWriteResult?> StandInAsync(string key, EntryMetadata metadata, long farStamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil)
+    {
+        var far = tiers[^1];
+        var entry = codec.EncodeElsewhere(key, metadata);
+        var answer = await far.WriteAsync(
+            key, reader.EntryFor(far, entry.Bytes, expiresAt, retainUntil, [.. metadata.Tags]), StoreCondition.IfCurrent(farStamp)).ConfigureAwait(false);
+        if (!answer.TryGet(out var result))
+        {
+            return null; // and the bytes may still be in use
+        }
+
+        entry.Dispose();
+        return result;
     }
 
     /// <summary>Removes what was there: it must not outlive an attempt to replace it.</summary>

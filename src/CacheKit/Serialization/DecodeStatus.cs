@@ -21,6 +21,9 @@ internal enum DecodeStatus
     /// <summary>Encrypted with a key that is not there, or not for this entry; or not encrypted although it should be: a miss.</summary>
     Undecryptable,
 
+    /// <summary>The value is at another store: here a miss.</summary>
+    Elsewhere,
+
     /// <summary>The serializer could not read what is there: a miss.</summary>
     Corrupt,
 }

@@ -140,6 +140,27 @@ internal sealed class EntryCodec
         }
     }
 
+    /// <summary>Makes the envelope that stands for a value of bytes where that itself is not kept.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="metadata">What else belongs to the entry.</param>
+    /// <returns>The bytes, to be disposed.</returns>
+    internal EncodedEntry EncodeElsewhere(string key, in EntryMetadata metadata)
+    {
+        var codec = _types.For<byte[]>();
+        var entry = new EncodedEntry(Layout.HeaderLength + (2 * key.Length) + 512, isSecret: false);
+        try
+        {
+            var payloadAt = WriteHeader(entry, key, codec.NameBytes, default, codec.Format.SerializerName, codec.Format.Fingerprint, encryption: null, metadata);
+            Seal(entry, payloadAt, EnvelopeFlags.Elsewhere, PayloadForm.Raw, plainLength: 0, encryption: null, metadata.Stamp);
+            return entry;
+        }
+        catch
+        {
+            entry.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Whether the payload is just the bytes of an array of them, and nothing has to be done to read it.</summary>
     internal bool IsPlainBytes(in Envelope envelope)
     {
@@ -215,6 +236,11 @@ internal sealed class EntryCodec
         where TReceiver : IDecodedValue
     {
         error = null;
+        if (envelope.IsElsewhere)
+        {
+            return DecodeStatus.Elsewhere;
+        }
+
         if (envelope.IsNull && !IsGenuineNull(envelope))
         {
             return DecodeStatus.Undecryptable;

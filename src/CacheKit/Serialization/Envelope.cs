@@ -40,6 +40,9 @@ internal readonly struct Envelope
 
     internal bool IsEncrypted => (Flags & EnvelopeFlags.Encrypted) != 0;
 
+    /// <summary>Whether the value itself is at another store.</summary>
+    internal bool IsElsewhere => (Flags & EnvelopeFlags.Elsewhere) != 0;
+
     /// <summary>The name of the type the value was stored as.</summary>
     internal string TypeName => Encoding.UTF8.GetString(TypeNameBytes);
 
@@ -237,7 +240,8 @@ internal readonly struct Envelope
         var zeros = span[Layout.KeyIdLength..Layout.PlainLength][1..];
         if ((flags & ~EnvelopeFlags.All) != 0 || form > PayloadForm.Custom || plainLength < 0 || zeros.ContainsAnyExcept((byte)0)
             || ((flags & EnvelopeFlags.Null) != 0) != (form == PayloadForm.None)
-            || ((flags & EnvelopeFlags.Streamed) != 0 && (flags != EnvelopeFlags.Streamed || form != PayloadForm.Raw)))
+            || ((flags & EnvelopeFlags.Streamed) != 0 && (flags != EnvelopeFlags.Streamed || form != PayloadForm.Raw))
+            || ((flags & EnvelopeFlags.Elsewhere) != 0 && (flags != EnvelopeFlags.Elsewhere || form != PayloadForm.Raw || plainLength != 0)))
         {
             return false;
         }

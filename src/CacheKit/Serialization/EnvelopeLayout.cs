@@ -53,7 +53,10 @@ internal enum EnvelopeFlags : ushort
     /// <summary>The payload came part by part, and has a sum of its own, of which <see cref="EnvelopeLayout.Sum"/> is one: the header was made after it.</summary>
     Streamed = 8,
 
-    All = Null | Compressed | Encrypted | Streamed,
+    /// <summary>There is a value of bytes, which a store nearer to whoever has set it keeps; here is only what belongs to it.</summary>
+    Elsewhere = 16,
+
+    All = Null | Compressed | Encrypted | Streamed | Elsewhere,
 }
 
 /// <summary>What the payload is, once decrypted and decompressed.</summary>

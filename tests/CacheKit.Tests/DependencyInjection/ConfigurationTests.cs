@@ -257,6 +257,14 @@ public sealed class ConfigurationTests
         ErrorsOf(provider).Should().HaveCount(2).And.Contain(error => error.Contains("both set"));
     }
 
+    [Fact]
+    public void Several_tiers_are_read_and_one_that_does_not_exist_is_told()
+    {
+        using var provider = Bind("""{ "DefaultEntryOptions": { "Tiers": "ReadMemory, writeMemory,ReadFar" } }""");
+        provider.GetRequiredService<IOptions<CacheKitOptions>>().Value.DefaultEntryOptions.Tiers.Should().Be(CacheTiers.ReadMemory | CacheTiers.WriteMemory | CacheTiers.ReadFar);
+        ErrorsOf(Bind("""{ "DefaultEntryOptions": { "Tiers": "ReadMemory, Moon" } }""")).Should().ContainSingle().Which.Should().Contain("one or several of").And.Contain("ReadMemory");
+    }
+
     private static IConfigurationSection Section(string json)
     {
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes($$"""{ "CacheKit": {{json}} }"""));

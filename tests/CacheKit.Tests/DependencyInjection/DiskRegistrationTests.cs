@@ -3,6 +3,7 @@ using CacheKit.Stores;
 using CacheKit.Tests.Disk;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -55,6 +56,42 @@ public sealed class DiskRegistrationTests : IDisposable
         var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["CacheKit:Disk:MaximumByte"] = "1" }).Build().GetSection("CacheKit");
         var provider = new ServiceCollection().AddCacheKit(section, cache => cache.UseDisk(_folder.Root)).BuildServiceProvider();
         provider.Invoking(it => it.GetRequiredService<IOptions<DiskOptions>>().Value).Should().Throw<OptionsValidationException>().WithMessage("*CacheKit:Disk:MaximumByte*MaximumBytes*");
+    }
+
+    [Fact]
+    public void Without_a_disk_a_section_for_one_is_checked_all_the_same()
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["CacheKit:Disk:MaximumByte"] = "1" }).Build().GetSection("CacheKit");
+        var provider = new ServiceCollection().AddCacheKit(section).BuildServiceProvider();
+        provider.Invoking(it => it.GetRequiredService<ICache>()).Should().Throw<OptionsValidationException>().WithMessage("*CacheKit:Disk:MaximumByte*MaximumBytes*");
+    }
+
+    [Theory]
+    [InlineData("CacheKit:Disk:MaximumByte", "1")]
+    [InlineData("CacheKit:Disk:MaximumBytes", "1000")]
+    [InlineData("CacheKit:Memory", "big")]
+    [InlineData("CacheKit:Memory:MaximumEntrys", "1")]
+    [InlineData("CacheKit", "x")]
+    public async Task A_mistake_is_told_once_when_the_host_starts(string path, string value)
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { [path] = value }).Build().GetSection("CacheKit");
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        builder.Services.AddCacheKit(section, cache => cache.UseMemory().UseDisk(_folder.Root));
+        using var host = builder.Build();
+        (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle();
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("files")]
+    public async Task A_host_does_not_start_with_a_directory_that_cannot_be_used(string? name)
+    {
+        var file = Path.Combine(Directory.CreateDirectory(_folder.Root).FullName, "file");
+        File.WriteAllText(file, "");
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        _ = name is null ? builder.Services.AddCacheKit(cache => cache.UseDisk(file)) : builder.Services.AddCacheKit(name, cache => cache.UseDisk(file));
+        using var host = builder.Build();
+        (await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<CacheStoreException>()).Which.Message.Should().Contain(file);
     }
 
     [Theory]

@@ -68,7 +68,7 @@ public sealed partial class DocumentedNamesTests
     public void Consistency_names_tests_that_exist()
     {
         var files = Directory.GetFiles(Repository.PathTo("tests"), "*.cs", SearchOption.AllDirectories)
-            .Concat(Directory.GetFiles(Repository.PathTo("src/CacheKit.Testing"), "*.cs", SearchOption.AllDirectories))
+            .Concat(Directory.GetFiles(Repository.PathTo("src/CacheKit.Testing.Contracts"), "*.cs", SearchOption.AllDirectories))
             .Select(Path.GetFileNameWithoutExtension)
             .ToHashSet();
         var named = TestName().Matches(File.ReadAllText(Repository.PathTo("docs/consistency.md"))).Select(match => match.Groups["name"].Value).ToArray();

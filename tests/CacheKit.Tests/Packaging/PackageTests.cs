@@ -119,6 +119,14 @@ public sealed class PackageTests(PackagesFixture packages) : IClassFixture<Packa
         output.Should().MatchRegex("Total: 1, Errors: 0, Failed: 0, Skipped: 0");
     }
 
+    [Fact]
+    public async Task The_quick_start_of_CacheKit_Testing_Contracts_is_a_store_that_passes()
+    {
+        var program = await packages.QuickStarts.GetProgramAsync("CacheKit.Testing.Contracts");
+        var output = await PackagesFixture.DotNetAsync(packages.Folder, program, "-noColor");
+        output.Should().MatchRegex("Total: [1-9][0-9]*, Errors: 0, Failed: 0, Skipped: 0");
+    }
+
     private static string[] Lines(string output) => output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static List<XElement> ReadMetadata(ZipArchive package, string project)

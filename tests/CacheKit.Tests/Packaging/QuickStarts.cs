@@ -27,6 +27,7 @@ internal sealed class QuickStarts(PackagesFixture packages)
             await WriteAsync(packages, "CacheKit.Redis", "Microsoft.NET.Sdk"),
             await WriteAsync(packages, "CacheKit.AspNetCore", "Microsoft.NET.Sdk.Web"),
             await WriteAsync(packages, "CacheKit.Testing", "Microsoft.NET.Sdk", $"""<PackageReference Include="xunit.v3" Version="{_xunit}" />"""),
+            await WriteAsync(packages, "CacheKit.Testing.Contracts", "Microsoft.NET.Sdk", $"""<PackageReference Include="xunit.v3" Version="{_xunit}" />"""),
         ];
         var solution = packages.PathToProject("solution");
         await File.WriteAllTextAsync(

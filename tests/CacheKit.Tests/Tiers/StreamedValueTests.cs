@@ -211,20 +211,110 @@ public sealed class StreamedValueTests : IAsyncDisposable
     [Fact]
     public async Task Before_another_store_the_value_is_in_the_near_one_alone_and_the_rule_is_the_same()
     {
-        var far = new InMemoryStore(_folder.Clock);
+        var state = new InMemoryStoreState();
+        var far = new InMemoryStore(state, _folder.Clock);
         var cache = CreateOver(true, Disk(), far);
         await cache.SetAsync("key", Bytes(3, 10));
 
         (await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged)).Should().BeTrue();
 
         (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
-        (await far.Get("key")).Should().BeNull();
+        (await CreateOver(true, new InMemoryStore(state, _folder.Clock)).GetAsync<byte[]>("key")).IsHit.Should().BeFalse("another machine does not have the bytes");
         foreach (var change in new[] { "set", "remove", "tag", "clear" })
         {
             var source = new Trickle(Bytes(1, 200_000)) { OnHalf = () => ChangeAsync(cache, change) };
             (await cache.SetStreamAsync("key", source, Tagged)).Should().BeFalse();
             (await cache.GetAsync<byte[]>("key")).GetValueOrDefault().Should().Equal(change == "set" ? Bytes(2, 10) : null);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Before_another_store_the_value_outlives_lost_messages_and_the_process(bool isConnectedAtFirst)
+    {
+        var state = new InMemoryStoreState();
+        var far = new InMemoryStore(state, _folder.Clock);
+        if (!isConnectedAtFirst)
+            far.Feed.Interrupt(); // as in the first moments of a program
+        var cache = CreateOver(true, Disk(), far);
+
+        (await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged)).Should().BeTrue();
+        (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
+        LoseMessages(far);
+        (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
+        (await cache.GetAsync<byte[]>("key")).Value.Should().Equal(Bytes(1, 200_000));
+
+        var next = CreateOver(true, Disk(), new InMemoryStore(state, _folder.Clock));
+        (await ReadAsync(next, "key")).Should().Equal(Bytes(1, 200_000));
+    }
+
+    [Theory]
+    [InlineData("remove")]
+    [InlineData("set")]
+    [InlineData("tag")]
+    [InlineData("clear")]
+    public async Task Before_another_store_what_another_machine_changes_unheard_ends_the_value(string change)
+    {
+        var state = new InMemoryStoreState();
+        var far = new InMemoryStore(state, _folder.Clock);
+        var cache = CreateOver(true, Disk(), far);
+        await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged);
+        far.Feed.Interrupt();
+
+        await ChangeAsync(CreateOver(false, new InMemoryStore(state, _folder.Clock)), change);
+        far.Feed.Reconnect(isComplete: false);
+
+        (await cache.GetAsync<byte[]>("key")).GetValueOrDefault().Should().Equal(change == "set" ? Bytes(2, 10) : null);
+        await using var stream = await cache.OpenReadAsync("key");
+        (stream is not null).Should().Be(change == "set");
+    }
+
+    [Fact]
+    public async Task Before_another_store_what_another_machine_changes_while_the_source_is_read_wins()
+    {
+        var state = new InMemoryStoreState();
+        var far = new InMemoryStore(state, _folder.Clock);
+        var cache = CreateOver(true, Disk(), far);
+        far.Feed.Interrupt();
+        var other = CreateOver(false, new InMemoryStore(state, _folder.Clock));
+        var source = new Trickle(Bytes(1, 200_000)) { OnHalf = () => other.RemoveByTagAsync("tag").AsTask() };
+
+        (await cache.SetStreamAsync("key", source, Tagged)).Should().BeFalse();
+        (await cache.GetAsync<byte[]>("key")).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Before_another_store_the_value_can_be_given_another_time_to_live()
+    {
+        var cache = CreateOver(true, Disk(), new InMemoryStore(_folder.Clock));
+        await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), new() { Expiration = TimeSpan.FromMinutes(1) });
+
+        (await cache.SetTimeToLiveAsync("key", TimeSpan.FromHours(1))).Should().BeTrue();
+
+        _folder.Clock.Advance(TimeSpan.FromMinutes(59));
+        (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        (await cache.OpenReadAsync("key")).Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Before_a_store_that_does_not_answer_the_value_is_stored_only_where_it_can_be_read(bool isHeard)
+    {
+        var state = new InMemoryStoreState();
+        var far = new InMemoryStore(state, _folder.Clock);
+        var faulty = FaultyStore.Wrap(far);
+        if (!isHeard)
+            far.Feed.Interrupt();
+        var cache = CreateOver(true, Disk(), faulty);
+        await cache.SetAsync("key", Bytes(2, 10));
+        faulty.Inject(CacheKit.Testing.Stores.StoreOperations.All, StoreFault.Throw());
+
+        (await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged)).Should().Be(isHeard);
+
+        (await cache.GetAsync<byte[]>("key")).GetValueOrDefault().Should().Equal(isHeard ? Bytes(1, 200_000) : null);
     }
 
     [Fact]
@@ -270,6 +360,12 @@ public sealed class StreamedValueTests : IAsyncDisposable
             hasMemory: hasMemory);
         _caches.Add(cache);
         return cache;
+    }
+
+    private static void LoseMessages(InMemoryStore handle)
+    {
+        handle.Feed.Interrupt();
+        handle.Feed.Reconnect(isComplete: false);
     }
 
     private static async Task ChangeAsync(Cache cache, string change)

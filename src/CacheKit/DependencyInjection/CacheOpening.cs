@@ -1,0 +1,16 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace CacheKit.DependencyInjection;
+
+/// <summary>Has the host create a cache when it starts, so that a directory that cannot be used is found then and not by the first request.</summary>
+internal sealed class CacheOpening(IServiceProvider services, string name) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _ = name == CacheKitBuilder.DefaultName ? services.GetRequiredService<ICache>() : services.GetRequiredKeyedService<ICache>(name);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
