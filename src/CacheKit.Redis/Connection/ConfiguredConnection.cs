@@ -51,10 +51,7 @@ internal sealed class ConfiguredConnection : ConnectionSource
     internal override async Task<IConnectionMultiplexer> ConnectAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         var connection = await ConnectionMultiplexer.ConnectAsync(_options).ConfigureAwait(false);
-#pragma warning disable CS0618 // Later versions, which call it obsolete, always do as is asked here.
-        // Else one continuation that blocks holds up all others.
-        connection.PreserveAsyncOrder = false;
-#pragma warning restore CS0618
+        AsyncOrder.Release(connection);
         return connection;
     }
 }

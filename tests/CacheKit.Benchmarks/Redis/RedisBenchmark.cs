@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using CacheKit.Redis;
+using CacheKit.Redis.Connection;
 using CacheKit.Redis.Store;
 using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,9 +32,7 @@ internal static class RedisBenchmark
         Random.Shared.NextBytes(_value);
         using var server = new LocalServer();
         using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{server.Port},allowAdmin=true");
-#pragma warning disable CS0618 // Only the oldest client needs it.
-        connection.PreserveAsyncOrder = false;
-#pragma warning restore CS0618
+        AsyncOrder.Release(connection);
         var database = connection.GetDatabase();
 
         var options = new RedisOptions();

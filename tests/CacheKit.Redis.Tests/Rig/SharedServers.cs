@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using CacheKit.Redis.Connection;
 using StackExchange.Redis;
 
 [assembly: AssemblyFixture(typeof(CacheKit.Redis.Tests.Rig.SharedServers))]
@@ -70,7 +71,7 @@ public sealed class SharedServers : IAsyncDisposable
             _ => ConfigurationOptions.Parse((await SingleAsync()).Configuration),
         };
         var connection = await ConnectionMultiplexer.ConnectAsync(options);
-        connection.PreserveAsyncOrder = false; // as the cache does with its own
+        AsyncOrder.Release(connection); // as the cache does with its own
         return connection;
     }
 }
