@@ -61,7 +61,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _tags = new TagClock(_clock);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
-        _policy = new AdaptiveClockPolicy(bound, _clock);
+        _policy = new AdaptiveClockPolicy(bound, _clock, IsRemoved);
         _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         var departures = new DepartureLog(_clock);
@@ -640,6 +640,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _flights.Verify();
     }
 
+    bool IMemoryListener.IsRemoved(MemoryEntry entry) => IsRemoved(entry);
+
+    private bool IsRemoved(MemoryEntry entry) =>
+        Volatile.Read(ref entry.ValidThrough) is var validThrough && validThrough < _tags.LastInvalidation
+        && _tags.Check(entry.Details?.Tags ?? [], validThrough) == TagVerdict.Removed;
+
     CacheEntryEndReason? IMemoryListener.ReasonToEnd(MemoryEntry entry) => _life.ReasonToEnd(entry);
 
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
@@ -669,7 +675,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return false;
         }
 
-        var sighting = _reader.Look<T>(found);
+        var sighting = _reader.Look<T>(found, onlyFresh: true);
         if (sighting.State != EntryState.Fresh)
         {
             return false; // one that is due needs the factory

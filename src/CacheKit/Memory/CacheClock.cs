@@ -88,13 +88,15 @@ internal sealed class CacheClock
         {
             lock (_lock)
             {
-                if (_users++ == 0)
+                if (_users == 0)
                 {
                     _coarse = Now;
                     var stop = new ManualResetEvent(false);
-                    _stop = stop;
                     new Thread(() => Tick(stop)) { IsBackground = true, Name = "CacheKit clock" }.UnsafeStart();
+                    _stop = stop;
                 }
+
+                _users++; // only now: if the thread could not be started, the next user tries again
             }
         }
 

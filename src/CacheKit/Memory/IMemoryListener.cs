@@ -6,6 +6,9 @@ internal interface IMemoryListener
     /// <summary>Why an entry whose time is not over should leave all the same, if it should. Asked in upkeep, under no lock.</summary>
     CacheEntryEndReason? ReasonToEnd(MemoryEntry entry);
 
+    /// <summary>Whether a removal by tag or of everything covers an entry. Called under the eviction lock: it takes no lock, changes nothing and calls nobody.</summary>
+    bool IsRemoved(MemoryEntry entry);
+
     /// <summary>Entries have left. Called without any lock held.</summary>
     void OnEnded(in EndedEntries ended);
 

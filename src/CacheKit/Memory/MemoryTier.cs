@@ -33,6 +33,7 @@ internal sealed class MemoryTier : IDisposable
     private readonly Lock _evictionLock = new();
     private readonly List<MemoryEntry> _victims = [];
     private readonly List<MemoryEntry> _visited = new(Slice);
+    private readonly List<(MemoryEntry, CacheEntryEndReason)> _over = [];
     private long _scanned;
     private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
@@ -95,9 +96,8 @@ internal sealed class MemoryTier : IDisposable
         lock (_evictionLock)
         {
             var old = _table.Prepare(entry);
-            _victims.Clear();
             var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
-            TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+            TakeOut(_victims, ref ended);
             if (old is null)
             {
                 if (isAdmitted)
@@ -143,6 +143,7 @@ internal sealed class MemoryTier : IDisposable
     {
         var position = 0L;
         var visited = new List<MemoryEntry>(Slice);
+        var over = new List<(MemoryEntry, CacheEntryEndReason)>();
         do
         {
             visited.Clear();
@@ -151,11 +152,39 @@ internal sealed class MemoryTier : IDisposable
             {
                 if (reasonToEnd(entry) is { } reason)
                 {
-                    Remove(entry, reason, ref ended);
+                    over.Add((entry, reason));
+                }
+            }
+
+            RemoveAll(over, ref ended);
+        }
+        while (position != 0);
+    }
+
+    /// <summary>Takes out those that are still there, about a slice at most, in one hold of the lock, and empties the list.</summary>
+    private int RemoveAll(List<(MemoryEntry, CacheEntryEndReason)> over, ref EndedEntries ended)
+    {
+        if (over.Count == 0)
+        {
+            return 0;
+        }
+
+        var removed = 0;
+        lock (_evictionLock)
+        {
+            foreach (var (entry, reason) in over)
+            {
+                if (_table.Remove(entry))
+                {
+                    _policy.Remove(entry);
+                    ended.Add(entry, reason);
+                    removed++;
                 }
             }
         }
-        while (position != 0);
+
+        over.Clear();
+        return removed;
     }
 
     /// <summary>Lets entries go that have expired without being read, and keeps to less while memory is short.</summary>
@@ -169,10 +198,8 @@ internal sealed class MemoryTier : IDisposable
 
         try
         {
-            var ended = new EndedEntries();
-            RelieveMemory(ref ended);
-            LetExpire(ref ended);
-            _listener.OnEnded(in ended);
+            RelieveMemory();
+            LetExpire();
             GiveBackRoom();
             if (!_isEnded)
             {
@@ -227,7 +254,7 @@ internal sealed class MemoryTier : IDisposable
     /// gone through each time, a large one in <see cref="RoundIntervals"/>; where a quarter of what is met is let go it goes
     /// on at once, as Redis' active expiry does. So a million entries cost a few milliseconds each second.
     /// </remarks>
-    private void LetExpire(ref EndedEntries ended)
+    private void LetExpire()
     {
         var now = _clock.Now;
         var quota = Math.Max(SmallTable, _table.Count / RoundIntervals);
@@ -240,11 +267,16 @@ internal sealed class MemoryTier : IDisposable
             foreach (var entry in _visited)
             {
                 var reason = entry.DeadAt <= now ? CacheEntryEndReason.Expired : _listener.ReasonToEnd(entry);
-                if (reason is { } over && Remove(entry, over, ref ended))
+                if (reason is { } over)
                 {
-                    left++;
+                    _over.Add((entry, over));
                 }
             }
+
+            // Told of slice by slice: what has left is not kept alive until the last has.
+            var ended = new EndedEntries();
+            left += RemoveAll(_over, ref ended);
+            _listener.OnEnded(in ended);
         }
         while (!_isEnded && _scanned != 0 && (seen < quota || left > seen / 4));
         _visited.Clear();
@@ -275,7 +307,7 @@ internal sealed class MemoryTier : IDisposable
         return memory.MemoryLoadBytes >= memory.HighMemoryLoadThresholdBytes && memory.HighMemoryLoadThresholdBytes > 0;
     }
 
-    private void RelieveMemory(ref EndedEntries ended)
+    private void RelieveMemory()
     {
         if (_pressureShare >= 1)
         {
@@ -296,12 +328,14 @@ internal sealed class MemoryTier : IDisposable
         bool isKept;
         do
         {
+            var ended = new EndedEntries();
             lock (_evictionLock)
             {
-                _victims.Clear();
                 isKept = _policy.Resize(_bound, Slice, _victims);
-                TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+                TakeOut(_victims, ref ended);
             }
+
+            _listener.OnEnded(in ended); // as below
         }
         while (!isKept && !_isEnded);
 
@@ -312,13 +346,20 @@ internal sealed class MemoryTier : IDisposable
         }
     }
 
-    private void TakeOut(List<MemoryEntry> victims, CacheEntryEndReason reason, ref EndedEntries ended)
+    /// <summary>Why an entry left that made room: what was dead already did not leave for want of it.</summary>
+    private CacheEntryEndReason ReasonOf(MemoryEntry victim) =>
+        victim.DeadAt <= _clock.Coarse ? CacheEntryEndReason.Expired
+        : _listener.IsRemoved(victim) ? CacheEntryEndReason.Removed
+        : CacheEntryEndReason.Evicted;
+
+    /// <summary>Takes out what the policy has given up, also in a change before that ran out of memory halfway.</summary>
+    private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
     {
         foreach (var victim in victims)
         {
             if (_table.Remove(victim))
             {
-                ended.Add(victim, reason);
+                ended.Add(victim, ReasonOf(victim));
             }
         }
 
