@@ -115,7 +115,7 @@ internal readonly struct EntrySettings
 
         var details = entry.Details ??= new EntryDetails(); // a heavy entry has them already
         details.SlidingTicks = sliding;
-        details.ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, CacheClock.Add(sliding, details.SlidingLag(clock))));
+        details.ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding));
         details.SlidingLimit = expiresAt;
         details.StaleForTicks = staleFor;
         details.RefreshAt = refreshAt;

@@ -200,12 +200,11 @@ internal sealed class EntryDetails
 
     /// <summary>How long after a renewal reads of a sliding entry are not noted; it lives longer by that, if it is then left alone.</summary>
     /// <remarks>
-    /// A renewal takes a lock and asks the precise clock. So a busy entry is renewed once in a two-hundredth of its window, at least once a second and
-    /// at most ten times. A window of less than a second would be longer by more than a tenth then: each read of such an entry renews it.
+    /// A renewal takes a lock and asks the precise clock. A two-hundredth of the window, a second at most: so a busy entry is renewed once in many thousand hits.
+    /// Of a window under 20 seconds that would be too short for the coarse clock to tell: each read renews it.
     /// </remarks>
-    internal long SlidingLag(CacheClock clock) => clock.CoarseLag == 0 || SlidingTicks < TimeSpan.TicksPerSecond
-        ? 0
-        : Math.Clamp(SlidingTicks / 200, 2 * clock.CoarseLag, TimeSpan.TicksPerSecond);
+    internal long SlidingLag(CacheClock clock) =>
+        clock.CoarseLag > 0 && SlidingTicks / 200 is var part && part >= 2 * clock.CoarseLag ? Math.Min(part, TimeSpan.TicksPerSecond) : 0;
 
     private long FreshUntilRead() => HasPolledTokens || IsUnconfirmed ? long.MinValue
         : Math.Min(RefreshAt, ExpiresAt == long.MaxValue ? long.MaxValue : ExpiresAt - MemoryEntry.Margin);

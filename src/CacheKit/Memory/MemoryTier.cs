@@ -331,7 +331,6 @@ internal sealed class MemoryTier : IDisposable
             var ended = new EndedEntries();
             lock (_evictionLock)
             {
-                _victims.Clear();
                 isKept = _policy.Resize(_bound, Slice, _victims);
                 TakeOut(_victims, ref ended);
             }
@@ -353,6 +352,7 @@ internal sealed class MemoryTier : IDisposable
         : _listener.IsRemoved(victim) ? CacheEntryEndReason.Removed
         : CacheEntryEndReason.Evicted;
 
+    /// <summary>Takes out what the policy has given up, also in a change before that ran out of memory halfway.</summary>
     private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
     {
         foreach (var victim in victims)

@@ -1,11 +1,10 @@
 using CacheKit.Engine;
-using CacheKit.Memory;
 using CacheKit.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Tests.Memory;
 
-/// <summary>The memory tier under its engine: which entries leave, for which reason, and when their time is over.</summary>
+/// <summary>The memory tier under its engine: which entries leave, and for which reason.</summary>
 public sealed class MemoryTierTests
 {
     private readonly ManualTimeProvider _clock = new();
@@ -88,33 +87,6 @@ public sealed class MemoryTierTests
         alive.Should().BeGreaterThan(450);
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_time_to_live_given_to_an_entry_that_has_just_expired_does_not_bring_it_back(bool hasTags)
-    {
-        var time = new SteppingTime();
-        using var cache = new Cache(
-            "test", new(), new() { MaximumEntries = 100, MaintenanceInterval = TimeSpan.FromHours(1) }, time, NullLogger.Instance, [], meters: null);
-        await cache.SetAsync("k", 1, new CacheEntryOptions { Expiration = TimeSpan.FromSeconds(10), Tags = hasTags ? ["t"] : null });
-        time.Now += TimeSpan.FromSeconds(10) - TimeSpan.FromMilliseconds(100);
-
-        // Time passes between the look and the change: the first sees it in time, the second does not.
-        time.StepPerRead = TimeSpan.FromMilliseconds(60);
-        var isSet = await cache.SetTimeToLiveAsync("k", TimeSpan.FromHours(1));
-        time.StepPerRead = TimeSpan.Zero;
-        time.Now.Should().BeGreaterThan(SteppingTime.Start + TimeSpan.FromSeconds(10));
-        isSet.Should().BeFalse("by then it was absent");
-        (await cache.GetAsync<int>("k")).IsHit.Should().BeFalse();
-    }
-
-    [Fact]
-    public void A_sliding_entry_that_is_left_alone_lives_longer_by_no_more_than_a_part_of_its_window()
-    {
-        var details = new EntryDetails { SlidingTicks = TimeSpan.FromMilliseconds(20).Ticks };
-        details.SlidingLag(CacheClock.System).Should().BeLessThanOrEqualTo(details.SlidingTicks / 10);
-    }
-
     [Fact]
     public async Task What_was_just_set_is_there_if_it_is_but_a_fiftieth_of_the_cache()
     {
@@ -154,19 +126,6 @@ public sealed class MemoryTierTests
         cache.Policy.HitsPlayed.Should().BePositive("a policy that sees only misses takes all keys for the same");
     }
 
-    /// <summary>Until FreshUntil, as the coarse clock sees it, reads are not noted; the last of them must still leave the whole window.</summary>
-    [Theory]
-    [InlineData(0.2)]
-    [InlineData(10)]
-    [InlineData(600)]
-    public void A_read_that_is_not_noted_leaves_a_sliding_entry_its_whole_window(double seconds)
-    {
-        var window = TimeSpan.FromSeconds(seconds);
-        var entry = new DetailedEntry<int>("k", 1);
-        new EntrySettings(new CacheEntryOptions { SlidingExpiration = window }, new CacheEntryOptions()).Apply(entry, CacheClock.System, hasStores: false);
-        TimeSpan.FromTicks(entry.ExpiresAt - entry.FreshUntil).Should().BeGreaterThanOrEqualTo(window);
-    }
-
     private Cache Create(MemoryOptions memory, params CacheObserver[] observers) =>
         new("test", new(), memory, _clock, NullLogger.Instance, observers, meters: null, isMemoryShort: () => false);
 
@@ -175,25 +134,5 @@ public sealed class MemoryTierTests
         internal List<CacheEntryEndReason> Seen { get; } = [];
 
         public override void OnEntryEnded(string cacheName, string key, object? value, CacheEntryEndReason reason) => Seen.Add(reason);
-    }
-
-    private sealed class SteppingTime : TimeProvider
-    {
-        internal static readonly TimeSpan Start = TimeSpan.FromDays(1);
-
-        internal TimeSpan Now { get; set; } = Start;
-
-        internal TimeSpan StepPerRead { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp()
-        {
-            var now = Now;
-            Now += StepPerRead;
-            return now.Ticks;
-        }
-
-        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch + Now;
     }
 }

@@ -210,6 +210,8 @@ public sealed class UpkeepTests
             return null;
         }
 
+        public bool IsRemoved(MemoryEntry entry) => false;
+
         public void OnEnded(in EndedEntries ended)
         {
         }
