@@ -200,8 +200,18 @@ internal sealed class EntryEdits(
 
     internal bool IsFresh(string key, bool isRead)
     {
-        Inspect(key, out var state, isRead);
-        return state is EntryState.Fresh or EntryState.Due;
+        var entry = Inspect(key, out var state, isRead);
+        if (state is not (EntryState.Fresh or EntryState.Due))
+        {
+            return false;
+        }
+
+        if (isRead)
+        {
+            memory.OnHit(entry!); // what is fresh is there
+        }
+
+        return true;
     }
 
     /// <summary>What is left of the entry's life; null if there is no unexpired one.</summary>

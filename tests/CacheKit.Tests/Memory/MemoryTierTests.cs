@@ -126,6 +126,29 @@ public sealed class MemoryTierTests
         cache.Policy.HitsPlayed.Should().BePositive("a policy that sees only misses takes all keys for the same");
     }
 
+    [Fact]
+    public async Task To_touch_an_entry_is_to_use_it_for_the_miniatures_as_well()
+    {
+        using var cache = Create(new() { MaximumEntries = 1_000 });
+        for (var round = 0; round < 30; round++)
+        {
+            for (var i = 0; i < 500; i++)
+            {
+                if (!await cache.TouchAsync($"hot{i}"))
+                {
+                    await cache.SetAsync($"hot{i}", i);
+                }
+            }
+
+            for (var i = 0; i < 300; i++)
+            {
+                await cache.SetAsync($"once{round}:{i}", i);
+            }
+        }
+
+        cache.Policy.HitsPlayed.Should().BePositive("a policy that sees only misses takes all keys for the same");
+    }
+
     private Cache Create(MemoryOptions memory, params CacheObserver[] observers) =>
         new("test", new(), memory, _clock, NullLogger.Instance, observers, meters: null, isMemoryShort: () => false);
 
