@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CacheKit.Engine;
 using CacheKit.Memory;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -67,27 +66,7 @@ public sealed class EntryLifeTests
         entry.FreshUntil.Should().Be(long.MinValue, "it has no more than its window, counted from when it was set");
     }
 
-    [Fact]
-    public async Task On_the_system_clock_too_a_sliding_entry_lives_for_its_window_from_the_last_read()
-    {
-        using var cache = new Cache("test", new(), new() { MaximumEntries = 100 }, TimeProvider.System, NullLogger.Instance, [], meters: null);
-        var window = TimeSpan.FromMilliseconds(300);
-        for (var round = 0; round < 3; round++)
-        {
-            await cache.SetAsync("k", 1, new CacheEntryOptions { SlidingExpiration = window });
-            SpinUntil(Stopwatch.GetTimestamp(), TimeSpan.FromMilliseconds(45));
-            var lastRead = Stopwatch.GetTimestamp();
-            (await cache.GetAsync<int>("k")).IsHit.Should().BeTrue();
-            SpinUntil(lastRead, TimeSpan.FromMilliseconds(270));
-
-            var isHit = (await cache.GetAsync<int>("k")).IsHit;
-            (isHit || Stopwatch.GetElapsedTime(lastRead) >= window).Should().BeTrue("a machine that was held up has let the window pass");
-        }
-    }
-
     private static EntryDetails Sliding(double seconds) => new() { ExpiresAt = 0, SlidingTicks = TimeSpan.FromSeconds(seconds).Ticks };
-
-    private static void SpinUntil(long start, TimeSpan elapsed) => SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start) >= elapsed);
 
     /// <summary>Time that passes with every look at the clock.</summary>
     private sealed class SteppingTime : TimeProvider
