@@ -18,7 +18,7 @@ public sealed class CacheStoreOptions
     /// <value>At least 1,024.</value>
     public int MaximumEntryBytes { get; set; } = 64 << 20;
 
-    /// <summary>How long to wait for a read before it counts as a miss. Default: 250 milliseconds.</summary>
+    /// <summary>How long to wait for a read before it counts as a miss; of a large entry that a store reads in parts, for each of them. Default: 250 milliseconds.</summary>
     /// <value>Greater than zero; <see cref="Timeout.InfiniteTimeSpan"/> waits as long as the store takes.</value>
     public TimeSpan ReadTimeout { get; set; } = TimeSpan.FromMilliseconds(250);
 

@@ -52,6 +52,8 @@ internal sealed unsafe class CheckTable : IDisposable
         Opens,
         Streams,
         StreamsRefused,
+        Steps,
+        StepsRefused,
         StreamedReads,
         Declined,
         Pauses,

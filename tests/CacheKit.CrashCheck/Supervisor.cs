@@ -124,6 +124,7 @@ internal sealed partial class Supervisor(CheckOptions options)
                 deaths {deaths} ({_killed} from outside, {table[Counter.SelfKills]} in the middle of an operation), stopped {_stopped}, paused {table[Counter.Pauses]}, opened {table[Counter.Opens]}
                 reads {table[Counter.Reads]:N0}, hits {table[Counter.Hits]:N0}, hits in memory {table[Counter.MemoryHits]:N0}, sets {table[Counter.Sets]:N0}, loads {table[Counter.Loads]:N0} ({table[Counter.LoadsRefused]:N0} refused), invalidations {table[Counter.Invalidations]:N0}, renewals {table[Counter.Expirations]:N0}
                 streamed in {table[Counter.Streams]:N0} ({table[Counter.StreamsRefused]:N0} refused), streamed out {table[Counter.StreamedReads]:N0}
+                steps from an entry {table[Counter.Steps]:N0} ({table[Counter.StepsRefused]:N0} refused)
                 laps {laps:F0}, carried on {statistics.ReinsertedEntries:N0}, segments dropped {statistics.DroppedSegments:N0}, displaced {statistics.DisplacedEntries:N0}, declined {statistics.DeclinedWrites:N0}
                 in the end: live {check.LiveEntries}, dead {check.DeadEntries}, damaged {check.DamagedEntries}
                 violations {table[Counter.Violations]}

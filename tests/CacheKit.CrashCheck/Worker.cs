@@ -220,6 +220,10 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
                         var later = DateTimeOffset.MaxValue.AddTicks(-Chance.Next(1000));
                         Wait(store.SetExpirationAsync(Name(key), lookup.Stamp, later, later, default));
                     }
+                    else if (Chance.Next(15) == 0)
+                    {
+                        Step(session, key, lookup.Stamp, made);
+                    }
 
                     return;
                 }
@@ -238,6 +242,18 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
         if (!result.IsStored)
         {
             table.Count(Counter.LoadsRefused);
+        }
+    }
+
+    /// <summary>Writes a value made from one that was read: it is as old as that, and must not come after what that one must not come after.</summary>
+    private void Step(Session session, int key, long stamp, long made)
+    {
+        if (made < table.Tick())
+        {
+            var result = Wait(session.Store.WriteAsync(
+                Name(key), Entry(new(key, IsLoaded: true, made, Size())), StoreCondition.IfUnchanged(stamp), default));
+            session.Memory?.OnKeyChanged(Name(key));
+            table.Count(result.IsStored ? Counter.Steps : Counter.StepsRefused);
         }
     }
 

@@ -4,7 +4,7 @@ using CacheKit.Stores;
 namespace CacheKit.Testing.Stores;
 
 /// <summary>
-/// A store for tests, with every capability but that of streams, that keeps the rule of stamps to the letter. Several of them on one
+/// A store for tests, with every capability but that of streams, which <see cref="InMemoryStreamStore"/> has, that keeps the rule of stamps to the letter. Several of them on one
 /// <see cref="InMemoryStoreState"/> are several nodes that share a server.
 /// </summary>
 /// <remarks>
@@ -199,6 +199,20 @@ public sealed class InMemoryStore : IBatchStore, ICounterStore, ILockStore, IInv
         _partition.Detach(Feed);
         return default;
     }
+
+    internal ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) =>
+        Do((Store: this, key), static IStoreWriteStream (it) => new InMemoryWriteStream(it.Store, it.key, it.Store._partition.DrawStamp()), cancellationToken);
+
+    internal ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken) => Do(
+        (Store: this, key),
+        static IStoreReadStream? (it) => it.Store.Read(it.key, default) is { IsFound: true, Number: null } lookup ? new InMemoryReadStream(lookup) : null,
+        cancellationToken);
+
+    internal ValueTask<bool> TakeAsync(long bytes, CancellationToken cancellationToken) =>
+        Do((State: _state, bytes), static it => it.bytes <= it.State.MaximumPayloadBytes, cancellationToken);
+
+    internal ValueTask<StoreWriteResult> CompleteAsync(string key, StoreEntry entry, long stamp, CancellationToken cancellationToken) =>
+        Do((Store: this, key, entry, stamp), static it => it.Store._partition.Complete(it.key, it.entry, it.stamp, it.Store.Now), cancellationToken);
 
     private StoreLookup Read(string key, StoreReadOptions options) => _partition.Read(key, options, Now, _state.Lend);
 

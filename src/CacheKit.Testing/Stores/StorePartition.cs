@@ -137,6 +137,32 @@ internal sealed class StorePartition
         }
     }
 
+    /// <summary>Draws the stamp of an entry that comes part by part.</summary>
+    internal long DrawStamp()
+    {
+        lock (_gate)
+        {
+            _clock += 2;
+            return _clock - 1;
+        }
+    }
+
+    /// <summary>Stores an entry that came part by part, unless something has overtaken it.</summary>
+    internal StoreWriteResult Complete(string key, StoreEntry entry, long stamp, DateTimeOffset now)
+    {
+        lock (_gate)
+        {
+            var result = Write(key, entry, StoreCondition.IfCurrent(stamp), now);
+            if (result.Outcome == StoreWriteOutcome.Overtaken && (!_slots.TryGetValue(key, out var slot) || (slot.WrittenAt < stamp && slot.InvalidatedAt < stamp)))
+            {
+                // By its tags alone: as if it had been written, and then been removed by them.
+                Put(key, stamp, null);
+            }
+
+            return result;
+        }
+    }
+
     internal StoreCount? Increment(string key, StoreCounterStep step, DateTimeOffset now)
     {
         lock (_gate)

@@ -149,11 +149,18 @@ internal sealed unsafe class DiskDirectory
     private static CacheStoreException CannotOpen(string path, Exception cause)
     {
         var full = Path.GetFullPath(path);
+        var inTheWay = full;
+        while (!Path.Exists(inTheWay) && Path.GetDirectoryName(inTheWay) is { } parent)
+        {
+            inTheWay = parent;
+        }
+
         var remedy = cause switch
         {
+            _ when File.Exists(inTheWay) => $"There is a file of the name '{inTheWay}'. Choose another directory, or remove the file.",
             UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
             IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
-            _ when File.Exists(full) => "There is a file of this name. Choose another directory, or remove the file.",
+            IOException error when DiskErrors.IsReadOnly(error) => "It is read-only. Give the process the right to write there, or choose another directory.",
             _ => "Choose a directory that exists or can be created.",
         };
         return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);
@@ -302,7 +309,9 @@ internal sealed unsafe class DiskDirectory
             File.Delete(segment);
         }
 
-        // Under another name until it is whole; and written through the file, which nobody has mapped yet.
+        // First, since there may be room for one only. Under another name until it is whole; and written through the file, which nobody has mapped yet.
+        var named = Path.Combine(folder, IndexFile);
+        Insist(named, File.Delete);
         var path = Path.Combine(folder, NewIndexFile);
         File.Delete(path);
         var bytes = settings.Geometry.IndexBytes;
@@ -315,7 +324,7 @@ internal sealed unsafe class DiskDirectory
             }
 
             RandomAccess.SetLength(file, bytes);
-            if (!FileSystem.AllocatesForGood(folder))
+            if (!FileSystem.TryAllocate(file, folder, bytes))
             {
                 // A page without a block that cannot get one later would be the end of the process.
                 FillWithZeros(file, bytes);
@@ -326,7 +335,7 @@ internal sealed unsafe class DiskDirectory
         }
 
         settings.Hook?.Invoke(DiskStep.IndexWritten);
-        Rename(path, Path.Combine(folder, IndexFile));
+        Insist(path, from => File.Move(from, named, overwrite: true));
         settings.Hook?.Invoke(DiskStep.IndexNamed);
     }
 
@@ -337,7 +346,7 @@ internal sealed unsafe class DiskDirectory
             return File.OpenHandle(
                 path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: bytes);
         }
-        catch (IOException exception) when (exception.GetType() == typeof(IOException) && !File.Exists(path))
+        catch (IOException exception) when (DiskErrors.IsOfAllocation(exception))
         {
             throw DiskErrors.Full(exception);
         }
@@ -360,18 +369,18 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static void Rename(string from, string to)
+    private static void Insist(string path, Action<string> change)
     {
         try
         {
-            File.Move(from, to, overwrite: true);
+            change(path);
         }
         catch (Exception exception) when (OperatingSystem.IsWindows() && exception is IOException or UnauthorizedAccessException)
         {
             // A store of this process that was disposed, but not collected, still has the old one mapped.
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            File.Move(from, to, overwrite: true);
+            change(path);
         }
     }
 

@@ -3,6 +3,13 @@ namespace CacheKit.Disk;
 /// <summary>What the errors of files mean.</summary>
 internal static class DiskErrors
 {
+    private const int NotSaid = unchecked((int)0x8013_1620);
+    private const int WouldBlockOnLinux = 11;
+    private const int WouldBlockOnMac = 35;
+    private const int SharingViolation = unchecked((int)0x8007_0020);
+    private const int LockViolation = unchecked((int)0x8007_0021);
+    private const int WriteProtected = unchecked((int)0x8007_0013);
+    private const int ReadOnlyFileSystem = 30;
     private const int NoSpace = 28;
     private const int QuotaOnLinux = 122;
     private const int QuotaOnMac = 69;
@@ -11,6 +18,17 @@ internal static class DiskErrors
 
     internal static IOException Full(IOException cause) =>
         new("There is no room on the disk: " + cause.Message, OperatingSystem.IsWindows() ? WindowsDiskFull : NoSpace);
+
+    /// <summary>Whether nothing can be written to the file system.</summary>
+    internal static bool IsReadOnly(IOException exception) => exception.HResult == (OperatingSystem.IsWindows() ? WriteProtected : ReadOnlyFileSystem);
+
+    /// <summary>Whether somebody else has a file open that only one may.</summary>
+    internal static bool IsHeld(IOException exception) => OperatingSystem.IsWindows()
+        ? exception.HResult is SharingViolation or LockViolation
+        : exception.HResult == (OperatingSystem.IsMacOS() ? WouldBlockOnMac : WouldBlockOnLinux);
+
+    /// <summary>Whether the blocks of a new file could not be had: the one error that does not say which it was.</summary>
+    internal static bool IsOfAllocation(IOException exception) => exception.GetType() == typeof(IOException) && exception.HResult == NotSaid;
 
     /// <summary>Whether the disk, or the user's share of it, is full.</summary>
     internal static bool IsFull(IOException exception) => OperatingSystem.IsWindows()

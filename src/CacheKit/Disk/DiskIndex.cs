@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Microsoft.Win32.SafeHandles;
 
 namespace CacheKit.Disk;
@@ -99,6 +100,19 @@ internal sealed unsafe class DiskIndex
     internal ulong* BucketAt(long number) => (ulong*)(_start + Geometry.BucketOffset) + (number * DiskGeometry.SlotsPerBucket);
 
     internal ulong* Bucket(ulong hash) => BucketAt((long)(hash & (ulong)(Geometry.BucketCount - 1)));
+
+    /// <summary>Has what a change of a key touches fetched from memory while its record is made: seldom is any of it in the caches of the processor.</summary>
+    internal void Prefetch(ulong hash)
+    {
+        if (Sse.IsSupported)
+        {
+            var bucket = Bucket(hash);
+            Sse.Prefetch0(bucket);
+            Sse.Prefetch0(bucket + (DiskGeometry.SlotsPerBucket / 2));
+        }
+
+        Fences.Prefetch(hash);
+    }
 
     /// <summary>Draws the stamp of an invalidation.</summary>
     internal long DrawStamp() => Interlocked.Increment(ref Sequence);

@@ -24,6 +24,9 @@ internal enum DiskStep
     /// <summary>A record is in its slot, visible, and nobody has been told.</summary>
     Published,
 
+    /// <summary>A place in the feed is taken, and nothing is written there.</summary>
+    Telling,
+
     /// <summary>A key's fence is raised, its slot still there.</summary>
     Fenced,
 

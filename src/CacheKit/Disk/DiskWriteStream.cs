@@ -3,7 +3,7 @@ using CacheKit.Stores;
 namespace CacheKit.Disk;
 
 /// <summary>An entry that comes part by part. Collects a piece at a time and appends it to the log; only what is completed is ever pointed to.</summary>
-internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, int place, long stamp) : IStoreWriteStream
+internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, StreamPlace place, long stamp) : IStoreWriteStream
 {
     // A call that was given up may still be under way when the stream is disposed.
     private readonly Lock _turn = new();

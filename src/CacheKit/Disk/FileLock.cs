@@ -18,7 +18,7 @@ internal sealed class FileLock : IDisposable
         {
             return new(File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.None));
         }
-        catch (IOException exception) when (exception.GetType() == typeof(IOException) && !DiskErrors.IsFull(exception))
+        catch (IOException exception) when (DiskErrors.IsHeld(exception))
         {
             return null;
         }

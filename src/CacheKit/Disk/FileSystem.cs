@@ -1,7 +1,10 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace CacheKit.Disk;
 
 /// <summary>What is to be known of the file system a directory is on.</summary>
-internal static class FileSystem
+internal static partial class FileSystem
 {
     // Neither memory mapped from them nor locks on them are the same for all who use them.
     private static readonly string[] _remote =
@@ -32,18 +35,37 @@ internal static class FileSystem
         }
     }
 
-    /// <summary>Whether a file that has its blocks allocated keeps them when it is written through a mapping.</summary>
-    internal static bool AllocatesForGood(string directory)
+    /// <summary>Gives a file blocks that it keeps when it is written through a mapping.</summary>
+    /// <returns><see langword="false"/> if that has to be done by writing to it.</returns>
+    /// <exception cref="IOException">There is no room.</exception>
+    internal static bool TryAllocate(SafeFileHandle file, string directory, long bytes)
     {
         try
         {
-            return IsOneOf(_allocating, new DriveInfo(directory).DriveFormat);
+            if (!IsOneOf(_allocating, new DriveInfo(directory).DriveFormat))
+            {
+                return false;
+            }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
         {
             return false;
         }
+
+        if (!OperatingSystem.IsLinux())
+        {
+            return true;
+        }
+
+        // Several kinds go by the name of ext; that blocks were asked for when the file was created says nothing, since it is no error there if some kind cannot.
+        var error = Allocate(file, 0, (nint)bytes);
+        return DiskErrors.IsFull(new IOException(null, error))
+            ? throw DiskErrors.Full(new IOException(Marshal.GetPInvokeErrorMessage(error)))
+            : error == 0;
     }
+
+    [LibraryImport("libc", EntryPoint = "posix_fallocate")]
+    private static partial int Allocate(SafeFileHandle file, nint offset, nint bytes);
 
     private static bool IsOneOf(string[] formats, string format) =>
         Array.Exists(formats, known => format.StartsWith(known, StringComparison.OrdinalIgnoreCase));

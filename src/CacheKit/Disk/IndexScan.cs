@@ -106,7 +106,7 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
                 // Not if it has gone since it was listed.
                 damaged += index.Slots.IsSameRecord(At(number), slot) && IsUsed(slot) ? 1 : 0;
             }
-            else if (judge.IsLive(record) && AreAllPiecesThere(record, bytes.Array.AsSpan(record.ValueOffset, record.ValueLength)))
+            else if (judge.IsLive(record) && reader.AreAllPiecesThere(record, bytes.Array.AsSpan(record.ValueOffset, record.ValueLength)))
             {
                 live++;
                 liveBytes += record.TotalBytes;
@@ -142,9 +142,6 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
             throw new InvalidOperationException($"The log goes from {begin} to {tail}, but has room for {index.Geometry.DataBytes}.");
         }
     }
-
-    private bool AreAllPiecesThere(in Record record, ReadOnlySpan<byte> value) =>
-        record.Kind != RecordKind.Head || (PieceList.TryRead(value, index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, index.IsInLog));
 
     /// <summary>Whether the value of a record is what was stored, and so are its pieces, if it lists some, as far as they have not been evicted.</summary>
     private bool IsWhole(in Record record, ReadOnlySpan<byte> value)

@@ -80,11 +80,11 @@ internal sealed unsafe class Reclaimer(
         var budget = _segmentBytes / 2;
         try
         {
-            while (walk.TryNext(out var record, out var bytes) && index.IsInLog(record.Address))
+            while (walk.TryNext(out var record) && index.IsInLog(record.Address))
             {
                 if (record.Kind == RecordKind.Entry || record.Kind == RecordKind.Head)
                 {
-                    CarryOnOrRemove(record, bytes, ref budget);
+                    CarryOnOrRemove(record, ref walk, ref budget);
                     if (!mayGoOn())
                     {
                         return false;
@@ -104,7 +104,7 @@ internal sealed unsafe class Reclaimer(
         return true;
     }
 
-    private void CarryOnOrRemove(in Record record, Span<byte> bytes, ref long budget)
+    private void CarryOnOrRemove(Record record, ref SegmentWalk walk, ref long budget)
     {
         var hash = Mix64.Of(record.Key, index.HashSeed);
         if (!slots.TryFind(hash, out var place, out var slot) || reader.AddressOf(slot) != record.Address)
@@ -114,10 +114,14 @@ internal sealed unsafe class Reclaimer(
 
         // A value in pieces is not carried on: the pieces come before their head, and are gone by now.
         ulong carried = 0;
-        var isWorthIt = record.Kind == RecordKind.Entry && index.Slots.Uses(slot) > 0 && bytes.Length <= budget;
-        if (isWorthIt && judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+        var isWorthIt = record.Kind == RecordKind.Entry && index.Slots.Uses(slot) > 0 && record.TotalBytes <= budget;
+        if (isWorthIt && walk.TryReadAll(out var bytes) && reader.HasLife(bytes, record.Address))
         {
-            carried = Copy(bytes, slot, ref budget);
+            record = new(bytes, record.Address);
+            if (judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+            {
+                carried = Copy(bytes, slot, ref budget);
+            }
         }
 
         while (!SlotTable.TryChange(place, slot, carried))
@@ -135,7 +139,7 @@ internal sealed unsafe class Reclaimer(
         if (carried != 0)
         {
             Interlocked.Increment(ref index.ReinsertedRecords);
-            Interlocked.Add(ref index.ReinsertedBytes, bytes.Length);
+            Interlocked.Add(ref index.ReinsertedBytes, record.TotalBytes);
             BringUpToDate(record, reader.AddressOf(carried));
         }
     }
@@ -163,20 +167,32 @@ internal sealed unsafe class Reclaimer(
         }
     }
 
-    /// <summary>Takes over instants that were changed in the old record after it was read.</summary>
+    /// <summary>Takes over instants that were changed in the old record after it was read, unless they have been changed in the new one since.</summary>
     private void BringUpToDate(in Record old, long address)
     {
-        Span<byte> life = stackalloc byte[RecordLayout.HeaderBytes];
-        if (log.Read(old.Address, life) == life.Length && RecordLayout.MayBeAt(life, old.Address)
-            && RecordLayout.IsLifeIntact(life, old.Address, index.StoreId))
+        Span<byte> header = stackalloc byte[RecordLayout.HeaderBytes];
+        if (TryReadLife(old.Address, header, out var expiresAt, out var retainUntil)
+            && (expiresAt != old.ExpiresAt || retainUntil != old.RetainUntil)
+            && index.IsInLog(address)
+            && TryReadLife(address, header, out var newExpiresAt, out var newRetainUntil)
+            && newExpiresAt == old.ExpiresAt && newRetainUntil == old.RetainUntil)
         {
-            var now = new Record(life, old.Address);
-            if ((now.ExpiresAt != old.ExpiresAt || now.RetainUntil != old.RetainUntil) && index.IsInLog(address))
-            {
-                var (expiresAt, retainUntil) = (now.ExpiresAt, now.RetainUntil);
-                RecordLayout.WriteLife(life[..RecordLayout.LifeBytes], expiresAt, retainUntil, address, index.StoreId);
-                log.Write(address + RecordLayout.LifeOffset, life[..RecordLayout.LifeBytes]);
-            }
+            var life = header[..RecordLayout.LifeBytes];
+            RecordLayout.WriteLife(life, expiresAt, retainUntil, address, index.StoreId);
+            log.Write(address + RecordLayout.LifeOffset, life);
         }
+    }
+
+    private bool TryReadLife(long address, Span<byte> header, out long expiresAt, out long retainUntil)
+    {
+        (expiresAt, retainUntil) = (0, 0);
+        if (log.Read(address, header) < header.Length || !RecordLayout.MayBeAt(header, address) || !RecordLayout.IsLifeIntact(header, address, index.StoreId))
+        {
+            return false;
+        }
+
+        var record = new Record(header, address);
+        (expiresAt, retainUntil) = (record.ExpiresAt, record.RetainUntil);
+        return true;
     }
 }

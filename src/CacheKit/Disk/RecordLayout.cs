@@ -90,6 +90,14 @@ internal static class RecordLayout
         BinaryPrimitives.WriteInt32LittleEndian(record[76..], 1);
     }
 
+    /// <summary>Changes the stamp in the copy of a header.</summary>
+    internal static void GiveStamp(Span<byte> header, in RecordFields fields)
+    {
+        BinaryPrimitives.WriteInt64LittleEndian(header[40..], fields.Stamp);
+        BinaryPrimitives.WriteInt64LittleEndian(header[48..], fields.Cover);
+        BinaryPrimitives.WriteInt32LittleEndian(header[76..], fields.IsExpired ? 1 : 0);
+    }
+
     /// <summary>Whether there may be a record of this address: cheap, and wrong once in a blue moon.</summary>
     internal static bool MayBeAt(ReadOnlySpan<byte> bytes, long address) =>
         BinaryPrimitives.ReadInt64LittleEndian(bytes[AddressOffset..]) == address;

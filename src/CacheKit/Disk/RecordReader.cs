@@ -1,8 +1,10 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace CacheKit.Disk;
 
 /// <summary>Reads what slots point to, and believes only records that belong there and are whole.</summary>
+[SkipLocalsInit]
 internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums)
 {
     /// <summary>How much is read where the value is not needed: most keys and tags are shorter.</summary>
@@ -71,20 +73,44 @@ internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums
             return default;
         }
 
-        for (var tries = 0; !RecordLayout.IsLifeIntact(bytes, address, index.StoreId); tries++)
+        return HasLife(buffer, address) ? new(bytes, address) : default;
+    }
+
+    /// <summary>Makes sure that the instants of a record that was read are whole; they are read again if they were just being changed.</summary>
+    internal bool HasLife(Span<byte> record, long address)
+    {
+        for (var tries = 0; !RecordLayout.IsLifeIntact(record, address, index.StoreId); tries++)
         {
-            var life = buffer.Slice(RecordLayout.LifeOffset, RecordLayout.LifeBytes);
+            var life = record.Slice(RecordLayout.LifeOffset, RecordLayout.LifeBytes);
             if (tries == MostTries || log.Read(address + RecordLayout.LifeOffset, life) < life.Length)
             {
-                return default;
+                return false;
             }
         }
 
-        return new(bytes, address);
+        return true;
     }
 
     /// <summary>Whether the bytes of a value are those that were stored.</summary>
     internal bool IsValueIntact(in Record record, ReadOnlySpan<byte> value) => !verifySums || Mix64.Of(value, index.StoreId) == record.ValueSum;
+
+    /// <summary>Whether there is more than a header: who is told that an entry is there must find it, though its bytes are damaged or some of its pieces gone.</summary>
+    internal bool IsReadable(ulong slot)
+    {
+        using var bytes = new RentedBytes(index.Slots.RecordBound(slot));
+        var record = ReadAll(slot, bytes.Array);
+        if (record.IsNone)
+        {
+            return false;
+        }
+
+        var value = bytes.Array.AsSpan(record.ValueOffset, record.ValueLength);
+        return IsValueIntact(record, value) && AreAllPiecesThere(record, value);
+    }
+
+    /// <summary>Whether the log still has all the pieces that the value of a record lists, if it is such a list.</summary>
+    internal bool AreAllPiecesThere(in Record record, ReadOnlySpan<byte> value) =>
+        record.Kind != RecordKind.Head || (PieceList.TryRead(value, index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, index.IsInLog));
 
     /// <summary>Reads a piece of a value.</summary>
     internal bool TryReadPiece(long address, Span<byte> value)

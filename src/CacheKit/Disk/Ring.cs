@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using CacheKit.Stores;
 
@@ -6,10 +7,12 @@ namespace CacheKit.Disk;
 
 /// <summary>A cache in a log on disk with its index in shared memory: what each call does, from its key to the slot.</summary>
 /// <remarks>Everything is synchronous and free of locks. Errors of the disk are thrown as they come; the caller translates them.</remarks>
+[SkipLocalsInit]
 internal sealed unsafe class Ring
 {
     private const int MostTagsOnStack = 32;
     private const int MostRounds = 16;
+    private const int MostRecordOnStack = 2048;
 
     private readonly DiskIndex _index;
     private readonly RingLog _log;
@@ -31,7 +34,7 @@ internal sealed unsafe class Ring
         _invalidations = new(index);
         _judge = new(_invalidations, settings.TimeProvider);
         _slots = new(index, _reader, _judge, settings.Hook);
-        _feed = new(index, origin: (ulong)Random.Shared.NextInt64());
+        _feed = new(index, origin: (ulong)Random.Shared.NextInt64(), settings.Hook);
         Reclaimer = new(index, _log, _slots, _reader, _judge, settings);
         Scan = new(index, _reader, _judge);
     }
@@ -86,7 +89,7 @@ internal sealed unsafe class Ring
                 return default;
             }
 
-            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, out var lookup);
+            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, options.Progress, out var lookup);
             if (finding == Finding.TooLarge)
             {
                 isTooLarge = true;
@@ -110,9 +113,11 @@ internal sealed unsafe class Ring
     internal StoreWriteResult Write(string key, in StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
     {
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
+        _index.Prefetch(hashed.Hash);
         var tagCount = entry.Tags?.Count ?? 0;
         var tags = tagCount <= MostTagsOnStack ? stackalloc ulong[tagCount] : new ulong[tagCount];
         Hash(entry.Tags, tags);
+        ulong written = 0;
         var mayRepeat = condition.Kind is StoreConditionKind.Always or StoreConditionKind.IfAbsent;
         for (var round = 1; ; round++)
         {
@@ -122,7 +127,7 @@ internal sealed unsafe class Ring
             }
 
             fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks };
-            var outcome = Store(hashed, tags, fields, entry.Payload.Span, condition, out var isLapped);
+            var outcome = Store(hashed, tags, fields, entry.Payload.Span, condition, ref written, out var isLapped);
             if (outcome == Publication.Done && !(isLapped && mayRepeat && round < MostRounds))
             {
                 _hook?.Invoke(DiskStep.Published);
@@ -173,14 +178,14 @@ internal sealed unsafe class Ring
 
     /// <summary>Begins an entry that comes part by part: its stamp is older than whatever happens to its key from now on.</summary>
     /// <returns>Its place among the streams, to be given back with <see cref="EndStream"/>, and its stamp.</returns>
-    internal (int Place, long Stamp) BeginStream(string key)
+    internal (StreamPlace Place, long Stamp) BeginStream(string key)
     {
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
         var place = _index.StreamMarks.Enter(hashed.Hash);
         return (place, _index.DrawWriteStamp());
     }
 
-    internal void EndStream(int place) => _index.StreamMarks.Leave(place);
+    internal void EndStream(StreamPlace place) => _index.StreamMarks.Leave(place);
 
     /// <summary>Publishes an entry whose bytes came part by part, unless something has overtaken it.</summary>
     /// <param name="key">The key.</param>
@@ -189,7 +194,7 @@ internal sealed unsafe class Ring
     /// <param name="place">Its place among the streams.</param>
     /// <param name="pieces">Where what came is in the log, in pieces of the full size.</param>
     /// <param name="rest">What came after these.</param>
-    internal StoreWriteResult Complete(string key, in StoreEntry entry, long stamp, int place, IReadOnlyList<long> pieces, ReadOnlySpan<byte> rest)
+    internal StoreWriteResult Complete(string key, in StoreEntry entry, long stamp, StreamPlace place, IReadOnlyList<long> pieces, ReadOnlySpan<byte> rest)
     {
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], _index.HashSeed);
         var tagCount = entry.Tags?.Count ?? 0;
@@ -197,6 +202,9 @@ internal sealed unsafe class Ring
         Hash(entry.Tags, tags);
         if (_invalidations.AreCovering(tags, stamp))
         {
+            // As if it had been written, and then been removed by the tag.
+            RaiseFence(hashed.Hash, stamp);
+            RemoveFailed(hashed, stamp);
             return new(StoreWriteOutcome.Overtaken, stamp);
         }
 
@@ -416,7 +424,7 @@ internal sealed unsafe class Ring
             try
             {
                 var occupant = _slots.TryFind(key.Hash, out _, out var slot) ? _reader.ReadHeader(slot, ref header) : default;
-                if (!_judge.Admits(condition, occupant, key.Bytes))
+                if (!_judge.Admits(condition, occupant, key.Bytes) && !(condition.Kind == StoreConditionKind.IfAbsent && !_reader.IsReadable(slot)))
                 {
                     return false;
                 }
@@ -446,23 +454,27 @@ internal sealed unsafe class Ring
         return true;
     }
 
-    /// <summary>Appends an entry and publishes it.</summary>
+    /// <summary>Appends an entry, unless that was done before and only its stamp was too early, and publishes it.</summary>
     /// <returns><see langword="null"/> if it cannot be kept; after an unconditional write the key is then empty.</returns>
     private Publication? Store(
-        in HashedKey key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> value, StoreCondition condition, out bool isLapped)
+        in HashedKey key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> value, StoreCondition condition, ref ulong written, out bool isLapped)
     {
         isLapped = false;
         var isStored = false;
         try
         {
-            if (!TryAppend(key, tags, fields, value, out var address, out var bytes))
+            if (written == 0 || !TryGiveStamp(written, fields))
             {
-                return null;
+                if (!TryAppend(key, tags, fields, value, out var address, out var bytes))
+                {
+                    return null;
+                }
+
+                written = _index.Slots.Create(_index.Slots.Fingerprint(key.Hash), address, bytes);
+                isLapped = !_index.IsInLog(address);
             }
 
-            isLapped = !_index.IsInLog(address);
-            var slot = _index.Slots.Create(_index.Slots.Fingerprint(key.Hash), address, bytes);
-            var outcome = _slots.Publish(key, slot, fields.Stamp, condition, fields.IsExpired);
+            var outcome = _slots.Publish(key, written, fields.Stamp, condition, fields.IsExpired);
             isStored = true;
             return outcome;
         }
@@ -472,6 +484,36 @@ internal sealed unsafe class Ring
             {
                 RemoveFailed(key, fields.Stamp);
             }
+        }
+    }
+
+    /// <summary>Gives a record that nothing points to another stamp where it is: a key that many write at once would fill the log otherwise.</summary>
+    private bool TryGiveStamp(ulong slot, in RecordFields fields)
+    {
+        var header = new HeaderBuffer(stackalloc byte[HeaderBuffer.StackBytes]);
+        try
+        {
+            var record = _reader.ReadHeader(slot, ref header);
+            if (record.IsNone)
+            {
+                return false;
+            }
+
+            var address = record.Address;
+            var bytes = header.Take(record.ValueOffset);
+            RecordLayout.GiveStamp(bytes, fields);
+            RecordLayout.Place(bytes, address, _index.StoreId);
+            if (!_index.IsInLog(address))
+            {
+                return false;
+            }
+
+            _log.Write(address, bytes);
+            return _index.IsInLog(address);
+        }
+        finally
+        {
+            header.Dispose();
         }
     }
 
@@ -527,13 +569,12 @@ internal sealed unsafe class Ring
             return TryAppend(key, tags, fields, value.Array.AsSpan(0, (int)length), out address, out bytes);
         }
 
-        if (length > LargestValue || tags.Length > ushort.MaxValue || first.IsEmpty || first.Length > PieceBytes)
+        if (length > LargestValue || tags.Length > ushort.MaxValue || first.Length > PieceBytes)
         {
             return false;
         }
 
-        var addresses = new List<long>(pieces.Count + 2) { 0 };
-        addresses.AddRange(pieces);
+        List<long> addresses = [.. pieces];
         if (!rest.IsEmpty)
         {
             if (!TryAppendPiece(rest, out var last))
@@ -544,13 +585,19 @@ internal sealed unsafe class Ring
             addresses.Add(last);
         }
 
-        if (!TryAppendPiece(first, out var begin))
+        var firstBytes = pieces.Count > 0 ? PieceBytes : rest.Length;
+        if (!first.IsEmpty)
         {
-            return false;
+            if (!TryAppendPiece(first, out var begin))
+            {
+                return false;
+            }
+
+            addresses.Insert(0, begin);
+            firstBytes = first.Length;
         }
 
-        addresses[0] = begin;
-        return TryAppendHead(key, tags, fields, length, first.Length, CollectionsMarshal.AsSpan(addresses), out address, out bytes);
+        return TryAppendHead(key, tags, fields, length, firstBytes, CollectionsMarshal.AsSpan(addresses), out address, out bytes);
     }
 
     /// <summary>Appends a piece of a value.</summary>
@@ -576,16 +623,19 @@ internal sealed unsafe class Ring
         ReadOnlySpan<byte> key, ReadOnlySpan<ulong> tags, in RecordFields fields, ReadOnlySpan<byte> value, out long address, out int bytes)
     {
         bytes = (int)RecordLayout.Bytes(tags.Length, key.Length, value.Length);
-        var rented = ArrayPool<byte>.Shared.Rent(bytes);
+        var rented = bytes <= MostRecordOnStack ? null : ArrayPool<byte>.Shared.Rent(bytes);
         try
         {
-            var record = rented.AsSpan(0, bytes);
+            var record = rented is null ? stackalloc byte[bytes] : rented.AsSpan(0, bytes);
             RecordLayout.Write(record, fields, tags, key, value, _index.StoreId);
             return _log.TryAppend(record, out address);
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            if (rented is not null)
+            {
+                ArrayPool<byte>.Shared.Return(rented);
+            }
         }
     }
 
@@ -602,7 +652,7 @@ internal sealed unsafe class Ring
             {
                 var record = _reader.ReadAll(slot, rented.AsSpan(0, bound));
                 var isOfKey = !record.IsNone && record.Key.SequenceEqual(key.Bytes);
-                if (isOfKey && record.Stamp > stamp)
+                if (isOfKey && record.Cover > stamp)
                 {
                     return wasFresh;
                 }
@@ -627,6 +677,12 @@ internal sealed unsafe class Ring
                 {
                     return wasFresh;
                 }
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // Nor may it stay because the disk fails.
+                _slots.RemoveUpTo(key, stamp);
+                return false;
             }
             finally
             {
@@ -674,7 +730,7 @@ internal sealed unsafe class Ring
         }
     }
 
-    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, out StoreLookup lookup)
+    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
     {
         lookup = StoreLookup.Missing(loadStamp);
         var bytes = new RentedBytes(_index.Slots.RecordBound(slot));
@@ -689,7 +745,7 @@ internal sealed unsafe class Ring
 
             if (record.Kind == RecordKind.Head)
             {
-                return ReadPieces(record, value.Span, loadStamp, mostBytes, out lookup);
+                return ReadPieces(record, value.Span, loadStamp, mostBytes, progress, out lookup);
             }
 
             isHandedOver = true;
@@ -724,7 +780,7 @@ internal sealed unsafe class Ring
         return _reader.IsValueIntact(record, value.Span) ? Finding.Found : Finding.Unreadable;
     }
 
-    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, out StoreLookup lookup)
+    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
     {
         lookup = StoreLookup.Missing(loadStamp);
         if (!PieceList.TryRead(list, _index.Geometry, out var pieces))
@@ -747,6 +803,8 @@ internal sealed unsafe class Ring
                 bytes.Dispose();
                 return Finding.Unreadable;
             }
+
+            progress?.Report();
         }
 
         lookup = StoreLookup.Found(loadStamp, record.Stamp, value, _judge.ExpiryOf(record), EntryJudge.RetentionOf(record), bytes);

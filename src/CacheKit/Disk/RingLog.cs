@@ -36,6 +36,16 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
 
             try
             {
+                files.Prepare(address);
+            }
+            catch (IOException exception) when (DiskErrors.IsFull(exception))
+            {
+                Skip(address / _segmentBytes);
+                continue;
+            }
+
+            try
+            {
                 hook?.Invoke(DiskStep.Writing);
                 files.Write(address, record);
                 hook?.Invoke(DiskStep.Written);
@@ -43,7 +53,8 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
             }
             catch (IOException exception) when (DiskErrors.IsFull(exception))
             {
-                Skip(address / _segmentBytes);
+                // There is a file, and it takes nothing: the next ones would not either, and going on to them would drop what is there.
+                break;
             }
         }
 

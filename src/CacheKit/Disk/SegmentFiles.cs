@@ -113,21 +113,27 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
 
     private SafeFileHandle? Create(string path)
     {
+        SafeFileHandle? file = null;
         try
         {
             // With its blocks, so that the disk cannot become full in the middle of it.
-            var file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
+            file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
             RandomAccess.SetLength(file, geometry.SegmentBytes);
             return file;
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException exception)
         {
-            return null; // another process was faster
-        }
-        catch (IOException exception) when (exception.GetType() == typeof(IOException))
-        {
-            // The error of an allocation does not say which it was; but what else could it be, where a file could be created?
-            throw DiskErrors.Full(exception);
+            if (file is not null)
+            {
+                file.Dispose();
+                File.Delete(path);
+            }
+            else if (File.Exists(path))
+            {
+                return null; // another process was faster
+            }
+
+            throw DiskErrors.IsOfAllocation(exception) ? DiskErrors.Full(exception) : exception;
         }
     }
 

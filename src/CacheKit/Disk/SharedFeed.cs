@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using CacheKit.Stores;
 
@@ -12,7 +13,8 @@ namespace CacheKit.Disk;
 /// died, and has promised nothing. Readers remember holes and look again each time. When a hole, or the reader, is a whole ring behind, or
 /// a sum does not fit, it is no longer known what changed.</para>
 /// </remarks>
-internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
+[SkipLocalsInit]
+internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin, Action<DiskStep>? hook)
 {
     internal const int MessageBytes = 256;
 
@@ -98,17 +100,34 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin)
             text = default;
         }
 
+        while (!TryPublish(kind, text))
+        {
+            // Overtaken by a whole ring: whoever looks for that place finds a later message there.
+        }
+
+        Interlocked.Increment(ref index.FeedHead);
+    }
+
+    private bool TryPublish(Kind kind, ReadOnlySpan<byte> text)
+    {
         var place = Interlocked.Increment(ref index.FeedReserved) - 1;
+        hook?.Invoke(DiskStep.Telling);
         var message = Message(place);
-        Interlocked.Exchange(ref *(long*)message, 0);
+        ref var mark = ref *(long*)message;
+        if (Volatile.Read(ref mark) > place)
+        {
+            return false;
+        }
+
         var bytes = new Span<byte>(message, MessageBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[16..], origin);
         BinaryPrimitives.WriteInt16LittleEndian(bytes[24..], (short)text.Length);
         bytes[26] = (byte)kind;
         text.CopyTo(bytes[TextOffset..]);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], Sum(bytes[..(TextOffset + text.Length)], place));
-        Interlocked.Exchange(ref *(long*)message, place + 1);
-        Interlocked.Increment(ref index.FeedHead);
+
+        // Marks only grow. Of two who write here at once, the later stays, and if the earlier has spoilt its text, the sum says so.
+        return DiskIndex.Raise(ref mark, place + 1);
     }
 
     private Reading Read(long place, ISharedMemoryFeedReader reader)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CacheKit.Stores;
 
 namespace CacheKit.Disk;
@@ -26,6 +27,7 @@ internal enum Publication
 /// So either it sees the fence, or its last compare-and-swap fails.</para>
 /// <para>A process that dies in between leaves a pending slot, which readers pass over and the next writer takes.</para>
 /// </remarks>
+[SkipLocalsInit]
 internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, EntryJudge judge, Action<DiskStep>? hook)
 {
     private const int Slots = DiskGeometry.SlotsPerBucket;
@@ -73,7 +75,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
     /// <param name="condition">What must hold at that instant.</param>
     /// <param name="isExpired">For a step from an entry: whether that one was made to expire. If it has been meanwhile, the step is refused.</param>
     /// <param name="stream">For an entry that came part by part: the place where later stamps of its key were left, which is more exact than fences.</param>
-    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition, bool isExpired, int stream = StreamMarks.None)
+    internal Publication Publish(in HashedKey key, ulong slot, long stamp, StoreCondition condition, bool isExpired, StreamPlace stream = default)
     {
         var bucket = index.Bucket(key.Hash);
         var fingerprint = _format.FingerprintOf(slot);
@@ -133,7 +135,7 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
         }
     }
 
-    /// <summary>Empties the slots of a key, except one whose entry is later than a stamp.</summary>
+    /// <summary>Empties the slots of a key, except one whose entry was made from nothing that is older than a stamp. No error of the disk keeps it from that.</summary>
     /// <remarks>
     /// Another key's entry of the same fingerprint goes, too: a load of this key that has looked at the fence before it was raised
     /// may be about to take that slot, and fails only if the slot changes.
@@ -158,9 +160,10 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
                     }
 
                     var isFresh = false;
-                    if (IsVisible(slot) && reader.ReadHeader(slot, ref header) is var record && !record.IsNone && record.Key.SequenceEqual(key.Bytes))
+                    if (IsVisible(slot) && HeaderOf(slot, ref header) is var record && !record.IsNone && record.Key.SequenceEqual(key.Bytes))
                     {
-                        if (record.Stamp > stamp)
+                        // Not its stamp: a step from an entry of before may have come in between, and must not bring back what is to go.
+                        if (record.Cover > stamp)
                         {
                             break;
                         }
@@ -184,6 +187,19 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
         return wasFresh;
     }
 
+    /// <summary>Reads the header of a record that is to go: none as well if the disk does not give it, which must not keep it.</summary>
+    private Record HeaderOf(ulong slot, ref HeaderBuffer header)
+    {
+        try
+        {
+            return reader.ReadHeader(slot, ref header);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return default;
+        }
+    }
+
     /// <summary>Makes sure that no writer that has not seen a fence is still to become visible.</summary>
     internal void RemovePending(ulong hash)
     {
@@ -199,8 +215,8 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
         }
     }
 
-    private bool IsOvertaken(ulong hash, long stamp, int stream) =>
-        index.Fences.IsLater(hash, stamp) && (stream == StreamMarks.None || index.StreamMarks.IsLater(stream, stamp));
+    private bool IsOvertaken(ulong hash, long stamp, StreamPlace stream) =>
+        index.Fences.IsLater(hash, stamp) && index.StreamMarks.IsLater(stream, stamp);
 
     private bool Admits(StoreCondition condition, ulong occupant, in HashedKey key, bool isExpired)
     {
@@ -208,8 +224,12 @@ internal sealed unsafe class SlotTable(DiskIndex index, RecordReader reader, Ent
         try
         {
             var record = reader.ReadHeader(occupant, ref header);
-            return judge.Admits(condition, record, key.Bytes)
-                && (condition.Kind != StoreConditionKind.IfUnchanged || record.IsExpired == isExpired);
+            return condition.Kind switch
+            {
+                StoreConditionKind.IfUnchanged => judge.Admits(condition, record, key.Bytes) && record.IsExpired == isExpired,
+                StoreConditionKind.IfAbsent => judge.Admits(condition, record, key.Bytes) || !reader.IsReadable(occupant),
+                _ => judge.Admits(condition, record, key.Bytes),
+            };
         }
         finally
         {

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace CacheKit.Disk;
 
 /// <summary>Remembers for any number of hashes the last stamp of each, in a fixed number of cells that only grow.</summary>
@@ -33,5 +35,16 @@ internal readonly unsafe struct StampCells(long* cells, long count, int probes)
         return true;
     }
 
-    private ref long Cell(ulong hash, int probe) => ref _cells[(hash + ((ulong)probe * ((hash >> 32) | 1))) & _mask];
+    /// <summary>Has the cells of a hash fetched from memory while something else is done.</summary>
+    internal void Prefetch(ulong hash)
+    {
+        for (var probe = 0; Sse.IsSupported && probe < probes; probe++)
+        {
+            Sse.Prefetch0(_cells + Number(hash, probe));
+        }
+    }
+
+    private ref long Cell(ulong hash, int probe) => ref _cells[Number(hash, probe)];
+
+    private ulong Number(ulong hash, int probe) => (hash + ((ulong)probe * ((hash >> 32) | 1))) & _mask;
 }

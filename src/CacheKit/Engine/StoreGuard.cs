@@ -25,6 +25,9 @@ internal sealed class StoreGuard : IAsyncDisposable
     [ThreadStatic]
     private static CancellationTokenSource? _spareSource;
 
+    [ThreadStatic]
+    private static StoreReadProgress? _spareProgress;
+
     private readonly ICacheStore _store;
     private readonly TimeProvider _time;
     private readonly TimeSpan _readTimeout;
@@ -69,9 +72,13 @@ internal sealed class StoreGuard : IAsyncDisposable
 
     internal CacheTierStatistics Snapshot(long pendingRecoveries = 0) => _reporter.Snapshot(_circuit.State, pendingRecoveries);
 
-    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, in StoreReadOptions options, CancellationToken cancellationToken) =>
-        RunAsync(StoreOperation.Read, key, (key, options),
-            static (store, call, token) => store.ReadAsync(call.key, call.options, token), cancellationToken);
+    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, in StoreReadOptions options, CancellationToken cancellationToken)
+    {
+        var progress = _spareProgress ?? new();
+        _spareProgress = null;
+        return RunAsync(StoreOperation.Read, key, (key, options: options with { Progress = progress }),
+            static (store, call, token) => store.ReadAsync(call.key, call.options, token), cancellationToken, progress);
+    }
 
     /// <remarks>The bytes of a write that was given up must be left as they are for good: the store may still read them.</remarks>
     internal ValueTask<StoreAnswer<StoreWriteResult>> WriteAsync(
@@ -102,10 +109,11 @@ internal sealed class StoreGuard : IAsyncDisposable
     /// <param name="state">What the call needs, so that the delegate need not be created for it.</param>
     /// <param name="call">Makes the call. The token is cancelled when nobody waits for it any more.</param>
     /// <param name="cancellationToken">The caller's own: ends its wait with an <see cref="OperationCanceledException"/>.</param>
+    /// <param name="progress">Where the store says that another part has come, for which there is as much time again.</param>
     /// <returns>The answer, which the caller disposes if there is something to dispose, or none.</returns>
     internal ValueTask<StoreAnswer<TResult>> RunAsync<TState, TResult>(
         StoreOperation operation, object? subject, TState state, Func<ICacheStore, TState, CancellationToken, ValueTask<TResult>> call,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, StoreReadProgress? progress = null)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -133,10 +141,11 @@ internal sealed class StoreGuard : IAsyncDisposable
 
         if (!pending.IsCompletedSuccessfully)
         {
-            return WaitAsync(operation, subject, pending, source, started, pass, cancellationToken);
+            return WaitAsync(operation, subject, pending, source, started, pass, progress, cancellationToken);
         }
 
         GiveBack(source);
+        _spareProgress = progress ?? _spareProgress;
         return new(Conclude(operation, subject, pending.Result, started, pass));
     }
 
@@ -189,10 +198,10 @@ internal sealed class StoreGuard : IAsyncDisposable
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreAnswer<TResult>> WaitAsync<TResult>(
         StoreOperation operation, object? subject, ValueTask<TResult> pending, CancellationTokenSource source, long started, CircuitPass pass,
-        CancellationToken cancellationToken)
+        StoreReadProgress? progress, CancellationToken cancellationToken)
     {
         var task = pending.AsTask();
-        await (operation.IsRead() ? _reads : _changes).WaitAsync(task, cancellationToken).ConfigureAwait(false);
+        await (operation.IsRead() ? _reads : _changes).WaitAsync(task, cancellationToken, progress).ConfigureAwait(false);
         if (task.IsCompletedSuccessfully)
         {
             GiveBack(source);

@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
@@ -56,7 +57,7 @@ internal sealed class StoreWaits : IDisposable
 
     /// <summary>Waits for a call, whose result and exception stay with its task.</summary>
     /// <remarks>What waits goes on where the end came from: the task, the one who cancels, the timer.</remarks>
-    internal ValueTask<StoreWaitEnd> WaitAsync(Task call, CancellationToken cancellationToken)
+    internal ValueTask<StoreWaitEnd> WaitAsync(Task call, CancellationToken cancellationToken, StoreReadProgress? progress = null)
     {
         if (call.IsCompleted)
         {
@@ -75,6 +76,7 @@ internal sealed class StoreWaits : IDisposable
             if (_limit is not null)
             {
                 wait.BeganAt = _time.GetTimestamp();
+                (wait.Progress, wait.Parts) = (progress, progress?.Parts ?? 0);
                 Append(wait);
                 if (!_isTimerSet)
                 {
@@ -130,8 +132,16 @@ internal sealed class StoreWaits : IDisposable
                     return null;
                 }
 
-                // Claimed under the lock: while it is listed, it is not used again.
                 Unlink(oldest);
+                if (oldest.Progress is { } progress && progress.Parts is var parts && parts != oldest.Parts)
+                {
+                    // It is getting on: as if it had begun with the last part, or rather now, for the list is in the order of beginnings.
+                    (oldest.Parts, oldest.BeganAt) = (parts, _time.GetTimestamp());
+                    Append(oldest);
+                    continue;
+                }
+
+                // Claimed under the lock: while it is listed, it is not used again.
                 if (oldest.TryClaim())
                 {
                     return oldest;
@@ -221,6 +231,8 @@ internal sealed class StoreWaits : IDisposable
 
         internal long BeganAt;
         internal bool IsListed;
+        internal StoreReadProgress? Progress;
+        internal long Parts;
         internal Wait? Previous;
         internal Wait? Next;
 
@@ -268,6 +280,7 @@ internal sealed class StoreWaits : IDisposable
                 {
                     _core.Reset();
                     _registration = default;
+                    Progress = null;
                     _state = Waiting;
                     Next = _waits._spare;
                     _waits._spare = this;

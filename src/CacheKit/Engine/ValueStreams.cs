@@ -247,7 +247,7 @@ internal sealed class ValueStreams(
                 outcome = StoreWriteOutcome.Declined; // nobody could read it: it may be outdated, and the authority cannot tell
             }
 
-            return result.IsStored ? result.Stamp : 0;
+            return result.Outcome == StoreWriteOutcome.Declined ? 0 : result.Stamp; // one that was overtaken has taken with it what was older
         }).ConfigureAwait(false);
         return outcome switch
         {

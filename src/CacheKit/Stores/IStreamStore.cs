@@ -33,7 +33,8 @@ public interface IStoreWriteStream : IAsyncDisposable
     /// <param name="entry">The entry. Its payload comes <em>before</em> what was written: a header can say what is known only in the end.</param>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>
-    /// <see cref="StoreWriteOutcome.Stored"/>, <see cref="StoreWriteOutcome.Overtaken"/>, or <see cref="StoreWriteOutcome.Declined"/>. In the latter two cases nothing was changed.
+    /// <see cref="StoreWriteOutcome.Stored"/>; <see cref="StoreWriteOutcome.Overtaken"/>, and then there is nothing fresh under the key that is older than the stamp; or
+    /// <see cref="StoreWriteOutcome.Declined"/>, and then nothing was changed.
     /// </returns>
     ValueTask<StoreWriteResult> CompleteAsync(StoreEntry entry, CancellationToken cancellationToken);
 }

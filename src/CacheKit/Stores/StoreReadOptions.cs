@@ -15,6 +15,12 @@ public readonly struct StoreReadOptions
     /// </summary>
     public long? KnownStamp { get; init; }
 
+    /// <summary>
+    /// To be told whenever a part of a large entry has come: the cache waits for each part as long as for a small entry. A store that fetches entries at once need
+    /// not look at it. <see langword="null"/>: nobody asks.
+    /// </summary>
+    public StoreReadProgress? Progress { get; init; }
+
     /// <summary>Whether the bytes are not needed: the lookup may have an empty payload.</summary>
     public bool WithoutPayload { get; init; }
 }

@@ -5,11 +5,20 @@ namespace CacheKit.Benchmarks.Disk;
 /// <summary>What reads and writes of one process cost, beside a bare file and SQLite.</summary>
 internal static class DiskBenchmark
 {
+    private const long LogBytes = 512L << 20;
+
+    /// <summary>Takes the number of rounds, and the size of the values if only one is wanted.</summary>
     internal static int Run(string[] arguments)
     {
         var rounds = arguments is [var text, ..] ? int.Parse(text, CultureInfo.InvariantCulture) : 31;
+        var wanted = arguments is [_, var only, ..] ? int.Parse(only, CultureInfo.InvariantCulture) : 0;
         foreach (var (size, count) in new[] { (100, 100_000), (1024, 50_000), (16 << 10, 3000), (256 << 10, 200) })
         {
+            if (wanted != 0 && size != wanted)
+            {
+                continue;
+            }
+
             var folder = Directory.CreateTempSubdirectory("cachekit-disk-");
             try
             {
@@ -31,9 +40,10 @@ internal static class DiskBenchmark
         var value = new byte[size];
         Random.Shared.NextBytes(value);
 
-        using var disk = new DiskSubject(Path.Combine(folder, "ring"), 512L << 20, Math.Max(256, size));
+        using var disk = new DiskSubject(Path.Combine(folder, "ring"), LogBytes, Math.Max(256, size));
         using var sqlite = new SqliteCache(Path.Combine(folder, "cache.db"));
         using var raw = File.OpenHandle(Path.Combine(folder, "raw"), FileMode.Create, FileAccess.ReadWrite, FileShare.None, FileOptions.None, preallocationSize: (long)count * size);
+        using var log = File.OpenHandle(Path.Combine(folder, "log"), FileMode.Create, FileAccess.ReadWrite, FileShare.None, FileOptions.None, LogBytes);
         sqlite.InOneTransaction(() =>
         {
             for (var i = 0; i < count; i++)
@@ -55,8 +65,17 @@ internal static class DiskBenchmark
             new TimedRounds("Miss").Add("CacheKit", i => disk.Get("absent")).Add("SQLite", i => sqlite.Get("absent")).Run(rounds, milliseconds: 10);
         }
 
+        // A cache is full for most of its life: its log, and the bare one, have been all round before.
+        var end = 0L;
+        for (var written = 0L; written < LogBytes; written += size)
+        {
+            disk.Set(keys[order[(written / size) & 0xFFFF]], value);
+            RandomAccess.Write(log, value, written);
+        }
+
         new TimedRounds($"Set of {name}")
-            .Add("file: pwrite in order", i => RandomAccess.Write(raw, value, (long)(i % count) * size))
+            .Add("file: pwrite over as many bytes as there are entries", i => RandomAccess.Write(raw, value, (long)(i % count) * size))
+            .Add("file: pwrite over as many bytes as the log of CacheKit has", _ => RandomAccess.Write(log, value, (end += size) % (LogBytes - size)))
             .Add("CacheKit", i => disk.Set(keys[order[i & 0xFFFF]], value))
             .Add("SQLite", i => sqlite.Set(keys[order[i & 0xFFFF]], value))
             .Run(rounds, milliseconds: 40);

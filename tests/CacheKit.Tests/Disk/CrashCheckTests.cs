@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using CacheKit.Disk;
+using static CacheKit.Tests.Disk.DiskStoreCalls;
 
 namespace CacheKit.Tests.Disk;
 
@@ -51,12 +53,46 @@ public sealed class CrashCheckTests
         (exitCode, output.Trim()).Should().Be((0, expected));
     }
 
+    [Fact]
+    public async Task Another_user_without_the_right_to_the_files_has_a_folder_of_its_own()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "It takes Linux, root and setpriv to be another user.");
+        using var folder = new DiskFolder();
+        var cache = Path.Combine(folder.Root, "cache"); // where a probe looks
+        Directory.CreateDirectory(cache);
+        await using var store = folder.Open(settings => settings with { Path = cache });
+        await store.Set("key", Bytes(1, 100));
+        var before = Directory.GetFiles(cache, "*", SearchOption.AllDirectories);
+        foreach (var directory in Directory.GetDirectories(folder.Root, "*", SearchOption.AllDirectories).Prepend(folder.Root))
+            Assert.SkipUnless(TryOpenToAll(directory), "The rights of a directory cannot be changed here.");
+
+        var (exitCode, output) = await RunInAsync(
+            "/usr/bin/setpriv", [], "--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Program, "--probe", "--directory", folder.Root);
+
+        (exitCode, output.Trim()).Should().Be((0, "private"));
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
+        Directory.GetFiles(cache, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(
+            before.Append(Path.Combine(DiskDirectory.FolderOf(cache, "default"), DiskDirectory.PrivateOpenLockFile)), "what it had of its own is gone");
+    }
+
+    private static string Program => Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
+
+    private static bool TryOpenToAll(string directory)
+    {
+        if (OperatingSystem.IsWindows())
+            return false;
+        File.SetUnixFileMode(directory, (UnixFileMode)0b111_111_111);
+        return true;
+    }
+
     private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) => RunInAsync([], arguments);
 
-    private static async Task<(int ExitCode, string Output)> RunInAsync(Dictionary<string, string> environment, params string[] arguments)
+    private static Task<(int ExitCode, string Output)> RunInAsync(Dictionary<string, string> environment, params string[] arguments) =>
+        RunInAsync("dotnet", environment, [Program, .. arguments]);
+
+    private static async Task<(int ExitCode, string Output)> RunInAsync(string program, Dictionary<string, string> environment, params string[] arguments)
     {
-        var program = Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
-        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, UseShellExecute = false };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         using var process = Process.Start(start)!; // not a shell's

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using CacheKit.Disk;
+using CacheKit.Stores;
 using static CacheKit.Tests.Disk.DiskStoreCalls;
 
 namespace CacheKit.Tests.Disk;
@@ -9,6 +11,74 @@ public sealed class DiskDamageTests : IDisposable
     private readonly DiskFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Instants_that_are_damaged_are_not_made_good_when_the_entry_is_carried_on()
+    {
+        await using var store = _folder.Open();
+        var soon = _folder.Clock.GetUtcNow().AddMinutes(1);
+        await store.WriteAsync("hot", Entry(Bytes(1, 100)) with { ExpiresAt = soon, RetainUntil = soon }, StoreCondition.Always, default);
+        (await store.Get("hot")).Should().NotBeNull("it is in use");
+        using (var file = File.OpenHandle(_folder.SegmentFiles().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            var ticks = new byte[16];
+            BinaryPrimitives.WriteInt64LittleEndian(ticks, soon.UtcTicks ^ (1L << 62));
+            BinaryPrimitives.WriteInt64LittleEndian(ticks.AsSpan(8), soon.UtcTicks ^ (1L << 62));
+            RandomAccess.Write(file, ticks, RingLog.SegmentStart + RecordLayout.LifeOffset);
+        }
+
+        (await store.Get("hot")).Should().BeNull("its instants are damaged");
+        for (var i = 0; i < 3000; i++)
+            await store.Set($"key{i}", Bytes(i, 500));
+
+        (await store.Get("hot")).Should().BeNull("its instants are damaged still");
+    }
+
+    [Fact]
+    public async Task An_expiry_whose_bit_has_flipped_does_not_prolong_the_entry_when_it_is_carried_on()
+    {
+        await using var store = _folder.Open();
+        var soon = _folder.Clock.GetUtcNow().AddMinutes(1);
+        await store.WriteAsync("hot", Entry(Bytes(1, 100)) with { ExpiresAt = soon, RetainUntil = soon }, StoreCondition.Always, default);
+        (await store.Get("hot")).Should().NotBeNull("it is in use");
+        using (var file = File.OpenHandle(_folder.SegmentFiles().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            var ticks = new byte[16];
+            BinaryPrimitives.WriteInt64LittleEndian(ticks, soon.AddYears(100).UtcTicks);
+            BinaryPrimitives.WriteInt64LittleEndian(ticks.AsSpan(8), soon.AddYears(100).UtcTicks);
+            RandomAccess.Write(file, ticks, RingLog.SegmentStart + RecordLayout.LifeOffset);
+        }
+
+        for (var i = 0; i < 3000; i++)
+            await store.Set($"key{i}", Bytes(i, 500));
+        _folder.Clock.Advance(TimeSpan.FromDays(1));
+
+        (await store.Get("hot")).Should().BeNull("it has expired");
+    }
+
+    [Fact]
+    public async Task What_is_too_damaged_to_be_read_does_not_keep_an_entry_from_being_added()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        using (var file = File.OpenHandle(_folder.SegmentFiles().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+            RandomAccess.Write(file, new byte[16], RingLog.SegmentStart + RecordLayout.HeaderBytes + 20);
+        (await store.Get("key")).Should().BeNull();
+
+        (await store.WriteAsync("key", Entry(Bytes(2, 100)), StoreCondition.IfAbsent, default)).Outcome.Should().Be(StoreWriteOutcome.Stored, "there is nothing");
+    }
+
+    [Fact]
+    public async Task An_entry_whose_pieces_have_gone_does_not_keep_one_from_being_added()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100_000));
+        var i = 0;
+        while (await store.Get("key") is not null)
+            await store.Set($"fill{i++}", Bytes(i, 5000));
+
+        (await store.WriteAsync("key", Entry(Bytes(2, 100)), StoreCondition.IfAbsent, default)).Outcome.Should().Be(StoreWriteOutcome.Stored, "there is nothing");
+    }
 
     [Fact]
     public async Task Any_bit_of_a_record_may_flip()

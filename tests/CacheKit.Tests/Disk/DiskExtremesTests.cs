@@ -113,8 +113,19 @@ public sealed class DiskExtremesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_can_be_disposed_in_the_middle_of_anything()
+    public async Task A_store_can_be_disposed_in_the_middle_of_anything_and_its_memory_is_not_collected_under_anybody()
     {
+        using var end = new CancellationTokenSource();
+        var collecting = Task.Factory.StartNew(
+            () =>
+            {
+                while (!end.IsCancellationRequested)
+                {
+                    GC.Collect();
+                    GC.WaitForPendingFinalizers();
+                }
+            },
+            default, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         for (var round = 0; round < Rounds; round++)
         {
             // Upkeep on the pool, as in earnest.
@@ -152,6 +163,8 @@ public sealed class DiskExtremesTests : IDisposable
             await Task.WhenAll(users);
         }
 
+        await end.CancelAsync();
+        await collecting;
         await using var reopened = _folder.Open();
         reopened.Verify();
         reopened.Check(default).DamagedEntries.Should().Be(0);

@@ -13,6 +13,23 @@ public sealed class DiskOpeningTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public async Task While_sizes_change_the_files_do_not_take_more_than_the_bound_either()
+    {
+        var large = DiskFolder.Small with { BucketCount = 1 << 16 };
+        await using (_folder.Open(settings => settings with { Geometry = large }))
+        {
+        }
+
+        long most = 0;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step => most = Math.Max(most, step == DiskStep.IndexWritten
+                ? new DirectoryInfo(_folder.Root).GetFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) : 0),
+        });
+        most.Should().BeLessThanOrEqualTo(store.GetStatistics().MaximumBytes);
+    }
+
+    [Fact]
     public async Task Missing_directories_are_created()
     {
         var nested = Path.Combine(_folder.Root, "a", "b", "c");
@@ -31,7 +48,7 @@ public sealed class DiskOpeningTests : IDisposable
         var file = Path.Combine(_folder.Root, "file");
         File.WriteAllText(file, "mine");
         _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(file, below) }))
-            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*")
+            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*a file of the name '{file}'*")
             .Which.Failure.Should().Be(StoreFailure.Permanent);
         File.ReadAllText(file).Should().Be("mine");
     }

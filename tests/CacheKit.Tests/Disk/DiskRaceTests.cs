@@ -27,6 +27,42 @@ public sealed class DiskRaceTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
+    [InlineData(InvalidationKind.Remove)]
+    [InlineData(InvalidationKind.Expire)]
+    public async Task A_step_from_an_entry_whose_removal_is_under_way_does_not_outlive_the_removal(InvalidationKind kind)
+    {
+        await using var other = _folder.Open();
+        var stamp = (await other.Set("key", Bytes(1, 100))).Stamp;
+        var outcome = StoreWriteOutcome.Declined;
+        await using var remover = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (step == DiskStep.Fenced)
+                    outcome = other.WriteAsync("key", Entry(Bytes(2, 100)), StoreCondition.IfUnchanged(stamp), default).AsTask().Result.Outcome;
+            },
+        });
+        await remover.InvalidateAsync("key", kind, default);
+
+        using var lookup = await other.ReadAsync("key", default, default);
+        (lookup.IsFound && lookup.ExpiresAt > _folder.Clock.GetUtcNow()).Should().BeFalse($"the step was {outcome}, from an entry of before the removal");
+    }
+
+    [Fact]
+    public async Task Sets_of_one_key_by_many_at_once_write_about_what_they_store()
+    {
+        await using var store = new DiskStore(_folder.Settings with { Geometry = DiskGeometry.For(64 << 20, 1024, null), Schedule = static work => ThreadPool.QueueUserWorkItem(_ => work()) });
+        const int Threads = 8, Each = 2000;
+        await Task.WhenAll(Enumerable.Range(0, Threads).Select(thread => Task.Run(async () =>
+        {
+            for (var i = 0; i < Each; i++)
+                await store.Set("key", new byte[1000]);
+        })));
+        var perSet = store.GetStatistics().BytesWritten / (double)(Threads * Each);
+        perSet.Should().BeLessThan(1.2 * 1100);
+    }
+
+    [Theory]
     [MemberData(nameof(StepsOfALoad))]
     public async Task A_load_that_is_overtaken_at_any_step_is_never_seen(string step, string change)
     {

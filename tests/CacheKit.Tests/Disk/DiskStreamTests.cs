@@ -42,6 +42,51 @@ public sealed class DiskStreamTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    [Fact]
+    public async Task A_stream_of_a_store_that_was_closed_does_not_take_the_place_of_another_stream()
+    {
+        var closed = _folder.Open();
+        var left = await closed.BeginWriteAsync("left", default);
+        await closed.DisposeAsync();
+
+        await using var store = _folder.Open();
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(1, 100), default);
+        await left.DisposeAsync();
+        await store.InvalidateAsync("key", InvalidationKind.Remove, default);
+
+        (await stream.CompleteAsync(Entry([]), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await store.Get("key")).Should().BeNull("it was removed after the stream had begun");
+    }
+
+    [Fact]
+    public async Task Who_opens_while_the_lock_file_of_a_living_process_was_cleaned_away_does_not_break_its_streams()
+    {
+        await using var store = _folder.Open();
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(1, 100), default);
+        File.Delete(Path.Combine(_folder.Files, ProcessLocks.Folder, "0.lock"));
+
+        await using var other = _folder.Open();
+        await other.InvalidateAsync("key", InvalidationKind.Remove, default);
+
+        (await stream.CompleteAsync(Entry([]), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await other.Get("key")).Should().BeNull("it was removed after the stream had begun");
+    }
+
+    [Fact]
+    public async Task A_stream_that_a_removal_of_its_tag_overtakes_leaves_nothing_older()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(2, 100), default);
+        await store.InvalidateTagsAsync(["tag"], TagMatch.Any, InvalidationKind.Remove, default);
+        (await stream.CompleteAsync(Entry([], "tag"), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+
+        (await store.Get("key")).Should().BeNull("the set is later than it");
+    }
+
     [Theory]
     [MemberData(nameof(Sizes))]
     public async Task What_comes_part_by_part_is_read_part_by_part_and_as_a_whole(int size)
@@ -195,6 +240,32 @@ public sealed class DiskStreamTests : IDisposable
         (await first.CompleteAsync(Entry([]), default)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
         (await store.Load("key", Bytes(3, 100), before)).IsStored.Should().BeFalse();
         (await store.Get("key")).Should().Equal(Bytes(2, 100));
+    }
+
+    [Fact]
+    public async Task Who_reads_a_large_value_as_a_whole_is_told_of_each_part()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 60_000));
+        var progress = new StoreReadProgress();
+        using var lookup = await store.ReadAsync("key", new() { Progress = progress }, default);
+        lookup.IsFound.Should().BeTrue();
+        progress.Parts.Should().Be((60_000 + _pieceBytes - 1) / _pieceBytes);
+    }
+
+    [Fact]
+    public async Task A_load_from_before_a_stream_does_not_come_after_it_though_what_was_streamed_is_gone_by_then()
+    {
+        await using var store = _folder.Open();
+        var before = await store.LoadStamp("key");
+        (await Stream(store, "key", Bytes(1, 100), 1000, head: 1)).IsStored.Should().BeTrue();
+
+        // Another key's writes go round the log, and over few cells of the fence.
+        for (var i = 0; i < 2 * DiskFolder.Small.SegmentCount * 4; i++)
+            await store.Set("other", Bytes(i, 15_000));
+        (await store.Get("key")).Should().BeNull();
+        (await store.Load("key", Bytes(2, 100), before)).Outcome.Should().Be(StoreWriteOutcome.Overtaken);
+        (await store.Get("key")).Should().BeNull();
     }
 
     [Fact]

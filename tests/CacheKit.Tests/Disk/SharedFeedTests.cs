@@ -127,6 +127,39 @@ public sealed class SharedFeedTests : IDisposable
     }
 
     [Fact]
+    public async Task A_writer_that_slept_for_a_whole_round_takes_no_message_with_it_and_tells_its_own_late()
+    {
+        await using var one = _folder.Open();
+        await using var two = _folder.Open();
+        var told = new Told();
+        var isAsleep = false;
+        await using var sleeper = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (step == DiskStep.Telling && !isAsleep)
+                {
+                    isAsleep = true;
+                    for (var i = 0; i < DiskFolder.Small.FeedMessages - 1; i++)
+                    {
+                        two.Set($"key{i}", []).Wait();
+                        one.TryDrain(told).Should().BeTrue();
+                    }
+
+                    two.InvalidateAsync("removed", InvalidationKind.Remove, default).AsTask().Wait();
+                    told.Clear();
+                }
+            },
+        });
+        await sleeper.Set("late", []);
+        isAsleep.Should().BeTrue();
+
+        one.TryDrain(told).Should().BeFalse("the place of the one that slept has been taken");
+        told.Should().Equal("key removed", "key late");
+        one.TryDrain(told).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task A_message_that_is_damaged_is_not_taken_for_another()
     {
         await using var one = _folder.Open();

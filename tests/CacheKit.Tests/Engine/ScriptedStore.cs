@@ -13,6 +13,9 @@ internal sealed class ScriptedStore : IBatchStore
 
     internal Func<ValueTask> Disposal { get; set; } = static () => default;
 
+    /// <summary>What the last read was told.</summary>
+    internal StoreReadOptions LastRead { get; private set; }
+
     /// <summary>How many calls have reached the store.</summary>
     internal int Calls => Volatile.Read(ref _calls);
 
@@ -23,6 +26,7 @@ internal sealed class ScriptedStore : IBatchStore
     public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _calls);
+        LastRead = options;
         return Reads(cancellationToken);
     }
 

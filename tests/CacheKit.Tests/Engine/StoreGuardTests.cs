@@ -110,6 +110,27 @@ public sealed class StoreGuardTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_read_is_waited_for_as_long_as_parts_keep_coming()
+    {
+        await using var guard = Create();
+        var gate = new TaskCompletionSource<StoreLookup>();
+        _store.Reads = _ => new(gate.Task);
+        var read = guard.ReadAsync("k", default, default).AsTask();
+        for (var part = 0; part < 5; part++)
+        {
+            _store.LastRead.Progress!.Report(); // a guard always asks
+            _clock.Advance(_options.ReadTimeout);
+            read.IsCompleted.Should().BeFalse();
+        }
+
+        _clock.Advance(_options.ReadTimeout - _tick);
+        read.IsCompleted.Should().BeFalse();
+        _clock.Advance(_tick);
+        (await read).Status.Should().Be(StoreAnswerStatus.TimedOut);
+        gate.SetResult(default);
+    }
+
+    [Fact]
     public async Task A_call_that_takes_too_long_is_told_to_stop_but_not_waited_for()
     {
         await using var guard = Create();

@@ -50,6 +50,21 @@ public enum StoreFlaw
     /// <summary>An entry that is there counts as absent once it was invalidated by tag, and the other way round.</summary>
     AddsOverAnything,
 
+    /// <summary>An entry that comes part by part has the stamp of its end.</summary>
+    StampOfTheEnd,
+
+    /// <summary>An entry that comes part by part is readable before it is complete.</summary>
+    ShowsWhatIsNotComplete,
+
+    /// <summary>An entry that comes part by part keeps the memory of its parts.</summary>
+    KeepsPartsOfTheCaller,
+
+    /// <summary>Who reads part by part is given the entry of the moment.</summary>
+    ReadsTheEntryOfTheMoment,
+
+    /// <summary>What comes part by part and has lost to a removal of its tags leaves what was there before.</summary>
+    LeavesWhatIsOlder,
+
     /// <summary>A value of a stamp replaces another of that stamp.</summary>
     ReplacesEqualStamps,
 }

@@ -11,7 +11,7 @@ public sealed class StoreFlawTests
 {
     private static readonly Type[] _contracts =
     [
-        typeof(ReadWrite), typeof(Condition), typeof(Invalidation), typeof(Tag), typeof(Expiration), typeof(Concurrency),
+        typeof(ReadWrite), typeof(Condition), typeof(Invalidation), typeof(Tag), typeof(Expiration), typeof(Concurrency), typeof(Streaming),
     ];
 
     public static TheoryData<StoreFlaw, string> Flaws => new()
@@ -45,6 +45,12 @@ public sealed class StoreFlawTests
         { StoreFlaw.IgnoresNames, nameof(StoreReadWriteContract.Caches_of_different_names_on_the_same_ground_do_not_see_each_other) },
         { StoreFlaw.AddsOverAnything, nameof(StoreConditionContract.Add_stores_only_where_nothing_unexpired_is) },
         { StoreFlaw.AddsOverAnything, nameof(StoreConditionContract.Of_many_who_add_at_once_one_succeeds) },
+        { StoreFlaw.StampOfTheEnd, nameof(StoreStreamContract.Whatever_happens_to_the_key_or_its_tags_meanwhile_is_later) },
+        { StoreFlaw.StampOfTheEnd, nameof(StoreStreamContract.Of_two_that_come_at_once_the_one_that_began_later_stays) },
+        { StoreFlaw.ShowsWhatIsNotComplete, nameof(StoreStreamContract.Nothing_of_it_is_readable_before_it_is_complete_and_what_was_there_is) },
+        { StoreFlaw.KeepsPartsOfTheCaller, nameof(StoreStreamContract.What_comes_part_by_part_is_one_entry_after_what_is_given_at_the_end) },
+        { StoreFlaw.ReadsTheEntryOfTheMoment, nameof(StoreStreamContract.Who_has_opened_an_entry_gets_that_one_or_an_error_whatever_becomes_of_it) },
+        { StoreFlaw.LeavesWhatIsOlder, nameof(StoreStreamContract.A_removal_of_its_tag_meanwhile_leaves_nothing_older) },
         { StoreFlaw.ReplacesEqualStamps, nameof(StoreConditionContract.Of_two_values_begun_at_the_same_stamp_the_first_stays) },
     };
 
@@ -119,6 +125,14 @@ public sealed class StoreFlawTests
         private readonly InMemoryStoreState _state = new();
 
         protected override ValueTask<ICacheStore> BuildAsync(StoreContractOptions options) => Build(_state, flaw, Clock, options);
+    }
+
+    private sealed class Streaming(StoreFlaw flaw) : StoreStreamContract
+    {
+        private readonly InMemoryStoreState _state = new();
+
+        protected override ValueTask<ICacheStore> BuildAsync(StoreContractOptions options) =>
+            new(new FlawedStreamStore(new InMemoryStreamStore(_state, Clock, options.CacheName), flaw));
     }
 #pragma warning restore xUnit1000
 }

@@ -1,0 +1,96 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Tests.Stores;
+
+/// <summary>A store that keeps the contract but for one mistake with entries that come and go part by part.</summary>
+internal sealed class FlawedStreamStore(IStreamStore inner, StoreFlaw flaw) : IStreamStore
+{
+    public string Name => "flawed";
+
+    public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => inner.ReadAsync(key, options, cancellationToken);
+
+    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+        inner.WriteAsync(key, entry, condition, cancellationToken);
+
+    public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) => inner.InvalidateAsync(key, kind, cancellationToken);
+
+    public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
+        inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
+
+    public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
+
+    public ValueTask<bool> SetExpirationAsync(string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
+        inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
+
+    public async ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) =>
+        flaw is StoreFlaw.StampOfTheEnd or StoreFlaw.ShowsWhatIsNotComplete or StoreFlaw.KeepsPartsOfTheCaller or StoreFlaw.LeavesWhatIsOlder
+            ? new FlawedWriteStream(inner, key, flaw, await inner.BeginWriteAsync(key, cancellationToken))
+            : await inner.BeginWriteAsync(key, cancellationToken);
+
+    public async ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken)
+    {
+        var stream = await inner.OpenReadAsync(key, cancellationToken);
+        return stream is not null && flaw == StoreFlaw.ReadsTheEntryOfTheMoment ? new FlawedReadStream(inner, key, stream) : stream;
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private sealed class FlawedWriteStream(IStreamStore store, string key, StoreFlaw flaw, IStoreWriteStream stream) : IStoreWriteStream
+    {
+        private readonly List<ReadOnlyMemory<byte>> _parts = [];
+        private bool _isEnded;
+
+        public long Stamp => stream.Stamp;
+
+        public async ValueTask<bool> WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        {
+            _parts.Add(flaw == StoreFlaw.KeepsPartsOfTheCaller ? bytes : bytes.ToArray());
+            if (flaw == StoreFlaw.ShowsWhatIsNotComplete)
+            {
+                await store.WriteAsync(
+                    key, new() { Payload = bytes, ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue, Tags = [] }, StoreCondition.Always, cancellationToken);
+            }
+
+            return true;
+        }
+
+        public async ValueTask<StoreWriteResult> CompleteAsync(StoreEntry entry, CancellationToken cancellationToken)
+        {
+            ObjectDisposedException.ThrowIf(_isEnded, this);
+            using var before = await store.ReadAsync(key, default, cancellationToken);
+            var older = new StoreEntry { Payload = before.Payload.ToArray(), ExpiresAt = before.ExpiresAt, RetainUntil = before.RetainUntil, Tags = [] };
+            var target = flaw == StoreFlaw.StampOfTheEnd ? await store.BeginWriteAsync(key, cancellationToken) : stream;
+            foreach (var part in _parts)
+                await target.WriteAsync(part, cancellationToken);
+            var result = await target.CompleteAsync(entry, cancellationToken);
+            if (flaw == StoreFlaw.LeavesWhatIsOlder && before.IsFound && !result.IsStored)
+                await store.WriteAsync(key, older, StoreCondition.Always, cancellationToken);
+            return result;
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _isEnded = true;
+            return stream.DisposeAsync();
+        }
+    }
+
+    private sealed class FlawedReadStream(IStreamStore store, string key, IStoreReadStream stream) : IStoreReadStream
+    {
+        public long Stamp => stream.Stamp;
+
+        public DateTimeOffset ExpiresAt => stream.ExpiresAt;
+
+        public DateTimeOffset RetainUntil => stream.RetainUntil;
+
+        public long Length => stream.Length;
+
+        public async ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken)
+        {
+            await using var now = await store.OpenReadAsync(key, cancellationToken);
+            return await (now ?? stream).ReadAsync(offset, destination, cancellationToken);
+        }
+
+        public ValueTask DisposeAsync() => stream.DisposeAsync();
+    }
+}
