@@ -26,7 +26,7 @@ public sealed class CacheEntryOptions
     public TimeSpan? Expiration { get; init; }
 
     /// <summary>How long the entry lives without being read; each read renews it, never past <see cref="Expiration"/>. Default: not sliding.</summary>
-    /// <value>Greater than zero. An entry may outlive its window by a two-hundredth of it, by a tenth of a second at least and by a second at most; it never ends early.</value>
+    /// <value>Greater than zero. An entry may outlive a window of 20 seconds or more by a two-hundredth of it, by a second at most; it never ends early.</value>
     public TimeSpan? SlidingExpiration
     {
         get => _slidingExpiration;

@@ -5,7 +5,8 @@ namespace CacheKit;
 /// Calls come on the thread on which the thing happened, after all locks are released, and may come concurrently and
 /// out of order; they may call the cache. Whatever they throw is logged, at most once a minute for each type of
 /// observer, and breaks nothing. Hits are not reported, so that they stay cheap: see
-/// <see cref="ICache.GetStatistics"/> and the meter <c>CacheKit</c>.
+/// <see cref="ICache.GetStatistics"/> and the meter <c>CacheKit</c>. Disposing a cache does not wait for calls from its upkeep that are under way: of some
+/// entries that had expired it may be told a moment later.
 /// </remarks>
 public abstract class CacheObserver
 {

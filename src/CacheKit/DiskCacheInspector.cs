@@ -12,34 +12,30 @@ public sealed class DiskCacheInspector : IAsyncDisposable
 
     private DiskCacheInspector(DiskStore store) => _store = store;
 
-    /// <summary>Opens a cache that exists, with the sizes it has. Blocks for as long as opening files takes; waits while another process is opening or closing the cache.</summary>
+    /// <summary>
+    /// Opens a cache that exists, with the sizes it has, and changes nothing of what it holds. Blocks for as long as opening files takes; waits while another process
+    /// is opening or closing the cache.
+    /// </summary>
     /// <param name="path">The directory, as in <see cref="DiskOptions.Path"/>.</param>
     /// <param name="cacheName">The name of the cache.</param>
     /// <returns>The inspector.</returns>
-    /// <exception cref="ArgumentException">The path or the name is empty.</exception>
+    /// <exception cref="ArgumentException">The path or the name is empty, or the path has a character that no path may have.</exception>
     /// <exception cref="CacheStoreException">
-    /// There is no such cache, it cannot be read, or it is not shared: then only the process that uses it can look into it.
+    /// There is no such cache; or it is not shared: then only the process that uses it can look into it; or its files may not be read and written; or what it holds
+    /// does not count any more, because it is damaged or was not closed before the machine started anew. The message says which.
     /// </exception>
     public static DiskCacheInspector Open(string path, string cacheName = CacheKitBuilder.DefaultName)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ArgumentException.ThrowIfNullOrWhiteSpace(cacheName);
-        var store = new DiskStore(new()
+        return new(new DiskStore(new()
         {
             Path = path,
             CacheName = cacheName,
-            Geometry = DiskDirectory.GeometryOf(path, cacheName)
-                ?? throw new CacheStoreException($"There is no disk cache '{cacheName}' in '{System.IO.Path.GetFullPath(path)}'.", StoreFailure.Permanent),
+            Geometry = null, // it must exist
             TimeProvider = TimeProvider.System,
             Logger = NullLogger.Instance,
-        });
-        if (store.IsShared)
-        {
-            return new(store);
-        }
-
-        store.DisposeAsync().AsTask().GetAwaiter().GetResult(); // nothing is under way that it could wait for
-        throw new CacheStoreException($"The disk cache '{cacheName}' in '{System.IO.Path.GetFullPath(path)}' is not shared.", StoreFailure.Permanent);
+        }));
     }
 
     /// <summary>Shows what the cache holds and has done. Costs a walk through the index, a few milliseconds per million entries.</summary>

@@ -22,8 +22,8 @@ public sealed class MemoryOptions
     public Func<string, object?, long>? SizeOf { get; set; }
 
     /// <summary>
-    /// To what share of its bound the cache shrinks while the garbage collector reports that memory is short. It grows
-    /// back when the load has passed. Default: 0.5.
+    /// To what share of what it holds the cache shrinks when the garbage collector reports that memory is short, and keeps to until the load
+    /// has passed; what holds less than a quarter of its bound counts as a quarter. Default: 0.5.
     /// </summary>
     /// <value>Greater than 0, up to 1; 1 turns shrinking off.</value>
     public double MemoryPressureShare { get; set; } = 0.5;

@@ -13,6 +13,14 @@ namespace CacheKit.Benchmarks;
 internal sealed class Interleaved(string title, int threads = 1)
 {
     private readonly List<Subject> _subjects = [];
+    private Action<int>? _prepare;
+
+    /// <summary>Has something done before each turn that is not measured: it gets the number of operations, of all threads together.</summary>
+    internal Interleaved Before(Action<int> prepare)
+    {
+        _prepare = prepare;
+        return this;
+    }
 
     /// <summary>Adds what does a number of operations.</summary>
     internal Interleaved Add(string name, Action<int> run) => Add(name, (_, operations) => run(operations));
@@ -90,6 +98,7 @@ internal sealed class Interleaved(string title, int threads = 1)
 
     private (double Nanoseconds, double Bytes) Measure(Subject subject, int operations)
     {
+        _prepare?.Invoke(operations * threads);
         if (threads == 1)
         {
             var bytes = GC.GetAllocatedBytesForCurrentThread();

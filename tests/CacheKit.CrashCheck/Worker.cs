@@ -33,7 +33,7 @@ internal sealed class Worker(CheckOptions options, CheckTable table, string dire
         BucketCount = 64,
         TagCells = 4096,
         FenceCells = 4096,
-        FeedMessages = 1024,
+        FeedMessages = mode == CheckMode.Stray ? 64 : 1024,
         Conjunctions = 16,
     };
 

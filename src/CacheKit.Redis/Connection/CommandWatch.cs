@@ -20,6 +20,7 @@ internal sealed class CommandWatch : IDisposable
     private readonly TimeSpan _tick;
     private long _now;
     private int _isTicking;
+    private volatile bool _isDisposed;
 
     internal CommandWatch(TimeSpan limit, TimeProvider time)
     {
@@ -34,12 +35,24 @@ internal sealed class CommandWatch : IDisposable
     /// <returns>Its slot; -1 if it is not watched.</returns>
     internal int TryEnter(IWatched command)
     {
+        if (_isDisposed)
+        {
+            return -1;
+        }
+
         var hint = _hint += 7;
         for (var probe = 0; probe < Probes; probe++)
         {
             var slot = (hint + (Environment.CurrentManagedThreadId << 6) + probe) & (Slots - 1);
             if (Volatile.Read(ref _slots[slot]) is null && Interlocked.CompareExchange(ref _slots[slot], command, null) is null)
             {
+                if (_isDisposed)
+                {
+                    // Since it was asked above: it may have been given up there, or not.
+                    Leave(slot);
+                    return -1;
+                }
+
                 if (Volatile.Read(ref _isTicking) == 0)
                 {
                     Begin();
@@ -61,13 +74,23 @@ internal sealed class CommandWatch : IDisposable
         }
     }
 
-    public void Dispose() => _timer.Dispose();
+    /// <summary>Gives up what is under way: nobody would, from now on.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _timer.Dispose();
+        Interlocked.MemoryBarrier();
+        for (var slot = 0; slot < Slots; slot++)
+        {
+            Volatile.Read(ref _slots[slot])?.GiveUp();
+        }
+    }
 
     private void Begin()
     {
         if (Interlocked.Exchange(ref _isTicking, 1) == 0)
         {
-            _timer.Change(_tick, _tick);
+            _timer.Change(_tick, _tick); // says no, once it is disposed
         }
     }
 

@@ -11,7 +11,7 @@ namespace CacheKit.Redis.Connection;
 /// <para>Every command goes through <see cref="RunAsync{T}"/>, which gives it a time limit: the oldest supported client has none for asynchronous calls, and would
 /// wait on a half-open connection for ever. The limit runs on the real clock, whatever the cache's <see cref="TimeProvider"/> shows: the network
 /// does not stand still when a test's clock does.</para>
-/// <para>A connection that takes bytes and returns none looks connected to the client. So after a few commands in a row that ran into their limit
+/// <para>A connection that takes bytes and returns none looks connected to the client. So after a few commands that ran into their limit, whatever others did meanwhile,
 /// it is asked for a sign of life until it gives one; if it gives none for some seconds, a new one takes its place, and closing the old one ends what still waits on it.
 /// A connection that belongs to the application is left alone.</para>
 /// </remarks>
@@ -21,6 +21,9 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private static readonly TimeSpan _signOfLifeWithin = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _longestDelay = TimeSpan.FromMinutes(1);
+
+    // Of several servers one may answer while another does not: who has failed is not well again with the next that succeeds.
+    private static readonly TimeSpan _wellAfter = TimeSpan.FromSeconds(2);
 
     private readonly ConnectionSource _source;
     private readonly IServiceProvider _services;
@@ -38,6 +41,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private long _connectAfter;
     private volatile bool _isTroubled;
     private int _timeouts;
+    private long _failedAt;
     private bool _isWatching;
 
     internal RedisConnection(ConnectionSource source, StoreContext context, ILogger logger, TimeSpan limit, TimeSpan? silenceToReplace = null)
@@ -279,12 +283,12 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         lock (_gate)
         {
-            _timeouts = 0;
-            if (!_isTroubled)
+            if (!_isTroubled || _isWatching || _time.GetElapsedTime(_failedAt) < _wellAfter)
             {
                 return;
             }
 
+            _timeouts = 0;
             _isTroubled = false;
         }
 
@@ -305,6 +309,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         lock (_gate)
         {
             isNew = !_isTroubled;
+            _failedAt = _time.GetTimestamp();
             _isTroubled = true;
             if (exception is TimeoutException && ++_timeouts >= TimeoutsToSuspect && link is not null && link == _link && !_isWatching)
             {

@@ -6,11 +6,22 @@ namespace CacheKit.Redis.Connection;
 /// <summary>Sorts what the client throws.</summary>
 internal static class RedisErrors
 {
-    private static readonly string[] _passing = ["LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MOVED", "ASK"];
+    private static readonly string[] _passing = ["LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "MOVED", "ASK"];
 
     /// <summary>Whether the server refused to take more because its memory is full.</summary>
     internal static bool IsOutOfMemory(Exception exception) =>
         exception is RedisServerException && exception.Message.Contains("OOM command not allowed", StringComparison.Ordinal);
+
+    /// <summary>Whether the server does not know, or does not grant, what it was asked for: it will not the next time either.</summary>
+    internal static bool IsUnknown(Exception exception) =>
+        exception is RedisServerException { Message: var message }
+        && (message.Contains("unknown", StringComparison.OrdinalIgnoreCase) || message.Contains("NOPERM", StringComparison.Ordinal)
+            || message.Contains("can't run this command", StringComparison.Ordinal));
+
+    /// <summary>Whether the server refuses to be written to, though it may do other things.</summary>
+    internal static bool IsReadOnly(Exception exception) =>
+        IsOutOfMemory(exception) || (exception is RedisServerException { Message: var message }
+            && (message.Contains("MISCONF", StringComparison.Ordinal) || message.Contains("READONLY", StringComparison.Ordinal)));
 
     /// <summary>Whether the server refused to do what it was asked for, rather than anything.</summary>
     internal static bool IsRefusal(Exception exception) =>
@@ -38,7 +49,14 @@ internal static class RedisErrors
             return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.Transient, exception);
         }
 
-        if (_passing.Any(start => message.StartsWith(start, StringComparison.Ordinal)))
+        if (message.Contains("is not reachable", StringComparison.Ordinal))
+        {
+            // The client's own words for a node of a cluster that another has named, and that is down.
+            return new($"Redis cannot be reached: {message}", StoreFailure.Unavailable, exception);
+        }
+
+        // Older servers tell it within an error of the script it happened in.
+        if (_passing.Any(start => message.StartsWith(start, StringComparison.Ordinal) || message.Contains("-" + start, StringComparison.Ordinal)))
         {
             return new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
         }

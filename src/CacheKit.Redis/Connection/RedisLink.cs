@@ -6,6 +6,10 @@ namespace CacheKit.Redis.Connection;
 /// <summary>One connection, until it is replaced.</summary>
 internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
 {
+    private const int RefusalsToStop = 3;
+
+    private static readonly TimeSpan _stopFor = TimeSpan.FromMinutes(1);
+
     // It was renamed, and of each name there is a version of the client in which it does not compile.
     private static readonly PropertyInfo? _isReplica = typeof(IServer).GetProperty("IsReplica") ?? typeof(IServer).GetProperty("IsSlave");
 
@@ -15,6 +19,8 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
 
     private volatile bool _isSingle;
     private volatile bool _hasGuardedSet;
+    private int _refusals;
+    private long _refusedAt;
 
     internal IConnectionMultiplexer Multiplexer { get; } = multiplexer;
 
@@ -31,6 +37,23 @@ internal sealed class RedisLink(IConnectionMultiplexer multiplexer)
     {
         get => _hasGuardedSet;
         set => _hasGuardedSet = value;
+    }
+
+    /// <summary>Whether writes may share a transaction: not for a while after the server has refused several.</summary>
+    internal bool SharesWrites => Volatile.Read(ref _refusals) < RefusalsToStop || TimeProvider.System.GetElapsedTime(Volatile.Read(ref _refusedAt)) > _stopFor;
+
+    /// <summary>Takes note of whether the server did what writes that shared a transaction asked for.</summary>
+    internal void NoteSharedWrite(bool isDone)
+    {
+        if (isDone)
+        {
+            Volatile.Write(ref _refusals, 0);
+        }
+        else
+        {
+            Volatile.Write(ref _refusedAt, TimeProvider.System.GetTimestamp());
+            Interlocked.Increment(ref _refusals);
+        }
     }
 
     /// <summary>The servers that are connected.</summary>

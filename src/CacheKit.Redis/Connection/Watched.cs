@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace CacheKit.Redis.Connection;
 
 /// <summary>A command under way that ends with its answer or with its limit, whichever is first; the other comes to nothing.</summary>
@@ -27,8 +29,16 @@ internal abstract class Watched<T>(CommandWatch watch) : IWatched
     {
         _command = command;
         BeganAt = watch.Now;
-        _slot = watch.TryEnter(this);
-        return _slot >= 0;
+        var slot = watch.TryEnter(this);
+        Volatile.Write(ref _slot, slot);
+        Interlocked.MemoryBarrier();
+        if (IsOver)
+        {
+            // Given up so soon that the slot was not known yet.
+            watch.Leave(slot);
+        }
+
+        return slot >= 0;
     }
 
     /// <summary>Begins to wait for it.</summary>
@@ -46,7 +56,7 @@ internal abstract class Watched<T>(CommandWatch watch) : IWatched
             return false;
         }
 
-        watch.Leave(_slot);
+        watch.Leave(Volatile.Read(ref _slot));
         return true;
     }
 
@@ -62,6 +72,9 @@ internal abstract class Watched<T>(CommandWatch watch) : IWatched
     /// <summary>Why a command has failed.</summary>
     private protected static Exception Failure(Task<T> failed) => failed.Exception?.InnerException ?? new TaskCanceledException(failed);
 
+    /// <summary>Gives a command a limit of its own, where the watch has no place for it.</summary>
+    private protected virtual Task<T> Limit(Task<T> command) => command;
+
     /// <summary>What to send in place of a command that has failed; <see langword="null"/>: nothing, that was the answer.</summary>
     private protected virtual Task<T>? Again(Task<T> failed) => null;
 
@@ -71,12 +84,28 @@ internal abstract class Watched<T>(CommandWatch watch) : IWatched
     /// <summary>The limit has come.</summary>
     private protected abstract void OnGivenUp();
 
+    /// <summary>Sends something in place of a command that has failed, unless that is the end, or cannot be done either: a client that was closed throws, and nobody is here to catch it.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is what the command has ended with.")]
+    private Task<T>? TryAgain(ref Task<T> failed)
+    {
+        try
+        {
+            return Again(failed);
+        }
+        catch (Exception exception)
+        {
+            failed = Task.FromException<T>(exception);
+            _ = failed.Exception;
+            return null;
+        }
+    }
+
     private void OnCompleted()
     {
         var command = _command!; // set before it is waited for
-        if (!command.IsCompletedSuccessfully && !IsOver && Again(command) is { } again)
+        if (!command.IsCompletedSuccessfully && !IsOver && TryAgain(ref command) is { } again)
         {
-            Await(again);
+            Await(_slot >= 0 ? again : Limit(again));
             return;
         }
 

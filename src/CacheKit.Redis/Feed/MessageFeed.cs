@@ -142,16 +142,19 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
                 await connection.RunAsync(link, logging, cancellationToken).ConfigureAwait(false);
                 return;
             }
-            catch (CacheStoreException exception) when (exception.Failure == StoreFailure.Permanent)
+            catch (CacheStoreException exception) when (exception.InnerException is { } inner && (RedisErrors.IsUnknown(inner) || RedisErrors.IsReadOnly(inner)))
             {
-                // A server without streams, say. The channel may work all the same.
-                if (_hasLog)
+                // The channel may work all the same. If the server has no streams, say, there is no use in trying again.
+                if (RedisErrors.IsUnknown(inner) && _hasLog)
                 {
                     _hasLog = false;
                     logger.NoMessageLog(cache, exception);
                 }
             }
         }
+
+        // Whoever was cut off must not take the log for all there was: what it holds is not where he was any more.
+        Abandoned.Observe(link.Database.KeyDeleteAsync(layout.Log, Flags.Master));
 
         byte[] bare = [.. "- "u8, .. frame];
         await connection.RunAsync(link, link.Database.PublishAsync(layout.Channel, bare), cancellationToken).ConfigureAwait(false);

@@ -5,6 +5,7 @@ namespace CacheKit.Redis.Gathering;
 /// <para>A call that comes when nothing is under way is sent at once, by the caller. Those that come after it gather until a thread of the pool is free to
 /// send them as one command. Nobody waits for an answer, nor for a time: where threads are free a call is sent without delay, and where they are not the calls gather,
 /// which spares the very time that is short. As many commands may be under way as there are reasons for.</para>
+/// <para>While those who shared a command go on one after the other, what they ask for next gathers until the last of them has gone on: for some microseconds, and not once one of them keeps his thread for longer.</para>
 /// <para>A command is limited in calls and in bytes. Who fills it sends it.</para>
 /// </remarks>
 /// <typeparam name="TCall">The kind of calls.</typeparam>
@@ -12,20 +13,53 @@ namespace CacheKit.Redis.Gathering;
 internal abstract class CallGatherer<TCall>(int mostBytes) : IThreadPoolWorkItem
     where TCall : class
 {
-    private const int MostCalls = 64;
+    private static readonly TimeSpan _goOnWithin = TimeSpan.FromMicroseconds(50);
 
     private readonly Lock _gate = new();
     private TCall?[] _calls = new TCall?[16];
     private int _count;
     private int _bytes;
     private int _underWay;
+    private int _goingOn;
+    private long _goingOnSince;
     private bool _isSendingSoon;
 
     /// <summary>Asks whether a call may be sent alone because nothing is under way. If so, <see cref="Leave"/> when it has ended.</summary>
-    internal bool TryEnterAlone() => Volatile.Read(ref _underWay) == 0 && Interlocked.CompareExchange(ref _underWay, 1, 0) == 0;
+    internal bool TryEnterAlone() => Volatile.Read(ref _underWay) == 0 && Volatile.Read(ref _goingOn) == 0 && Interlocked.CompareExchange(ref _underWay, 1, 0) == 0;
 
     /// <summary>A command has ended.</summary>
     internal void Leave() => Interlocked.Decrement(ref _underWay);
+
+    /// <summary>Those who shared a command begin to go on.</summary>
+    internal void BeginGoingOn()
+    {
+        lock (_gate)
+        {
+            if (_goingOn++ == 0)
+            {
+                _goingOnSince = TimeProvider.System.GetTimestamp();
+            }
+        }
+    }
+
+    /// <summary>They have gone on, or one of the threads that see to it has nothing left to do: what has gathered is sent.</summary>
+    internal void EndGoingOn()
+    {
+        TCall?[] calls;
+        int count;
+        lock (_gate)
+        {
+            _goingOn--;
+            if (_count == 0 || _isSendingSoon)
+            {
+                return;
+            }
+
+            calls = Take(out count);
+        }
+
+        Send(calls, count);
+    }
 
     /// <summary>Sends a call soon, with others.</summary>
     /// <param name="call">The call.</param>
@@ -43,11 +77,11 @@ internal abstract class CallGatherer<TCall>(int mostBytes) : IThreadPoolWorkItem
 
             _calls[_count++] = call;
             _bytes += bytes;
-            if (_count == MostCalls || _bytes >= mostBytes)
+            if (_count == CallGatherer.MostCalls || _bytes >= mostBytes)
             {
                 full = Take(out count);
             }
-            else if (!_isSendingSoon)
+            else if (!_isSendingSoon && (_goingOn == 0 || TimeProvider.System.GetElapsedTime(_goingOnSince) > _goOnWithin))
             {
                 _isSendingSoon = isFirst = true;
             }
@@ -95,4 +129,11 @@ internal abstract class CallGatherer<TCall>(int mostBytes) : IThreadPoolWorkItem
         Interlocked.Increment(ref _underWay);
         return calls;
     }
+}
+
+/// <summary>What is the same for all kinds of calls.</summary>
+internal static class CallGatherer
+{
+    /// <summary>How many calls share a command at most.</summary>
+    internal const int MostCalls = 64;
 }

@@ -19,6 +19,7 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
     private Exception? _failure;
     private bool _isEachAlone;
     private int _next;
+    private int _hasGoneOn;
 
     /// <summary>The connection it was sent on.</summary>
     private protected RedisLink Link => link!; // else nothing is sent, and nothing answered
@@ -49,8 +50,15 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
             command = Task.FromException<TAnswer>(exception);
         }
 
-        Await(TryWatch(command) ? command : connection.WithLimit(command));
+        Await(TryWatch(command) ? command : Limit(command));
     }
+
+    /// <summary>Takes note that the server does not do what it was asked for; each call tries alone.</summary>
+    private protected virtual void OnRefused(Exception failure)
+    {
+    }
+
+    private protected override Task<TAnswer> Limit(Task<TAnswer> command) => connection.WithLimit(command);
 
     /// <summary>Sends the command.</summary>
     private protected abstract Task<TAnswer> SendAsync(RedisLink link);
@@ -78,7 +86,7 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
             {
                 OnAnswer(_answer);
             }
-            catch (Exception exception) when (exception is InvalidCastException or FormatException or OverflowException)
+            catch (Exception)
             {
                 // Not what was asked for; alone, each will see.
                 _isEachAlone = true;
@@ -87,7 +95,11 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
         else
         {
             _failure = Failure(command);
-            _isEachAlone = count > 1 && RedisErrors.IsRefusal(_failure);
+            if (RedisErrors.IsRefusal(_failure))
+            {
+                _isEachAlone = true;
+                OnRefused(_failure);
+            }
         }
 
         HandOutAll();
@@ -104,23 +116,37 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
 
     void IThreadPoolWorkItem.Execute()
     {
-        if (Volatile.Read(ref _next) < count - 1)
+        if (Volatile.Read(ref _next) < count)
         {
             // Should this thread be kept, too.
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
 
         HandOut();
+        EndGoingOn();
     }
 
     private void HandOutAll()
     {
-        if (count > 1)
+        if (count == 1)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            HandOut();
+            return;
         }
 
+        gatherer.BeginGoingOn();
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         HandOut();
+        EndGoingOn();
+    }
+
+    // By the first thread that has nothing left to do: another may be kept.
+    private void EndGoingOn()
+    {
+        if (Interlocked.Exchange(ref _hasGoneOn, 1) == 0)
+        {
+            gatherer.EndGoingOn();
+        }
     }
 
     private void HandOut()

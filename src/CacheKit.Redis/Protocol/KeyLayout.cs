@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using System.Text;
+using CacheKit.Redis.Gathering;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Protocol;
@@ -12,6 +14,7 @@ namespace CacheKit.Redis.Protocol;
 /// <item><term><c>t:{tag}</c></term><description>when entries with the tag were invalidated</description></item>
 /// <item><term><c>a:{n}</c></term><description>when everything was removed; several copies, so that no cluster node has to answer for all reads</description></item>
 /// <item><term><c>l:{key}</c></term><description>a lock</description></item>
+/// <item><term><c>w:{store}:{n}</c></term><description>bytes on their way to an entry, within one transaction</description></item>
 /// <item><term><c>clock</c></term><description>the clock, and the journal of recent invalidations by tag</description></item>
 /// <item><term><c>log</c></term><description>the latest messages; the channel of the same name carries them</description></item>
 /// </list>
@@ -27,6 +30,7 @@ internal sealed class KeyLayout
     private readonly string _tags;
     private readonly string _locks;
     private readonly RedisKey[] _clears;
+    private readonly RedisKey[] _waiting;
 
     internal KeyLayout(string keyPrefix, string cacheName)
     {
@@ -36,6 +40,10 @@ internal sealed class KeyLayout
         _tags = Prefix + "t:";
         _locks = Prefix + "l:";
         _clears = [.. Enumerable.Range(0, ClearCopies).Select(copy => (RedisKey)Encoding.UTF8.GetBytes($"{Prefix}a:{copy}"))];
+
+        // Nobody else's, even where a server does not keep a transaction together.
+        var own = Convert.ToHexString(RandomNumberGenerator.GetBytes(4));
+        _waiting = [.. Enumerable.Range(0, CallGatherer.MostCalls).Select(n => (RedisKey)Encoding.UTF8.GetBytes($"{Prefix}w:{own}:{n}"))];
         Clock = Prefix + "clock";
         Log = Prefix + "log";
         Channel = new RedisChannel(Encoding.UTF8.GetBytes(Prefix + "feed"), RedisChannel.PatternMode.Literal);
@@ -59,6 +67,9 @@ internal sealed class KeyLayout
         Encoding.UTF8.GetBytes(key, name.AsSpan(_entriesInBytes.Length));
         return name;
     }
+
+    /// <summary>Where the bytes of one of several entries are before they get its name.</summary>
+    internal RedisKey Waiting(int number) => _waiting[number];
 
     internal RedisKey Tag(string tag) => Encoding.UTF8.GetBytes(_tags + tag);
 

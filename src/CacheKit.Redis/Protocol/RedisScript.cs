@@ -38,11 +38,11 @@ internal sealed class RedisScript
     }
 
     /// <summary>Sends the digest. Fails if the server does not know the script.</summary>
-    internal Task<RedisResult> SendAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments) =>
+    internal Task<RedisResult> SendAsync(IDatabaseAsync database, RedisKey[] keys, RedisValue[] arguments) =>
         database.ScriptEvaluateAsync(_digest, keys, arguments, Flags.Master);
 
     /// <summary>Sends the text, which makes the server know it.</summary>
-    internal Task<RedisResult> SendInFullAsync(IDatabase database, RedisKey[] keys, RedisValue[] arguments)
+    internal Task<RedisResult> SendInFullAsync(IDatabaseAsync database, RedisKey[] keys, RedisValue[] arguments)
     {
         object[] command = [_text, keys.Length, .. keys, .. arguments];
         return database.ExecuteAsync("EVAL", command, Flags.Master);

@@ -28,6 +28,7 @@ internal static class Scripts
     /// <summary>Answers below mean that the key was written or invalidated later than the sender knew: at minus this stamp.</summary>
     internal const long Behind = -1000;
 
+    // What is far ahead of the time is damage; and the time is at least what the sender knows, though the server's was set back.
     private const string Reading = """
         local function u64(s, i) return (struct.unpack('>I8', s, i)) end
         local function header(key, t)
@@ -35,6 +36,8 @@ internal static class Scripts
           if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 and u64(h, 20) - t < 3600000000 then return h end
         end
         local function has(h, flag) return bit.band(string.byte(h, 3), flag) ~= 0 end
+        -- The steps of a counter have stamps of their own, which are none for other steps.
+        local function last(h) return has(h, 16) and math.max(u64(h, 20), u64(h, 4)) or u64(h, 20) end
         local function past(h, i, hi, lo)
           local a, b = struct.unpack('>I4I4', h, i)
           return a < hi or (a == hi and b <= lo)
@@ -70,12 +73,18 @@ internal static class Scripts
         local known = tonumber(ARGV[1])
         local h = redis.call('GETRANGE', KEYS[1], 0, 46)
         local fence
-        if #h == 47 and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then fence = struct.unpack('>I8', h, 20) end
+        if #h == 47 then
+          local magic, version, flags, own, cover, last = struct.unpack('>BBBI8I8I8', h)
+          if magic == 196 and version == 1 then
+            fence = last
+            if bit.band(flags, 16) ~= 0 then fence = math.max(fence, own) end
+          end
+        end
         local t
         if not fence or fence > known then
           local time = redis.call('TIME')
           t = time[1] * 1000000 + time[2]
-          if fence and fence - t < 3600000000 then return -fence end
+          if fence and fence - math.max(t, known) < 3600000000 then return -fence end
           if t - known > tonumber(ARGV[2]) then return 0 end
         end
         local stamp
@@ -99,48 +108,95 @@ internal static class Scripts
         return stamp
         """);
 
-    /// <summary>What <see cref="Set"/> does, for several entries. KEYS clock, entries; ARGV known, age, then for each entry px, record.</summary>
+    /// <summary>How many arguments of <see cref="WriteMany"/> come before those of the entries.</summary>
+    internal const int WriteManyFixed = 6;
+
+    /// <summary>
+    /// What <see cref="Set"/> and <see cref="Populate"/> do, for several entries, whose bytes have been stored under other names just before. KEYS clock, entries, those names; ARGV known, age, fence px, number of
+    /// those set, now, now, then for each entry px, and the stamp of what a factory has made.
+    /// </summary>
     /// <remarks>
-    /// Returns the stamp of the last, if all were stored: theirs follow each other. Else what became of each. An error is that of one entry; the others do not notice. Where one
-    /// key is there twice the second is stored over the first, whose fence does not count. The stamps are put into the records once these are stored: a long text made here for
-    /// each would cost more.
+    /// Returns the last stamp that was drawn, if all were stored: theirs follow each other. Else what became of each, and a nought at the end. An error is that of one entry; the others do not notice. Where one
+    /// key is set twice the second is stored over the first, whose fence does not count. The bytes are moved, and do not come here: a long text costs more than all the calls. Before anything of an entry is
+    /// left, under whatever name, its stamps are in it.
     /// </remarks>
-    internal static readonly RedisScript SetMany = new("""
-        local known, n = tonumber(ARGV[1]), #KEYS - 1
-        local time = redis.call('TIME')
+    internal static readonly RedisScript WriteMany = new("""
+        local known, n, sets = tonumber(ARGV[1]), (#KEYS - 1) / 2, tonumber(ARGV[4])
+        local age, least, hi, lo = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
+        local call = redis.call
+        local time = call('TIME')
         local t = time[1] * 1000000 + time[2]
-        if t - known > tonumber(ARGV[2]) then return -4 end
-        local last = tonumber(redis.call('ZINCRBY', KEYS[1], n, 'z'))
-        if last - n < known then
-          last = math.max(known, t) + n
-          local s = string.format('%.0f', last)
-          redis.call('ZADD', KEYS[1], s, 'z')
-          redis.call('ZADD', KEYS[1], 'NX', s, 'a')
+        if t - known > age then
+          call('DEL', unpack(KEYS, n + 2))
+          return -4
         end
-        local own, all, mine = {}, true, {}
-        for i = 1, n do
-          local key, px, stamp = KEYS[i + 1], ARGV[i * 2 + 1], last - n + i
-          local result = stamp
-          local h = redis.pcall('GETRANGE', key, 0, 46)
-          if type(h) ~= 'string' then
-            result = -4
-          elseif #h == 47 and not mine[key] and string.byte(h, 1) == 196 and string.byte(h, 2) == 1 then
-            local fence = struct.unpack('>I8', h, 20)
-            if fence > known and fence - t < 3600000000 then result = -fence end
+        local last = 0
+        if sets > 0 then
+          last = tonumber(redis.call('ZINCRBY', KEYS[1], sets, 'z'))
+          if last - sets < known then
+            last = math.max(known, t) + sets
+            local s = string.format('%.0f', last)
+            redis.call('ZADD', KEYS[1], s, 'z')
+            redis.call('ZADD', KEYS[1], 'NX', s, 'a')
           end
-          if result > 0 then
-            local done
-            if px == '' then done = redis.pcall('SET', key, ARGV[i * 2 + 2]) else done = redis.pcall('SET', key, ARGV[i * 2 + 2], 'PX', px) end
-            if done.ok and type(redis.pcall('SETRANGE', key, 3, struct.pack('>I8I8I8', stamp, stamp, stamp))) == 'number' then
-              mine[key] = true
-            else
+        end
+        local drawn, own, all, mine = last - sets, {}, true, {}
+        for i = 1, n do
+          local key, waiting, px, stamp = KEYS[i + 1], KEYS[n + i + 1], ARGV[i * 2 + 5], tonumber(ARGV[i * 2 + 6])
+          local isSet = not stamp
+          if isSet then
+            drawn = drawn + 1
+            stamp = drawn
+          end
+          local result = stamp
+          if not isSet and t - stamp > age then
+            result = -4
+          elseif not isSet and call('RENAMENX', waiting, key) == 1 then
+            if px ~= '' then call('PEXPIRE', key, px) end
+          else
+            local h = redis.pcall('GETRANGE', key, 0, 46)
+            if type(h) ~= 'string' then
               result = -4
+            elseif #h == 47 then
+              local magic, version, flags, present, cover, fence = struct.unpack('>BBBI8I8I8', h)
+              if isSet and bit.band(flags, 16) ~= 0 then fence = math.max(fence, present) end
+              if magic == 196 and version == 1 and fence - math.max(t, known) < 3600000000 then
+                if isSet then
+                  if fence > known and not mine[key] then result = -fence end
+                elseif fence > stamp then
+                  result = -fence
+                elseif flags < 128 and present == stamp then
+                  local a, b = struct.unpack('>I4I4', h, 36)
+                  if a > hi or (a == hi and b > lo) then result = -stamp end
+                end
+              end
+            end
+            if result > 0 then
+              if isSet then
+                local bytes = struct.pack('>I8', stamp)
+                redis.pcall('SETRANGE', waiting, 3, bytes .. bytes .. bytes)
+              elseif px ~= '' and #h == 47 and tonumber(px) < least then
+                local left = call('PTTL', key)
+                if left < 0 or left > least then left = least end
+                if left > tonumber(px) then px = string.format('%.0f', left) end
+              end
+              if redis.pcall('RENAME', waiting, key).ok then
+                if px ~= '' then call('PEXPIRE', key, px) end
+                if isSet then mine[key] = true end
+              else
+                result = -4
+              end
             end
           end
+          if result < 0 then
+            redis.pcall('DEL', waiting)
+            all = false
+          end
           own[i] = result
-          if result < 0 then all = false end
         end
-        return all and last or own
+        if all then return last end
+        own[n + 1] = 0
+        return own
         """);
 
     /// <summary>
@@ -150,8 +206,8 @@ internal static class Scripts
     internal static readonly RedisScript Write = new(Reading + Drawing + """
         local known = tonumber(ARGV[2])
         local t = micros()
-        local h = header(KEYS[1], t)
-        local fence = h and u64(h, 20) or 0
+        local h = header(KEYS[1], math.max(t, known))
+        local fence = h and last(h) or 0
         if fence > known then return -fence end
         if t - known > tonumber(ARGV[4]) then return 0 end
         local flags, tail, hi, lo = ARGV[6], ARGV[7], tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -182,7 +238,7 @@ internal static class Scripts
         local h = redis.call('GETRANGE', KEYS[1], 0, 46)
         if #h == 47 then
           local magic, version, flags, own, cover, fence = struct.unpack('>BBBI8I8I8', h)
-          if magic == 196 and version == 1 and fence - t < 3600000000 then
+          if magic == 196 and version == 1 and fence - math.max(t, stamp) < 3600000000 then
             if fence > stamp then return -fence end
             if flags < 128 and own == stamp then
               local a, b = struct.unpack('>I4I4', h, 36)
@@ -211,8 +267,8 @@ internal static class Scripts
     internal static readonly RedisScript Invalidate = new(Reading + Drawing + """
         local known = tonumber(ARGV[2])
         local t = micros()
-        local h = header(KEYS[1], t)
-        local fence = h and u64(h, 20) or 0
+        local h = header(KEYS[1], math.max(t, known))
+        local fence = h and last(h) or 0
         if fence > known then return {-fence, ''} end
         if t - known > tonumber(ARGV[4]) then return {0, ''} end
         local stamp = tonumber(ARGV[3])
@@ -232,7 +288,7 @@ internal static class Scripts
 
     /// <summary>Gives an entry other instants. KEYS entry; ARGV stamp, instants, px, fence px, now, now.</summary>
     internal static readonly RedisScript SetExpiration = new(Reading + """
-        local h = header(KEYS[1], micros())
+        local h = header(KEYS[1], math.max(micros(), tonumber(ARGV[1])))
         if not h or has(h, 192) or u64(h, 4) ~= tonumber(ARGV[1]) or past(h, 36, tonumber(ARGV[5]), tonumber(ARGV[6])) then return 0 end
         redis.call('SETRANGE', KEYS[1], 27, ARGV[2])
         local px = tonumber(ARGV[3])
@@ -253,7 +309,7 @@ internal static class Scripts
     internal static readonly RedisScript Count = new(Reading + Drawing + """
         local known = tonumber(ARGV[1])
         local t = micros()
-        local h = header(KEYS[1], t)
+        local h = header(KEYS[1], math.max(t, known))
         local fence = h and u64(h, 20) or 0
         if fence > known then return {-fence, '', ''} end
         if t - known > tonumber(ARGV[3]) then return {0, '', ''} end
@@ -289,16 +345,20 @@ internal static class Scripts
         return {stamp, number, value}
         """);
 
-    /// <summary>Takes a dead entry out. KEYS entry; ARGV stamp. Only if it is still that one.</summary>
+    /// <summary>
+    /// Takes out an entry that everything's removal has covered. KEYS entry; ARGV the removal's stamp. Not one whose key was written or invalidated since, however dead: it refuses what was made before that.
+    /// What this one would have refused, the removal covers.
+    /// </summary>
     internal static readonly RedisScript Sweep = new(Reading + """
-        local h = header(KEYS[1], micros())
-        if not h or has(h, 128) or u64(h, 4) ~= tonumber(ARGV[1]) then return 0 end
+        local cleared = tonumber(ARGV[1])
+        local h = header(KEYS[1], math.max(micros(), cleared))
+        if not h or has(h, 128) or u64(h, 20) > cleared or u64(h, 4) > cleared then return 0 end
         return redis.call('UNLINK', KEYS[1])
         """);
 
     /// <summary>Leaves nothing under a key that is no later than a stamp, where there is no space for a fence. KEYS entry; ARGV known.</summary>
     internal static readonly RedisScript Drop = new(Reading + """
-        local h = header(KEYS[1], micros())
+        local h = header(KEYS[1], math.max(micros(), tonumber(ARGV[1])))
         if h and u64(h, 20) > tonumber(ARGV[1]) then return 0 end
         return redis.call('DEL', KEYS[1])
         """);

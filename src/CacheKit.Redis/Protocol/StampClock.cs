@@ -1,4 +1,5 @@
 using CacheKit.Redis.Connection;
+using CacheKit.Stores;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Protocol;
@@ -80,10 +81,28 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
             return null;
         }
 
-        var looking = LookAsync(link, CancellationToken.None).AsTask();
+        var looking = LookAlongAsync(link);
         Abandoned.Observe(looking);
         Volatile.Write(ref _looking, looking);
         return looking;
+    }
+
+    /// <summary>Looks at the clock before what is sent after it; 0 if it took another command, which may have been later.</summary>
+    private async Task<long> LookAlongAsync(RedisLink link)
+    {
+        var began = _time.GetTimestamp();
+        try
+        {
+            var answer = await connection.RunAsync(link, Scripts.Look.SendAsync(link.Database, _keys, [Latest, StepMicroseconds]), CancellationToken.None).ConfigureAwait(false);
+            var stamps = (long[])answer!; // the script returns an array
+            Show(stamps[0], began);
+            return stamps[0];
+        }
+        catch (CacheStoreException exception) when (RedisScript.IsUnknown(exception.InnerException))
+        {
+            await LookAsync(link, CancellationToken.None).ConfigureAwait(false);
+            return 0;
+        }
     }
 
     /// <summary>Looks at the clock.</summary>

@@ -104,7 +104,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
                 {
                     // In this order, so that on a single server the records are not younger than the entry.
                     var reading = TagLedger.FetchAsync(link, ledger.Names(key, tags));
-                    var beginning = link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master);
+                    var beginning = BeginningAsync(link, key);
                     Abandoned.Observe(beginning);
                     records = await connection.RunAsync(link, reading, cancellationToken, key).ConfigureAwait(false);
                     bytes = await connection.RunAsync(link, beginning, cancellationToken, key).ConfigureAwait(false);
@@ -241,8 +241,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         var reading = FetchManyAsync(link, names);
         if (options.WithoutPayload)
         {
-            beginnings = Task.WhenAll(Enumerable.Range(start, count).Select(
-                i => link.Database.StringGetRangeAsync(layout.Entry(keys[i]), 0, BeginningLength - 1, Flags.Master)));
+            beginnings = Task.WhenAll(Enumerable.Range(start, count).Select(i => BeginningAsync(link, keys[i])));
         }
 
         var values = await connection.RunAsync(link, reading, cancellationToken).ConfigureAwait(false);
@@ -259,6 +258,19 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             lookups[start + i] = !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup
                 ? lookup
                 : await ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Reads the header and usual tags. What is of another type is no entry.</summary>
+    private async Task<RedisValue> BeginningAsync(RedisLink link, string key)
+    {
+        try
+        {
+            return await link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master).ConfigureAwait(false);
+        }
+        catch (RedisServerException exception) when (exception.Message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        {
+            return RedisValue.Null;
         }
     }
 

@@ -75,7 +75,18 @@ internal sealed class EntryWriter(
             var tags = memory.Find(key) ?? EntryTags.None;
             var fetching = TagLedger.FetchAsync(link, ledger.Names(key, tags));
             var running = Scripts.Invalidate.RunAsync(link.Database, Keys(isSingle, entryName), arguments);
-            var fetched = await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false) is var both ? both[0] : [];
+            RedisValue[] fetched;
+            try
+            {
+                fetched = (await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false))[0];
+            }
+            catch (CacheStoreException exception) when (exception.InnerException is { } inner && RedisErrors.IsOutOfMemory(inner))
+            {
+                // As of a set: what is there goes at least; the fence has to be tried again.
+                await connection.RunAsync(link, Scripts.Drop, [entryName], [known], cancellationToken, key).ConfigureAwait(false);
+                throw;
+            }
+
             var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
             var stamp = (long)answer[0];
             if (stamp > 0)
@@ -132,6 +143,11 @@ internal sealed class EntryWriter(
             var fetched = (await connection.RunAsync(link, Task.WhenAll(fetching, AsNothing(running)), cancellationToken, key).ConfigureAwait(false))[0];
             var answer = (RedisResult[])(await running.ConfigureAwait(false))!; // the script returns an array
             var result = (long)answer[0];
+            if (result > 0)
+            {
+                clock.Advance(result); // a counter's stamps go on by themselves
+            }
+
             if (result == Scripts.NeedsStamp)
             {
                 drawn = await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using CacheKit.Redis.Connection;
 using CacheKit.Stores;
@@ -11,12 +12,48 @@ internal static class KeyScan
     private const int PageSize = 500;
     private const int SampleSize = 20_000;
 
-    /// <summary>Lists the names that match a pattern, some more than once.</summary>
-    internal static IAsyncEnumerable<string> EnumerateAsync(RedisLink link, string pattern, CancellationToken cancellationToken)
+    private static readonly TimeSpan _moment = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Lists the names that match a pattern, some more than once, in pages: as many as asked for, or what was found within a moment.</summary>
+    internal static async IAsyncEnumerable<List<string>> PagesAsync(
+        RedisLink link, string pattern, int mostOfPage, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var names = Channel.CreateBounded<string>(new BoundedChannelOptions(2 * PageSize) { SingleReader = true, SingleWriter = true });
-        RunOnThread(() => Scan(link, pattern, names.Writer, cancellationToken));
-        return names.Reader.ReadAllAsync(cancellationToken);
+        var names = Channel.CreateBounded<string>(new BoundedChannelOptions(2 * PageSize) { SingleWriter = true });
+
+        // Whoever leaves early, or is thrown out, must not leave the thread behind.
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var token = ending.Token;
+        RunOnThread(() => Scan(link, pattern, names.Writer, token));
+        try
+        {
+            while (await names.Reader.WaitToReadAsync(token).ConfigureAwait(false))
+            {
+                var (page, began) = (new List<string>(), TimeProvider.System.GetTimestamp());
+                do
+                {
+                    while (page.Count < mostOfPage && names.Reader.TryRead(out var name))
+                    {
+                        page.Add(name);
+                    }
+                }
+                while (page.Count < mostOfPage && TimeProvider.System.GetElapsedTime(began) < _moment && await WaitBrieflyAsync(names.Reader, token).ConfigureAwait(false));
+
+                yield return page;
+            }
+        }
+        finally
+        {
+            await ending.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static async ValueTask<bool> WaitBrieflyAsync(ChannelReader<string> names, CancellationToken cancellationToken)
+    {
+        var waiting = names.WaitToReadAsync(cancellationToken).AsTask();
+        Task limited = waiting.WaitAsync(_moment, TimeProvider.System, cancellationToken);
+        await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Abandoned.Observe(waiting);
+        return waiting is { IsCompletedSuccessfully: true, Result: true };
     }
 
     /// <summary>Estimates how many names a predicate holds for: exactly if there are few on a server, else from a sample of them.</summary>

@@ -5,6 +5,7 @@ using CacheKit.Redis.Feed;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
 
 namespace CacheKit.Redis.Store;
 
@@ -21,11 +22,13 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     private readonly EntryReader _reader;
     private readonly EntryWriter _writer;
     private readonly ReadGatherer _reads;
-    private readonly SetGatherer _sets;
+    private readonly WriteGatherer _writes;
     private readonly MessageFeed _feed;
     private readonly StoreContext _context;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _disposal = new();
+    private readonly Lock _sweepGate = new();
+    private long _sweepThrough;
     private Task _sweeping = Task.CompletedTask;
 
     internal RedisStore(RedisOptions options, StoreContext context, TimeSpan? silenceToReplace = null)
@@ -42,7 +45,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         _reader = new(_connection, _clock, _ledger, memory, presence, _layout, lifetimes);
         _writer = new(_connection, _clock, _ledger, memory, presence, _reader, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
         _reads = new(_connection, _clock, _reader, _layout);
-        _sets = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
+        _writes = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
     }
 
@@ -55,7 +58,16 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     internal KeyLayout Layout => _layout;
 
     /// <summary>For tests: what runs after a clear.</summary>
-    internal Task Sweeping => Volatile.Read(ref _sweeping);
+    internal Task Sweeping
+    {
+        get
+        {
+            lock (_sweepGate)
+            {
+                return _sweeping;
+            }
+        }
+    }
 
     public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
         _reads.ReadAsync(key, options, cancellationToken);
@@ -65,9 +77,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         _reader.ReadManyAsync(keys, options, cancellationToken);
 
     public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-        condition.Kind == StoreConditionKind.Always
-            ? _sets.SetAsync(key, entry, cancellationToken)
-            : _writer.WriteAsync(key, entry, condition, cancellationToken);
+        _writes.WriteAsync(key, entry, condition, cancellationToken);
 
     public async ValueTask<IReadOnlyList<StoreWriteResult>> WriteManyAsync(IReadOnlyList<StoreWrite> writes, CancellationToken cancellationToken)
     {
@@ -114,10 +124,13 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         var stamp = await _ledger.ClearAsync(link, cancellationToken).ConfigureAwait(false);
 
         // The space of what is dead now comes back in the background: at once, not after the last of it has expired.
-        var before = Volatile.Read(ref _sweeping);
-        if (before.IsCompleted)
+        lock (_sweepGate)
         {
-            _ = Interlocked.CompareExchange(ref _sweeping, Task.Run(() => SweepAsync(_disposal.Token), CancellationToken.None), before);
+            _sweepThrough = Math.Max(_sweepThrough, stamp);
+            if (_sweeping.IsCompleted)
+            {
+                _sweeping = Task.Run(() => SweepAsync(_disposal.Token), CancellationToken.None);
+            }
         }
 
         return stamp;
@@ -189,26 +202,14 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var link = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var page = new List<string>(SweptAtOnce);
-        var names = KeyScan.EnumerateAsync(link, _layout.EntryPattern(prefix), cancellationToken);
-        await foreach (var name in names.ConfigureAwait(false))
+        await foreach (var names in KeyScan.PagesAsync(link, _layout.EntryPattern(prefix), SweptAtOnce, cancellationToken).ConfigureAwait(false))
         {
             // A server may know other patterns.
-            if (_layout.KeyOf(name) is { } key && key.StartsWith(prefix, StringComparison.Ordinal))
-            {
-                page.Add(key);
-            }
-
-            if (page.Count == SweptAtOnce)
+            List<string> page = [.. names.Select(_layout.KeyOf).OfType<string>().Where(key => key.StartsWith(prefix, StringComparison.Ordinal))];
+            if (page.Count > 0)
             {
                 yield return (page, await _reader.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false));
-                page.Clear();
             }
-        }
-
-        if (page.Count > 0)
-        {
-            yield return (page, await _reader.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false));
         }
     }
 
@@ -216,14 +217,28 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     {
         try
         {
-            var link = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
-            await foreach (var (page, lookups) in PagesAsync("", cancellationToken).ConfigureAwait(false))
+            var swept = 0L;
+            while (true)
             {
-                var dead = page.Where((_, i) => !lookups[i].IsFound).ToList();
-                var inspected = await Task.WhenAll(dead.Select(async key => (key, found: await _reader.InspectAsync(link, key, cancellationToken).ConfigureAwait(false)))).ConfigureAwait(false);
-                var sweeping = inspected.Where(entry => entry.found is { IsFresh: false, Stamp: > 0 })
-                    .Select(entry => Scripts.Sweep.RunAsync(link.Database, [_layout.Entry(entry.key)], [entry.found.Stamp]));
-                await _connection.RunAsync(link, Task.WhenAll(sweeping), cancellationToken).ConfigureAwait(false);
+                long stamp;
+                lock (_sweepGate)
+                {
+                    stamp = _sweepThrough;
+                    if (stamp == swept)
+                    {
+                        _sweeping = Task.CompletedTask; // who clears from here on begins anew
+                        return;
+                    }
+                }
+
+                var link = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
+                await foreach (var page in KeyScan.PagesAsync(link, _layout.EntryPattern(""), SweptAtOnce, cancellationToken).ConfigureAwait(false))
+                {
+                    var sweeping = page.Where(name => _layout.KeyOf(name) is not null).Select(name => SweepAsync(link, name, stamp));
+                    await _connection.RunAsync(link, Task.WhenAll(sweeping), cancellationToken).ConfigureAwait(false);
+                }
+
+                swept = stamp;
             }
         }
         catch (Exception exception) when (exception is CacheStoreException or OperationCanceledException or ObjectDisposedException)
@@ -232,6 +247,19 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
             {
                 _logger.SweepFailed(_context.CacheName, exception);
             }
+        }
+    }
+
+    // What is of another type is not ours to take out.
+    private static async Task<bool> SweepAsync(RedisLink link, string name, long stamp)
+    {
+        try
+        {
+            return (long)await Scripts.Sweep.RunAsync(link.Database, [name], stamp).ConfigureAwait(false) == 1;
+        }
+        catch (RedisServerException exception) when (exception.Message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        {
+            return false;
         }
     }
 }

@@ -18,7 +18,7 @@ internal static partial class CacheLog
     [LoggerMessage(4, LogLevel.Error, "Cache '{Cache}': the observer {Observer} threw an exception, which was ignored.{Unreported}")]
     internal static partial void ObserverFailed(this ILogger logger, string cache, Type observer, HeldBackMessages unreported, Exception exception);
 
-    [LoggerMessage(5, LogLevel.Debug, "Cache '{Cache}': the value of '{Key}' was not stored. It weighs {Size}, and the whole cache holds {Bound}.")]
+    [LoggerMessage(5, LogLevel.Debug, "Cache '{Cache}': the value of '{Key}' was not stored. It weighs {Size} of the {Bound} that the whole cache holds, and was not worth what it would have displaced.")]
     internal static partial void EntryRefused(this ILogger logger, string cache, string key, long size, long bound);
 
     /// <summary>Memory has become short, or is so no longer.</summary>
@@ -109,7 +109,7 @@ internal static partial class CacheLog
     [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.")]
     internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, int changes);
 
-    [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of its bound.")]
+    [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of what it holds.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);
 
     [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': memory is no longer short; the cache may fill its bound again.")]

@@ -56,15 +56,20 @@ internal sealed unsafe class DiskDirectory
         var folder = FolderOf(settings.Path, settings.CacheName);
         try
         {
-            var shared = Path.Combine(folder, FormatFolder);
+            if (settings.Geometry is null)
+            {
+                return OpenExisting(settings, Path.Combine(folder, FormatFolder));
+            }
+
             if (settings.IsShared)
             {
+                var shared = Path.Combine(folder, FormatFolder);
                 string? reason;
                 try
                 {
                     Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));
                     reason = FileSystem.ReasonNotToShare(shared);
-                    if (reason is null && TryOpenShared(settings, shared, out reason) is { } opened)
+                    if (reason is null && TryOpenShared(settings, settings.Geometry, shared, out reason) is { } opened)
                     {
                         return opened;
                     }
@@ -78,11 +83,11 @@ internal sealed unsafe class DiskDirectory
                 settings.Logger.DiskNotShared(settings.CacheName, folder, reason ?? "it cannot be");
             }
 
-            return OpenPrivate(settings, folder);
+            return OpenPrivate(settings, settings.Geometry, folder);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw CannotOpen(settings.Path, exception);
+            throw DiskOpeningError.Of(settings.Path, exception);
         }
     }
 
@@ -92,23 +97,6 @@ internal sealed unsafe class DiskDirectory
         var readable = new string([.. cacheName.Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-').Take(32)]);
         var unique = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheName)).AsSpan(0, 8));
         return Path.Combine(Path.GetFullPath(path), $"{readable}-{unique}");
-    }
-
-    /// <summary>Reads the sizes of a cache that exists; <see langword="null"/> if there is none.</summary>
-    internal static DiskGeometry? GeometryOf(string path, string cacheName)
-    {
-        var index = Path.Combine(FolderOf(path, cacheName), FormatFolder, IndexFile);
-        try
-        {
-            using var file = File.OpenHandle(index, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            var length = RandomAccess.GetLength(file);
-            using var view = length >= DiskGeometry.HeaderBytes ? MappedMemory.Map(file, length) : null;
-            return view is null ? null : DiskIndex.Header.Read((byte*)view.DangerousGetHandle(), length);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
     }
 
     /// <summary>Closes the files. Whoever is the last leaves everything on the disk, for the next boot.</summary>
@@ -146,31 +134,34 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static CacheStoreException CannotOpen(string path, Exception cause)
+    /// <summary>Opens what is there, with the sizes it has, and leaves it as it is if it does not count any more.</summary>
+    private static DiskDirectory OpenExisting(DiskSettings settings, string folder)
     {
-        var full = Path.GetFullPath(path);
-        var inTheWay = full;
-        while (!Path.Exists(inTheWay) && Path.GetDirectoryName(inTheWay) is { } parent)
+        try
         {
-            inTheWay = parent;
+            // Not whether it exists, which it does not seem to where it may not be seen.
+            File.GetAttributes(Path.Combine(folder, IndexFile));
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw DiskOpeningError.Refused(settings, "Processes share none of that name there.");
         }
 
-        var remedy = cause switch
+        if (FileSystem.ReasonNotToShare(folder) is { } reason)
         {
-            _ when File.Exists(inTheWay) => $"There is a file of the name '{inTheWay}'. Choose another directory, or remove the file.",
-            UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
-            IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
-            IOException error when DiskErrors.IsReadOnly(error) => "It is read-only. Give the process the right to write there, or choose another directory.",
-            _ => "Choose a directory that exists or can be created.",
-        };
-        return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);
+            throw DiskOpeningError.Refused(settings, $"Only the process that uses it can look into it, because {reason}.");
+        }
+
+        using var opening = TakeTurn(folder);
+        var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
+        return TryAttach(settings, folder, isAnyoneThere, isNew: false, out reason)
+            ?? throw DiskOpeningError.Refused(settings, $"What is there does not count any more, because {reason ?? "its index is gone"}.");
     }
 
-    private static DiskDirectory? TryOpenShared(DiskSettings settings, string folder, out string? reason)
+    private static DiskDirectory? TryOpenShared(DiskSettings settings, DiskGeometry geometry, string folder, out string? reason)
     {
-        var lockPath = Path.Combine(folder, OpenLockFile);
-        using var opening = FileLock.Take(lockPath, _patience) ?? throw HeldForLong();
-        using (var second = FileLock.TryTake(lockPath))
+        using var opening = TakeTurn(folder);
+        using (var second = FileLock.TryTake(Path.Combine(folder, OpenLockFile)))
         {
             if (second is not null)
             {
@@ -181,11 +172,9 @@ internal sealed unsafe class DiskDirectory
 
         settings.Hook?.Invoke(DiskStep.OpenLocked);
         var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
-        var path = Path.Combine(folder, IndexFile);
-        if (TryAttach(settings, path, isAnyoneThere, isNew: false, out var index, out var file))
+        if (TryAttach(settings, folder, isAnyoneThere, isNew: false, out reason) is { } attached)
         {
-            reason = null;
-            return new(settings, folder, index, file, ProcessLocks.Register(folder));
+            return attached;
         }
 
         if (isAnyoneThere)
@@ -194,42 +183,57 @@ internal sealed unsafe class DiskDirectory
             return null;
         }
 
-        Rebuild(settings, folder);
-        if (!TryAttach(settings, path, isAnyoneThere: false, isNew: true, out index, out file))
+        if (reason is not null)
         {
-            throw new IOException("The index that was just created cannot be read.");
+            settings.Logger.DiskStartsEmpty(settings.CacheName, reason);
         }
 
-        reason = null;
-        return new(settings, folder, index, file, ProcessLocks.Register(folder));
+        Rebuild(settings, geometry, folder);
+        return TryAttach(settings, folder, isAnyoneThere: false, isNew: true, out reason)
+            ?? throw new IOException("The index that was just created cannot be read.");
     }
 
-    private static bool TryAttach(
-        DiskSettings settings, string path, bool isAnyoneThere, bool isNew, out DiskIndex index, out SafeFileHandle file)
+    /// <summary>Waits until nobody else opens or closes it.</summary>
+    private static FileLock TakeTurn(string folder) => FileLock.Take(Path.Combine(folder, OpenLockFile), _patience) ?? throw HeldForLong();
+
+    /// <summary>Uses the files that are there, if they count.</summary>
+    /// <returns><see langword="null"/> if there are none, or they do not, which has a reason.</returns>
+    private static DiskDirectory? TryAttach(DiskSettings settings, string folder, bool isAnyoneThere, bool isNew, out string? reason)
     {
-        (index, file) = (null!, null!); // both are set if it returns true
+        reason = null;
+        var path = Path.Combine(folder, IndexFile);
         if (!File.Exists(path))
         {
-            return false;
+            return null;
         }
 
-        var opened = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        if (TryUse(settings, opened, isAnyoneThere, isNew) is not { } attached)
+        var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        DiskDirectory? attached = null;
+        try
         {
-            opened.Dispose();
-            return false;
-        }
+            if (TryUse(settings, file, isAnyoneThere, isNew, out reason) is { } index)
+            {
+                attached = new(settings, folder, index, file, ProcessLocks.Register(folder));
+            }
 
-        (index, file) = (attached, opened);
-        return true;
+            return attached;
+        }
+        finally
+        {
+            if (attached is null)
+            {
+                file.Dispose();
+            }
+        }
     }
 
-    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew)
+    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew, out string? reason)
     {
+        reason = null;
         var length = RandomAccess.GetLength(file);
         if (length < DiskGeometry.HeaderBytes)
         {
-            settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged");
+            reason = "its index is damaged";
             return null;
         }
 
@@ -240,27 +244,28 @@ internal sealed unsafe class DiskDirectory
             var start = (byte*)view.DangerousGetHandle();
             if (DiskIndex.Header.Read(start, length) is not { } geometry)
             {
-                settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged, or of another format");
+                reason = "its index is damaged, or of another format";
                 return null;
             }
 
             var boot = BootOf(settings);
             var isClean = DiskIndex.Header.IsClean(start) == 1;
+            var isAsWanted = settings.Geometry is null || settings.Geometry == geometry;
             if (!isAnyoneThere)
             {
                 if (!isClean && !isNew && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
                 {
-                    settings.Logger.DiskStartsEmpty(settings.CacheName, "it was not closed before the machine started anew");
+                    reason = "it was not closed before the machine started anew";
                     return null;
                 }
 
-                if (geometry != settings.Geometry)
+                if (!isAsWanted)
                 {
-                    settings.Logger.DiskStartsEmpty(settings.CacheName, "its options have changed");
+                    reason = "its options have changed";
                     return null;
                 }
             }
-            else if (geometry != settings.Geometry)
+            else if (!isAsWanted)
             {
                 settings.Logger.DiskOptionsIgnored(settings.CacheName);
             }
@@ -268,7 +273,7 @@ internal sealed unsafe class DiskDirectory
             var index = new DiskIndex(view, geometry);
             if (isClean && index.SumOfInvalidations() != DiskIndex.Header.CleanSum(start))
             {
-                settings.Logger.DiskStartsEmpty(settings.CacheName, "its index is damaged");
+                reason = "its index is damaged";
                 return null;
             }
 
@@ -302,7 +307,7 @@ internal sealed unsafe class DiskDirectory
     private static ulong BootOf(DiskSettings settings) =>
         settings.Boot is { } boot ? Mix64.Of(Encoding.UTF8.GetBytes(boot), 0) | 1 : 0;
 
-    private static void Rebuild(DiskSettings settings, string folder)
+    private static void Rebuild(DiskSettings settings, DiskGeometry geometry, string folder)
     {
         foreach (var segment in Directory.GetFiles(folder, SegmentFiles.Pattern))
         {
@@ -314,13 +319,13 @@ internal sealed unsafe class DiskDirectory
         Insist(named, File.Delete);
         var path = Path.Combine(folder, NewIndexFile);
         File.Delete(path);
-        var bytes = settings.Geometry.IndexBytes;
+        var bytes = geometry.IndexBytes;
         using (var file = CreateAllocated(path, bytes))
         {
             var header = new byte[DiskGeometry.HeaderBytes];
             fixed (byte* start = header)
             {
-                WriteHeader(start, settings);
+                WriteHeader(start, settings, geometry);
             }
 
             RandomAccess.SetLength(file, bytes);
@@ -352,9 +357,9 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static void WriteHeader(byte* start, DiskSettings settings)
+    private static void WriteHeader(byte* start, DiskSettings settings, DiskGeometry geometry)
     {
-        DiskIndex.Header.Write(start, settings.Geometry, settings.HashSeed ?? RandomWord(), RandomWord());
+        DiskIndex.Header.Write(start, geometry, settings.HashSeed ?? RandomWord(), RandomWord());
         DiskIndex.Header.Boot(start) = BootOf(settings);
     }
 
@@ -384,7 +389,7 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static DiskDirectory OpenPrivate(DiskSettings settings, string folder)
+    private static DiskDirectory OpenPrivate(DiskSettings settings, DiskGeometry geometry, string folder)
     {
         Directory.CreateDirectory(folder);
 
@@ -404,9 +409,9 @@ internal sealed unsafe class DiskDirectory
             }
         }
 
-        var memory = MappedMemory.Allocate(settings.Geometry.IndexBytes);
-        WriteHeader((byte*)memory.DangerousGetHandle(), settings);
-        return new(settings, own, new(memory, settings.Geometry), indexFile: null, ownLock);
+        var memory = MappedMemory.Allocate(geometry.IndexBytes);
+        WriteHeader((byte*)memory.DangerousGetHandle(), settings, geometry);
+        return new(settings, own, new(memory, geometry), indexFile: null, ownLock);
     }
 
     /// <summary>Waits until nobody else creates or removes private folders.</summary>

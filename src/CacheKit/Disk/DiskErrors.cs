@@ -8,19 +8,19 @@ internal static class DiskErrors
     private const int WouldBlockOnMac = 35;
     private const int SharingViolation = unchecked((int)0x8007_0020);
     private const int LockViolation = unchecked((int)0x8007_0021);
-    private const int WriteProtected = unchecked((int)0x8007_0013);
-    private const int ReadOnlyFileSystem = 30;
+    private const int TooManyInSystem = 23;
+    private const int TooManyInProcess = 24;
     private const int NoSpace = 28;
+    private const int ReadOnly = 30;
     private const int QuotaOnLinux = 122;
     private const int QuotaOnMac = 69;
     private const int WindowsDiskFull = unchecked((int)0x8007_0070);
     private const int WindowsHandleDiskFull = unchecked((int)0x8007_0027);
+    private const int WindowsTooManyFiles = unchecked((int)0x8007_0004);
+    private const int WindowsWriteProtected = unchecked((int)0x8007_0013);
 
     internal static IOException Full(IOException cause) =>
         new("There is no room on the disk: " + cause.Message, OperatingSystem.IsWindows() ? WindowsDiskFull : NoSpace);
-
-    /// <summary>Whether nothing can be written to the file system.</summary>
-    internal static bool IsReadOnly(IOException exception) => exception.HResult == (OperatingSystem.IsWindows() ? WriteProtected : ReadOnlyFileSystem);
 
     /// <summary>Whether somebody else has a file open that only one may.</summary>
     internal static bool IsHeld(IOException exception) => OperatingSystem.IsWindows()
@@ -34,4 +34,12 @@ internal static class DiskErrors
     internal static bool IsFull(IOException exception) => OperatingSystem.IsWindows()
         ? exception.HResult is WindowsDiskFull or WindowsHandleDiskFull
         : exception.HResult is NoSpace or WindowsDiskFull || exception.HResult == (OperatingSystem.IsMacOS() ? QuotaOnMac : QuotaOnLinux);
+
+    /// <summary>Whether the file system takes no writes from anybody.</summary>
+    internal static bool IsReadOnly(IOException exception) => exception.HResult == (OperatingSystem.IsWindows() ? WindowsWriteProtected : ReadOnly);
+
+    /// <summary>Whether the process, or the machine, has as many files open as it may.</summary>
+    internal static bool IsOutOfHandles(IOException exception) => OperatingSystem.IsWindows()
+        ? exception.HResult == WindowsTooManyFiles
+        : exception.HResult is TooManyInProcess or TooManyInSystem;
 }

@@ -157,6 +157,15 @@ internal sealed unsafe class DiskIndex
         }
     }
 
+    /// <summary>Has the system begin to read what of the file is not in memory yet: else the first calls after a boot wait for one page each.</summary>
+    internal void Fetch()
+    {
+        if (_memory is SafeMemoryMappedViewHandle)
+        {
+            MappedMemory.Fetch(_start, Geometry.IndexBytes);
+        }
+    }
+
     /// <summary>A sum of what decides whether an entry is live, to see at the next start whether the file still says the same.</summary>
     internal ulong SumOfInvalidations()
     {

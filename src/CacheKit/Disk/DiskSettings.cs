@@ -10,7 +10,8 @@ internal sealed record DiskSettings
 
     internal required string CacheName { get; init; }
 
-    internal required DiskGeometry Geometry { get; init; }
+    /// <summary>The sizes of what is created; <see langword="null"/> to open only what exists, with the sizes it has.</summary>
+    internal required DiskGeometry? Geometry { get; init; }
 
     internal required TimeProvider TimeProvider { get; init; }
 

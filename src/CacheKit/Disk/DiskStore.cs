@@ -22,6 +22,8 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private int _isReclaiming;
     private int _isDisposed;
 
+    private delegate T Step<TState, out T>(Ring ring, in TState state);
+
     internal DiskStore(DiskSettings settings)
     {
         _settings = settings;
@@ -29,6 +31,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         _index = _directory.Index;
         _ring = new(_index, _directory.Files, settings);
         _ring.ReclaimWith(StartReclaiming);
+        settings.Schedule(FetchIndex);
     }
 
     public string Name => "disk";
@@ -39,6 +42,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
     internal string Folder => _directory.Folder;
 
+    // This one is called so often that it does without what the others share.
     public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -46,7 +50,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             return ValueTask.FromCanceled<StoreLookup>(cancellationToken);
         }
 
-        var stripe = Enter();
+        if (!_gate.TryEnter(out var stripe))
+        {
+            return ValueTask.FromException<StoreLookup>(IsClosed());
+        }
+
         try
         {
             var lookup = _ring.Read(key, options, MostBytesInline, out var isTooLarge);
@@ -67,137 +75,64 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         return ReadLargeAsync(key, options, cancellationToken);
     }
 
-    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<StoreWriteResult>(cancellationToken);
-        }
+    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+        entry.Payload.Length <= MostBytesInline || cancellationToken.IsCancellationRequested
+            ? InsideGateAsync(
+                "write",
+                (key, entry, condition, cancellationToken),
+                static (ring, in of) => ring.Write(of.key, of.entry, of.condition, of.cancellationToken),
+                cancellationToken)
+            : new(Task.Run(() => InsideGate("write", () => _ring.Write(key, entry, condition, cancellationToken)), CancellationToken.None));
 
-        return entry.Payload.Length > MostBytesInline
-            ? new(Task.Run(() => Write(key, entry, condition, cancellationToken), CancellationToken.None))
-            : new(Write(key, entry, condition, cancellationToken));
-    }
-
-    public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<IStoreWriteStream>(cancellationToken);
-        }
-
-        var (place, stamp) = InsideGate("write", () => _ring.BeginStream(key));
-        return new(new DiskWriteStream(this, _ring, key, place, stamp));
-    }
+    public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) => InsideGateAsync(
+        "write", (store: this, key), static (ring, in of) => ring.BeginStream(of.key) is var begun
+            ? (IStoreWriteStream)new DiskWriteStream(of.store, ring, of.key, begun.Place, begun.Stamp) : null!, cancellationToken);
 
     public async ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken) =>
         await Task.Run(() => InsideGate("read", () => _ring.OpenRead(key, this)), cancellationToken).ConfigureAwait(false);
 
-    public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<StoreInvalidation>(cancellationToken);
-        }
+    public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) => InsideGateAsync(
+        "invalidate", (key, kind), static (ring, in of) => ring.Invalidate(of.key, of.kind), cancellationToken);
 
-        var stripe = Enter();
-        try
-        {
-            return new(_ring.Invalidate(key, kind));
-        }
-        catch (Exception exception) when (IsOfDisk(exception))
-        {
-            return ValueTask.FromException<StoreInvalidation>(Translate("invalidate", exception));
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
+    public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
+        InsideGateAsync(
+            "invalidate", (tags, match, kind), static (ring, in of) => ring.InvalidateTags(of.tags, of.match, of.kind), cancellationToken);
 
-    public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<long>(cancellationToken);
-        }
-
-        var stripe = Enter();
-        try
-        {
-            return new(_ring.InvalidateTags(tags, match, kind));
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
-
-    public ValueTask<long> ClearAsync(CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<long>(cancellationToken);
-        }
-
-        var stripe = Enter();
-        try
-        {
-            return new(_ring.Clear());
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
+    public ValueTask<long> ClearAsync(CancellationToken cancellationToken) =>
+        InsideGateAsync("be emptied", 0, static (ring, in _) => ring.Clear(), cancellationToken);
 
     public ValueTask<bool> SetExpirationAsync(
-        string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<bool>(cancellationToken);
-        }
-
-        var stripe = Enter();
-        try
-        {
-            return new(_ring.SetExpiration(key, stamp, expiresAt.UtcTicks, retainUntil.UtcTicks));
-        }
-        catch (Exception exception) when (IsOfDisk(exception))
-        {
-            return ValueTask.FromException<bool>(Translate("renew", exception));
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
+        string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) => InsideGateAsync(
+            "renew",
+            (key, stamp, expiresAt, retainUntil),
+            static (ring, in of) => ring.SetExpiration(of.key, of.stamp, of.expiresAt.UtcTicks, of.retainUntil.UtcTicks),
+            cancellationToken);
 
     public async IAsyncEnumerable<string> EnumerateKeysAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         const int PerTurn = 256;
         var start = Encoding.UTF8.GetBytes(prefix);
-        var numbers = await Task.Run(() => InsideGate("be looked through", () => _ring.Scan.ByAddress(cancellationToken)), CancellationToken.None).ConfigureAwait(false);
-        HashSet<ulong> seen = []; // a key may move to another slot meanwhile
-        for (var at = 0; at < numbers.Length; at += PerTurn)
+        var slots = _ring.Scan.List();
+        while (await InBackground(() => slots.TryGoOn(cancellationToken), cancellationToken).ConfigureAwait(false))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var turn = numbers.AsMemory(at, Math.Min(PerTurn, numbers.Length - at));
-            var keys = await Task.Run(() => InsideGate("be looked through", () => KeysAt(turn.Span, start, seen)), CancellationToken.None).ConfigureAwait(false);
-            foreach (var key in keys)
+            for (var at = 0; at < slots.Part.Length; at += PerTurn)
             {
-                yield return key;
+                cancellationToken.ThrowIfCancellationRequested();
+                var turn = slots.Part.Slice(at, Math.Min(PerTurn, slots.Part.Length - at));
+                foreach (var key in await InBackground(() => KeysOf(turn.Span, start), cancellationToken).ConfigureAwait(false))
+                {
+                    yield return key;
+                }
             }
         }
     }
 
-    public ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
-        new(InsideGate("be looked through", () => _ring.Scan.Count(cancellationToken)));
+    public async ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
+        await InBackground(() => _ring.Scan.Count(cancellationToken), cancellationToken).ConfigureAwait(false);
 
     public bool TryDrain(ISharedMemoryFeedReader reader)
     {
-        var stripe = Enter();
+        ObjectDisposedException.ThrowIf(!_gate.TryEnter(out var stripe), this);
         try
         {
             return _ring.Feed.TryDrain(reader);
@@ -260,29 +195,12 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private async ValueTask<StoreLookup> ReadLargeAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
         await Task.Run(() => InsideGate("read", () => _ring.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
 
-    private StoreWriteResult Write(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
-    {
-        var stripe = Enter();
-        try
-        {
-            return _ring.Write(key, entry, condition, cancellationToken);
-        }
-        catch (Exception exception) when (IsOfDisk(exception))
-        {
-            throw Translate("write", exception);
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
-
-    private List<string> KeysAt(ReadOnlySpan<long> numbers, ReadOnlySpan<byte> prefix, HashSet<ulong> seen)
+    private List<string> KeysOf(ReadOnlySpan<ListedSlot> slots, ReadOnlySpan<byte> prefix)
     {
         List<string> keys = [];
-        foreach (var number in numbers)
+        foreach (var slot in slots)
         {
-            if (_ring.Scan.KeyAt(number, prefix, out var hash) is { } key && seen.Add(hash))
+            if (_ring.Scan.KeyOf(slot, prefix) is { } key)
             {
                 keys.Add(key);
             }
@@ -291,12 +209,14 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         return keys;
     }
 
+    private Task<T> InBackground<T>(Func<T> look, CancellationToken cancellationToken) => Task.Run(() => InsideGate("be looked through", look), cancellationToken);
+
     /// <summary>Does something that closing waits for.</summary>
     /// <param name="what">What it is, to say what the cache could not do.</param>
     /// <param name="work">Does it.</param>
     internal T InsideGate<T>(string what, Func<T> work)
     {
-        var stripe = Enter();
+        ObjectDisposedException.ThrowIf(!_gate.TryEnter(out var stripe), this);
         try
         {
             return work();
@@ -311,11 +231,34 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         }
     }
 
-    private int Enter()
+    /// <summary>Does something that closing waits for. Whatever fails, the task tells.</summary>
+    private ValueTask<T> InsideGateAsync<TState, T>(string what, in TState state, Step<TState, T> work, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(!_gate.TryEnter(out var stripe), this);
-        return stripe;
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<T>(cancellationToken);
+        }
+
+        if (!_gate.TryEnter(out var stripe))
+        {
+            return ValueTask.FromException<T>(IsClosed());
+        }
+
+        try
+        {
+            return new(work(_ring, state));
+        }
+        catch (Exception exception) when (IsOfDisk(exception))
+        {
+            return ValueTask.FromException<T>(Translate(what, exception));
+        }
+        finally
+        {
+            Leave(stripe);
+        }
     }
+
+    private ObjectDisposedException IsClosed() => new(GetType().FullName);
 
     private void Leave(int stripe)
     {
@@ -323,6 +266,15 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
         // The index is memory that goes with this object.
         GC.KeepAlive(this);
+    }
+
+    private void FetchIndex()
+    {
+        if (_gate.TryEnter(out var stripe))
+        {
+            _index.Fetch();
+            Leave(stripe);
+        }
     }
 
     private void StartReclaiming()

@@ -24,55 +24,24 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
         return count;
     }
 
-    /// <summary>The numbers of the used slots, by the place of their records in the log, so that they are read in one direction.</summary>
-    internal long[] ByAddress(CancellationToken cancellationToken)
+    /// <summary>Lists the used slots.</summary>
+    internal SlotListing List() => new(index, reader);
+
+    /// <summary>Reads the key of the live entry in a slot that was listed, if it has a prefix.</summary>
+    /// <returns><see langword="null"/> if there is none such, or if the slot is another key's by now: that has come meanwhile, and may have been listed already.</returns>
+    internal string? KeyOf(in ListedSlot listed, ReadOnlySpan<byte> prefix)
     {
-        List<long> numbers = [];
-        List<long> addresses = [];
-        for (long i = 0; i < _slotCount; i++)
-        {
-            if (i % 65_536 == 0)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-            }
-
-            var slot = At(i);
-            if (IsUsed(slot))
-            {
-                numbers.Add(i);
-                addresses.Add(reader.AddressOf(slot));
-            }
-        }
-
-        long[] sorted = [.. numbers];
-        Array.Sort([.. addresses], sorted);
-        return sorted;
-    }
-
-    /// <summary>Reads the key of the live entry in a slot, if it has a prefix.</summary>
-    /// <param name="number">The number of the slot.</param>
-    /// <param name="prefix">The prefix.</param>
-    /// <param name="hash">The hash of the key.</param>
-    /// <returns><see langword="null"/> if there is none such.</returns>
-    internal string? KeyAt(long number, ReadOnlySpan<byte> prefix, out ulong hash)
-    {
-        hash = 0;
         ulong seen = 0;
         var header = new HeaderBuffer(stackalloc byte[HeaderBuffer.StackBytes]);
         try
         {
-            while (At(number) is var slot && IsUsed(slot) && !index.Slots.IsSameRecord(slot, seen))
+            while (At(listed.Number) is var slot && IsUsed(slot) && !index.Slots.IsSameRecord(slot, seen)
+                && index.Slots.FingerprintOf(slot) == index.Slots.FingerprintOf(listed.Slot))
             {
                 var record = reader.ReadHeader(slot, ref header);
                 if (!record.IsNone)
                 {
-                    if (!record.Key.StartsWith(prefix) || !judge.IsLive(record))
-                    {
-                        return null;
-                    }
-
-                    hash = Mix64.Of(record.Key, index.HashSeed);
-                    return Encoding.UTF8.GetString(record.Key);
+                    return record.Key.StartsWith(prefix) && judge.IsLive(record) ? Encoding.UTF8.GetString(record.Key) : null;
                 }
 
                 seen = slot; // moved meanwhile, perhaps
@@ -90,7 +59,7 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
     internal DiskCheckResult Check(CancellationToken cancellationToken)
     {
         long live = 0, dead = 0, damaged = 0, liveBytes = 0;
-        foreach (var number in ByAddress(cancellationToken))
+        foreach (var number in NumbersOf(List(), cancellationToken))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var slot = At(number);
@@ -173,7 +142,18 @@ internal sealed unsafe class IndexScan(DiskIndex index, RecordReader reader, Ent
         return true;
     }
 
+    private static IEnumerable<long> NumbersOf(SlotListing slots, CancellationToken cancellationToken)
+    {
+        while (slots.TryGoOn(cancellationToken))
+        {
+            for (var i = 0; i < slots.Part.Length; i++)
+            {
+                yield return slots.Part.Span[i].Number;
+            }
+        }
+    }
+
     private ulong At(long number) => Volatile.Read(ref index.BucketAt(0)[number]);
 
-    private bool IsUsed(ulong slot) => slot != 0 && !index.Slots.IsPending(slot) && index.IsInLog(reader.AddressOf(slot));
+    private bool IsUsed(ulong slot) => reader.IsUsed(slot);
 }

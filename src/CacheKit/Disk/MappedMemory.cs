@@ -39,7 +39,24 @@ internal static unsafe partial class MappedMemory
         }
     }
 
+    /// <summary>Has the system begin to read what of a mapping is not in memory yet, in large parts and without anybody waiting for it.</summary>
+    internal static void Fetch(byte* start, long bytes)
+    {
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS())
+        {
+            return;
+        }
+
+        // It takes no more at a time. That a part cannot be fetched is no error: its pages come one by one, as they are needed.
+        const int Part = 128 << 10;
+        for (long at = 0; at < bytes; at += Part)
+        {
+            _ = Advise(start + at, (nuint)Math.Min(Part, bytes - at), WillNeed);
+        }
+    }
+
     private const int SynchronousWrite = 0x10;
+    private const int WillNeed = 3;
 
     private static IOException NotWritten() => new("The index could not be written to the disk: " + Marshal.GetLastPInvokeErrorMessage());
 
@@ -49,6 +66,9 @@ internal static unsafe partial class MappedMemory
 
     [LibraryImport("libc", EntryPoint = "msync", SetLastError = true)]
     private static partial int Synchronize(byte* start, nuint bytes, int flags);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(byte* start, nuint bytes, int advice);
 
     private sealed class PrivateMemory : SafeHandleZeroOrMinusOneIsInvalid
     {

@@ -14,6 +14,9 @@ internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums
 
     internal long AddressOf(ulong slot) => index.Slots.Address(slot, Volatile.Read(ref index.Tail));
 
+    /// <summary>Whether a slot shows an entry, as far as memory tells.</summary>
+    internal bool IsUsed(ulong slot) => slot != 0 && !index.Slots.IsPending(slot) && index.IsInLog(AddressOf(slot));
+
     /// <summary>Reads the record of a slot up to its key.</summary>
     /// <returns>None if it is not there, or damaged.</returns>
     internal Record ReadHeader(ulong slot, ref HeaderBuffer buffer)
@@ -113,8 +116,27 @@ internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums
         record.Kind != RecordKind.Head || (PieceList.TryRead(value, index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, index.IsInLog));
 
     /// <summary>Reads a piece of a value.</summary>
-    internal bool TryReadPiece(long address, Span<byte> value)
+    internal bool TryReadPiece(long address, Span<byte> value) =>
+        TryReadPieceHeader(address, value.Length, out var sum)
+        && log.Read(address + RecordLayout.HeaderBytes, value) == value.Length && (!verifySums || Mix64.Of(value, index.StoreId) == sum);
+
+    /// <summary>Whether every piece of a value is where it should be, as far as can be told without reading them.</summary>
+    internal bool AreThere(in PieceList pieces)
     {
+        for (var i = 0; i < pieces.Addresses.Length; i++)
+        {
+            if (!TryReadPieceHeader(pieces.Addresses[i], pieces.Extent(i).Bytes, out _))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private bool TryReadPieceHeader(long address, int bytes, out ulong sum)
+    {
+        sum = 0;
         Span<byte> header = stackalloc byte[RecordLayout.HeaderBytes];
         if (!index.IsInLog(address) || log.Read(address, header) < header.Length || !IsIntact(header, address))
         {
@@ -122,8 +144,8 @@ internal sealed class RecordReader(DiskIndex index, RingLog log, bool verifySums
         }
 
         var record = new Record(header, address);
-        return record.Kind == RecordKind.Piece && record.ValueLength == value.Length
-            && log.Read(address + RecordLayout.HeaderBytes, value) == value.Length && IsValueIntact(record, value);
+        sum = record.ValueSum;
+        return record.Kind == RecordKind.Piece && record.ValueLength == bytes;
     }
 
     private bool IsIntact(ReadOnlySpan<byte> bytes, long address) => verifySums

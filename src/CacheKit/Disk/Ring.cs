@@ -281,7 +281,7 @@ internal sealed unsafe class Ring
             {
                 opened = new(store, this, lifetime, bytes, value);
             }
-            else if (PieceList.TryRead(value.Span, _index.Geometry, out var pieces) && Array.TrueForAll(pieces.Addresses, _index.IsInLog))
+            else if (PieceList.TryRead(value.Span, _index.Geometry, out var pieces) && _reader.AreThere(pieces))
             {
                 opened = new(store, this, lifetime, pieces);
             }

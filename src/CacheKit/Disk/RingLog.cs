@@ -13,6 +13,9 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
     private readonly long _segmentBytes = index.Geometry.SegmentBytes;
     private readonly long _segmentCount = index.Geometry.SegmentCount;
 
+    // A place that is taken, but could not be written, since the disk was full: for the next record that fits.
+    private Place? _unwritten;
+
     /// <summary>Called when a segment was opened, so that the next ones are made free.</summary>
     internal Action? SegmentOpened { get; set; }
 
@@ -23,39 +26,29 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
     /// <exception cref="IOException">It cannot be written for another reason.</exception>
     internal bool TryAppend(Span<byte> record, out long address)
     {
+        if (Interlocked.Exchange(ref _unwritten, null) is { } left && record.Length <= left.Bytes && index.IsInLog(left.Address))
+        {
+            address = left.Address;
+            return TryWrite(record, left);
+        }
+
         // A full disk leaves files missing: go on to one that exists.
         for (var skipped = 0; skipped <= _segmentCount; skipped++)
         {
             address = Allocate(record.Length);
             hook?.Invoke(DiskStep.Allocated);
-            RecordLayout.Place(record, address, index.StoreId);
             if (!index.IsInLog(address))
             {
+                RecordLayout.Place(record, address, index.StoreId);
                 return true;
             }
 
-            try
+            if (TryPrepare(address))
             {
-                files.Prepare(address);
-            }
-            catch (IOException exception) when (DiskErrors.IsFull(exception))
-            {
-                Skip(address / _segmentBytes);
-                continue;
+                return TryWrite(record, new(address, record.Length));
             }
 
-            try
-            {
-                hook?.Invoke(DiskStep.Writing);
-                files.Write(address, record);
-                hook?.Invoke(DiskStep.Written);
-                return true;
-            }
-            catch (IOException exception) when (DiskErrors.IsFull(exception))
-            {
-                // There is a file, and it takes nothing: the next ones would not either, and going on to them would drop what is there.
-                break;
-            }
+            Skip(address / _segmentBytes);
         }
 
         address = 0;
@@ -70,6 +63,39 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
 
     /// <summary>Moves the beginning of the log on.</summary>
     internal void DropBefore(long address) => DiskIndex.Raise(ref index.Begin, Math.Min(address, Volatile.Read(ref index.Tail)));
+
+    /// <summary>Writes a record to a place that is its own.</summary>
+    private bool TryWrite(Span<byte> record, Place place)
+    {
+        RecordLayout.Place(record, place.Address, index.StoreId);
+        try
+        {
+            hook?.Invoke(DiskStep.Writing);
+            files.Write(place.Address, record);
+            hook?.Invoke(DiskStep.Written);
+            return true;
+        }
+        catch (IOException exception) when (DiskErrors.IsFull(exception))
+        {
+            // There is a file, and it takes nothing: the next ones would not either, and going on to them would drop what is there.
+            // So would places that are taken for one declined record after another.
+            _unwritten = place;
+            return false;
+        }
+    }
+
+    private bool TryPrepare(long address)
+    {
+        try
+        {
+            files.Prepare(address);
+            return true;
+        }
+        catch (IOException exception) when (DiskErrors.IsFull(exception))
+        {
+            return false;
+        }
+    }
 
     private long Allocate(int bytes)
     {
@@ -119,4 +145,6 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
         var end = (segment + 1) * _segmentBytes;
         DiskIndex.Raise(ref index.Tail, end);
     }
+
+    private sealed record Place(long Address, int Bytes);
 }

@@ -114,7 +114,7 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin, Action<Di
         hook?.Invoke(DiskStep.Telling);
         var message = Message(place);
         ref var mark = ref *(long*)message;
-        if (Volatile.Read(ref mark) > place)
+        if (IsLater(Volatile.Read(ref mark), place))
         {
             return false;
         }
@@ -127,8 +127,22 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin, Action<Di
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], Sum(bytes[..(TextOffset + text.Length)], place));
 
         // Marks only grow. Of two who write here at once, the later stays, and if the earlier has spoilt its text, the sum says so.
-        return DiskIndex.Raise(ref mark, place + 1);
+        for (var seen = Volatile.Read(ref mark); !IsLater(seen, place);)
+        {
+            var before = Interlocked.CompareExchange(ref mark, place + 1, seen);
+            if (before == seen)
+            {
+                return true;
+            }
+
+            seen = before;
+        }
+
+        return false;
     }
+
+    /// <summary>Whether a mark is of a later message. One beyond what was ever reserved is damaged, and would send writers on for ever.</summary>
+    private bool IsLater(long mark, long place) => mark > place && mark <= Volatile.Read(ref index.FeedReserved);
 
     private Reading Read(long place, ISharedMemoryFeedReader reader)
     {

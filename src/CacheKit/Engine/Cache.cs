@@ -46,6 +46,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     // Null for a cache that has only memory, most of whose calls never wait.
     private readonly StoreStack? _stores;
     private readonly SharedNews? _news;
+    private readonly DirectReader? _direct;
     private volatile bool _isDisposed;
     private TaskCompletionSource? _disposal;
 
@@ -61,12 +62,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _tags = new TagClock(_clock);
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
-        _policy = new AdaptiveClockPolicy(bound, _clock);
+        _policy = new AdaptiveClockPolicy(bound, _clock, IsRemoved);
         _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         var departures = new DepartureLog(_clock);
         _reporter = new CacheReporter(name, _counters, _instruments, new Observers(name, observers, logger, time), logger, time, departures);
-        _flights = new Flights(_tags, _memory, options.TypeMismatch, faults);
+        var traffic = stores is { Count: 1 } && !hasMemory && faults == Faults.None ? new KeyTraffic() : null;
+        _flights = new Flights(_tags, _memory, options.TypeMismatch, faults, traffic);
         var hasStores = stores is { Count: > 0 };
         if (!hasStores && !hasMemory)
         {
@@ -81,7 +83,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _news = _stores?.SharedFeed is { } feed ? new SharedNews(feed, changes, _writer) : null;
         _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch, _news);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
-        _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults);
+        _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults, traffic);
+        _direct = _news is null ? _stores?.Direct : null;
         _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults, _stores?.Loader);
         _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
         _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
@@ -147,9 +150,39 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        return _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
+        return _direct is not null && _direct.TryBegin(key, TiersOf(options), out var reading) ? GetDirectlyAsync<T>(key, reading, options, cancellationToken)
+            : _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
             : (TiersOf(options) & CacheTiers.ReadMemory) != 0 ? new(_reader.Get<T>(key, AllowsStale(options)))
             : new(MissOrStale(key, _reader.Look<T>(key, CacheTiers.None), options));
+    }
+
+    /// <summary>Reads from the one store, without a flight.</summary>
+    private async ValueTask<CacheLookup<T>> GetDirectlyAsync<T>(string key, KeyReading reading, CacheEntryOptions? options, CancellationToken cancellationToken)
+    {
+        DirectReadEnd end;
+        T value;
+        try
+        {
+            var answer = await _direct!.ReadAsync(key, [], out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
+            end = _direct.Use(key, answer, deliveries, AllowsStale(options), options, out value);
+        }
+        finally
+        {
+            _direct!.End(reading);
+        }
+
+        switch (end)
+        {
+            case DirectReadEnd.Found:
+                _counters.Hit();
+                return new(value);
+            case DirectReadEnd.Missing:
+                ThrowIfDisposed();
+                _counters.Miss();
+                return default;
+            default:
+                return await GetThroughStoresAsync<T>(key, options, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
@@ -230,14 +263,52 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
         Enter(key);
-        return cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<T>(cancellationToken)
-            : CreateAsync(key, state, factory, options, TagSet.Create(options?.Tags ?? _defaults.Tags), cancellationToken);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<T>(cancellationToken);
+        }
+
+        var tags = TagSet.Create(options?.Tags ?? _defaults.Tags);
+        return _direct is not null && IsPlain(options) && _direct.TryBegin(key, TiersOf(options), out var reading)
+            ? ReadOrCreateAsync(key, reading, state, factory, options, tags, cancellationToken)
+            : CreateAsync(key, state, factory, options, tags, cancellationToken);
+    }
+
+    /// <summary>Whether a value that is found is all there is to do: no caller's patience to be minded, and nothing to be refreshed ahead.</summary>
+    private bool IsPlain(CacheEntryOptions? options) =>
+        (options?.SoftTimeout ?? _defaults.SoftTimeout) is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null
+        && (options?.RefreshAheadThreshold ?? _defaults.RefreshAheadThreshold) is null;
+
+    /// <summary>Reads from the one store without a flight, and boards one only if that has nothing.</summary>
+    private async ValueTask<T> ReadOrCreateAsync<TState, T>(
+        string key, KeyReading reading, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+    {
+        EarlierRead? earlier = null;
+        try
+        {
+            var answer = await _direct!.ReadAsync(key, tags, out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
+            switch (_direct.Use<T>(key, answer, deliveries, allowsStale: true, options, out var value))
+            {
+                case DirectReadEnd.Found:
+                    _counters.Hit();
+                    return value;
+                case DirectReadEnd.Missing:
+                    earlier = new(reading, answer, deliveries);
+                    break;
+            }
+        }
+        finally
+        {
+            _direct!.End(reading);
+        }
+
+        return await CreateAsync(key, state, factory, options, tags, cancellationToken, earlier).ConfigureAwait(false);
     }
 
     private async ValueTask<T> CreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken, EarlierRead? earlier = null)
     {
         var isFirst = true;
         var purpose = _stores is null && options?.Tiers is null ? _createInMemory : new(IsRead: false, TiersOf(options));
@@ -281,6 +352,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             {
                 // 3. The stores, if there are any, then the factory. What it makes is stored before the flight ends, unless something has overtaken it.
                 flight.Context = _loader.CreateContext(key, options, tags, flight);
+                flight.EarlierRead = _direct is not null && _direct.StillHolds(earlier) ? earlier : null;
+                earlier = null;
                 var asksFirst = _stores is not null && StaysAboard(options, cancellationToken);
                 if (!asksFirst || !await _loader.TryServeAsync(flight, options).ConfigureAwait(false))
                 {
@@ -640,6 +713,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _flights.Verify();
     }
 
+    bool IMemoryListener.IsRemoved(MemoryEntry entry) => IsRemoved(entry);
+
+    private bool IsRemoved(MemoryEntry entry) =>
+        Volatile.Read(ref entry.ValidThrough) is var validThrough && validThrough < _tags.LastInvalidation
+        && _tags.Check(entry.Details?.Tags ?? [], validThrough) == TagVerdict.Removed;
+
     CacheEntryEndReason? IMemoryListener.ReasonToEnd(MemoryEntry entry) => _life.ReasonToEnd(entry);
 
     void IMemoryListener.OnEnded(in EndedEntries ended) => _writer.Announce(in ended);
@@ -669,7 +748,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return false;
         }
 
-        var sighting = _reader.Look<T>(found);
+        var sighting = _reader.Look<T>(found, onlyFresh: true);
         if (sighting.State != EntryState.Fresh)
         {
             return false; // one that is due needs the factory

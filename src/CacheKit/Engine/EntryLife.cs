@@ -144,26 +144,32 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
     /// <summary>Gives an entry a new time to live in place of the one it had; false if that is over already.</summary>
     internal bool SetTimeToLive(MemoryEntry entry, TimeSpan timeToLive)
     {
+        // It may have expired since it was judged; it must not come back.
+        var now = clock.Now;
         if (entry.Details is not { } details)
         {
-            var expiresAt = CacheClock.Add(clock.Now, timeToLive.Ticks);
+            if (now >= entry.ExpiresAt)
+            {
+                return false;
+            }
+
+            var expiresAt = CacheClock.Add(now, timeToLive.Ticks);
             Volatile.Write(ref entry.FreshUntil, expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin);
             return true;
         }
 
-        var now = clock.Now;
         lock (details)
         {
             if (details.IsExpiredOnRequest || now >= details.ExpiresAt)
             {
-                return false; // since it was judged; it must not come back
+                return false;
             }
 
             details.ExpiresAt = CacheClock.Add(now, timeToLive.Ticks);
             details.SlidingTicks = 0;
             details.SlidingLimit = details.ExpiresAt;
             details.RefreshAt = long.MaxValue;
-            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil());
             return true;
         }
     }
@@ -272,7 +278,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
                 details.IsLimitedInMemory = true;
             }
 
-            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil());
         }
     }
 
@@ -284,10 +290,7 @@ internal sealed class EntryLife(CacheClock clock, TagClock tags, MemoryTier memo
             return false; // since it was judged; it must not come back
         }
 
-        // For a while reads do not come here; what they would have added is added now.
-        var expiresAt = CacheClock.Add(now, CacheClock.Add(details.SlidingTicks, details.SlidingLag(clock)));
-        details.ExpiresAt = Math.Max(details.ExpiresAt, Math.Min(expiresAt, details.SlidingLimit));
-        Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+        Volatile.Write(ref entry.FreshUntil, details.Slide(now, clock));
         if (now < details.StoreRenewalAt)
         {
             return false;

@@ -33,7 +33,9 @@ internal sealed class EntryReader(
     internal Sighting<T> Look<T>(string key, CacheTiers tiers) =>
         (tiers & CacheTiers.ReadMemory) != 0 ? Look<T>(key) : new(EntryState.Gone, memory.Find(key), default!); // as above
 
-    internal Sighting<T> Look<T>(MemoryEntry entry)
+    /// <param name="entry">The entry.</param>
+    /// <param name="onlyFresh">Whether the caller serves nothing but what is fresh, and has it looked at once more otherwise: one request is one hit.</param>
+    internal Sighting<T> Look<T>(MemoryEntry entry, bool onlyFresh = false)
     {
         var ended = new EndedEntries();
         var state = life.Judge(entry, isRead: true, ref ended);
@@ -45,7 +47,11 @@ internal sealed class EntryReader(
 
         if (ValueReader.TryRead<T>(entry, out var value))
         {
-            memory.OnHit(entry);
+            if (!onlyFresh || state == EntryState.Fresh)
+            {
+                memory.OnHit(entry);
+            }
+
             return new(state, entry, value);
         }
 

@@ -9,6 +9,9 @@ internal readonly struct EntrySettings
     private readonly TimeSpan? _expiration, _slidingExpiration, _staleFor, _jitter;
     private readonly double? _refreshAheadThreshold;
 
+    /// <summary>A life of so many ticks may be measured from the coarse clock: the entry ends a thousandth early at most, and its set is a tenth cheaper.</summary>
+    private const long LongLife = 1000 * CacheClock.CoarseTicks;
+
     internal EntrySettings(CacheEntryOptions? options, CacheEntryOptions defaults)
     {
         _expiration = options?.Expiration ?? defaults.Expiration;
@@ -89,7 +92,8 @@ internal readonly struct EntrySettings
     /// <param name="hasStores">Whether the entry is to remember what the stores know of it.</param>
     internal void Apply(MemoryEntry entry, CacheClock clock, bool hasStores)
     {
-        var now = clock.Now;
+        var isSimple = !hasStores && !NeedsDetails && entry.Details is null;
+        var now = isSimple && _expiration is not { Ticks: < LongLife } ? clock.Coarse : clock.Now;
         var expiresAt = long.MaxValue;
         var life = long.MaxValue;
         if (_expiration is { } expiration)
@@ -103,15 +107,15 @@ internal readonly struct EntrySettings
         var refreshAt = _refreshAheadThreshold is { } share && expiresAt != long.MaxValue
             ? CacheClock.Add(now, (long)(life * share))
             : long.MaxValue;
-        if (!hasStores && !NeedsDetails && entry.Details is null)
+        if (isSimple)
         {
             entry.FreshUntil = expiresAt == long.MaxValue ? long.MaxValue : expiresAt - MemoryEntry.Margin;
             return;
         }
 
         var details = entry.Details ??= new EntryDetails(); // a heavy entry has them already
-        details.ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding));
         details.SlidingTicks = sliding;
+        details.ExpiresAt = sliding == 0 ? expiresAt : Math.Min(expiresAt, CacheClock.Add(now, sliding));
         details.SlidingLimit = expiresAt;
         details.StaleForTicks = staleFor;
         details.RefreshAt = refreshAt;
@@ -120,6 +124,6 @@ internal readonly struct EntrySettings
         details.HasPolledTokens = Tokens is { Count: > 0 };
         details.IsOfMemoryAlone = !FitsStores || (Tiers & (CacheTiers.WriteNear | CacheTiers.WriteFar)) == 0;
         details.StoreRenewalAt = hasStores && sliding > 0 ? StoreRenewal.NextRenewal(now, sliding) : long.MaxValue;
-        entry.FreshUntil = details.FreshUntil(now, clock);
+        entry.FreshUntil = details.FreshUntil();
     }
 }

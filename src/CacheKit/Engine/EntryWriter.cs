@@ -30,7 +30,7 @@ internal sealed class EntryWriter(
     {
         var entry = Hold(key, value, isolate, size, hasDetails: true);
         entry.Details = details;
-        entry.FreshUntil = details.FreshUntil(clock.Now, clock);
+        entry.FreshUntil = details.FreshUntil();
         return entry;
     }
 
@@ -39,8 +39,7 @@ internal sealed class EntryWriter(
     {
         if (limit is { } time)
         {
-            var now = clock.Now;
-            EndInMemoryAt(entry, CacheClock.Add(now, time.Ticks), now);
+            EndInMemoryAt(entry, CacheClock.Add(clock.Now, time.Ticks));
         }
     }
 
@@ -53,7 +52,7 @@ internal sealed class EntryWriter(
     }
 
     /// <summary>The same, up to an instant.</summary>
-    internal void EndInMemoryAt(MemoryEntry entry, long instant, long now)
+    internal void EndInMemoryAt(MemoryEntry entry, long instant)
     {
         if (entry.Details is { } details)
         {
@@ -80,7 +79,7 @@ internal sealed class EntryWriter(
                     }
                 }
 
-                Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+                Volatile.Write(ref entry.FreshUntil, details.FreshUntil());
             }
         }
         else if (entry.ExpiresAt > instant)
@@ -104,7 +103,7 @@ internal sealed class EntryWriter(
     {
         if (stored is not null && !isStored)
         {
-            reporter.EntryRefused(stored, memory.MaximumWeight);
+            reporter.EntryRefused(stored, memory.Bound);
         }
 
         try
@@ -218,12 +217,11 @@ internal sealed class EntryWriter(
             throw;
         }
 
-        var now = clock.Now;
         lock (details)
         {
             details.Registrations = registrations;
             details.HasPolledTokens = registrations.Count < tokens.Count;
-            Volatile.Write(ref entry.FreshUntil, details.FreshUntil(now, clock));
+            Volatile.Write(ref entry.FreshUntil, details.FreshUntil());
         }
 
         // A token that changed before it was registered with need not call back.

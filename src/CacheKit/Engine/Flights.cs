@@ -25,7 +25,7 @@ internal sealed class Flights
     private volatile bool _isClosed;
     private long _joinableSince;
 
-    internal Flights(TagClock tags, MemoryTier memory, TypeMismatch typeMismatch, Faults faults)
+    internal Flights(TagClock tags, MemoryTier memory, TypeMismatch typeMismatch, Faults faults, KeyTraffic? traffic = null)
     {
         _tags = tags;
         _memory = memory;
@@ -33,7 +33,7 @@ internal sealed class Flights
         _faults = faults;
         for (var i = 0; i < StripeCount; i++)
         {
-            _stripes[i] = new Stripe();
+            _stripes[i] = new Stripe(traffic);
         }
     }
 
@@ -213,7 +213,7 @@ internal sealed class Flights
     }
 
     /// <summary>The lock of some keys, their flights and the writes of them under way, which it guards.</summary>
-    internal sealed class Stripe
+    internal sealed class Stripe(KeyTraffic? traffic)
     {
         internal readonly Lock Lock = new();
         private readonly Dictionary<string, Flight> _flights = new(StringComparer.Ordinal);
@@ -261,10 +261,12 @@ internal sealed class Flights
         {
             flight.NextOfKey = _flights.GetValueOrDefault(flight.Key);
             _flights[flight.Key] = flight;
+            traffic?.Begin(flight);
         }
 
         internal void Remove(Flight flight)
         {
+            traffic?.End(flight);
             var first = _flights[flight.Key];
             if (ReferenceEquals(first, flight))
             {
@@ -305,6 +307,7 @@ internal sealed class Flights
 
         internal void DetachAll(string key, InvalidationKind kind)
         {
+            traffic?.Change(key);
             while (_flights.Count > 0 && _flights.TryGetValue(key, out var flight)) // counting is cheaper than hashing the key
             {
                 Detach(flight, kind);

@@ -64,6 +64,9 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         }
     }
 
+    /// <summary>Whether <see cref="Covers"/> may say that something covers an entry; mostly, nothing does.</summary>
+    internal bool MayCover(long deliveriesBefore) => !IsEmpty || Deliveries != deliveriesBefore; // in this order, as there
+
     /// <summary>Whether something about the key, or about all keys, is still to be sent.</summary>
     internal bool Holds(string key)
     {

@@ -18,6 +18,9 @@ internal sealed class StoreGuard : IAsyncDisposable
     /// <summary>How long a store may take to close. Beyond that the application goes on ending without it.</summary>
     internal static readonly TimeSpan DisposalPatience = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long the next key of a listing may take, if not longer: a store may have to go through much that is not meant.</summary>
+    internal static readonly TimeSpan ListingPatience = TimeSpan.FromSeconds(30);
+
     /// <summary>Any key will do: a probe asks whether there is an answer, not what it is.</summary>
     private const string ProbeKey = "cachekit:probe";
 
@@ -36,6 +39,7 @@ internal sealed class StoreGuard : IAsyncDisposable
     private readonly TimeSpan _maximumOpenFor;
     private readonly StoreWaits _reads;
     private readonly StoreWaits _changes;
+    private readonly StoreWaits _listings;
     private readonly CircuitBreaker _circuit;
     private readonly StoreReporter _reporter;
     private readonly WeakTimer<StoreGuard> _probeTimer;
@@ -51,6 +55,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         _writeTimeout = Patience.Of(options.WriteTimeout) ?? Timeout.InfiniteTimeSpan;
         _reads = new(_readTimeout, time);
         _changes = new(_writeTimeout, time);
+        _listings = new(_readTimeout >= TimeSpan.Zero && _readTimeout < ListingPatience ? ListingPatience : _readTimeout, time);
         _openFor = options.OpenFor;
         _maximumOpenFor = options.MaximumOpenFor;
         _circuit = new CircuitBreaker(options, time);
@@ -178,6 +183,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         _probeTimer.Dispose();
         _reads.Dispose();
         _changes.Dispose();
+        _listings.Dispose();
         try
         {
             var disposal = _store.DisposeAsync().AsTask();
@@ -200,22 +206,26 @@ internal sealed class StoreGuard : IAsyncDisposable
         StoreOperation operation, object? subject, ValueTask<TResult> pending, CancellationTokenSource source, long started, CircuitPass pass,
         StoreReadProgress? progress, CancellationToken cancellationToken)
     {
-        var task = pending.AsTask();
-        await (operation.IsRead() ? _reads : _changes).WaitAsync(task, cancellationToken, progress).ConfigureAwait(false);
-        if (task.IsCompletedSuccessfully)
+        var waits = operation == StoreOperation.Enumerate ? _listings : operation.IsRead() ? _reads : _changes;
+        if (await waits.WaitAsync(pending, started, cancellationToken, out var wait, progress).ConfigureAwait(false) == StoreWaitEnd.Ended)
         {
-            GiveBack(source);
-            return Conclude(operation, subject, task.Result, started, pass);
-        }
+            TResult result;
+            try
+            {
+                result = pending.GetAwaiter().GetResult(); // it has ended
+            }
+            catch (Exception exception)
+            {
+                GiveBack(source);
+                return Conclude<TResult>(operation, subject, exception, started, pass);
+            }
 
-        if (task.IsCompleted)
-        {
             GiveBack(source);
-            return Conclude<TResult>(operation, subject, task.Exception?.InnerException ?? new TaskCanceledException(task), started, pass);
+            return Conclude(operation, subject, result, started, pass);
         }
 
         Observe(source.CancelAsync());
-        _ = EndLateAsync(task);
+        EndLate(wait!, pending); // there is one if there was something to wait for
         if (cancellationToken.IsCancellationRequested)
         {
             _circuit.Withdrawn(pass);
@@ -322,15 +332,21 @@ internal sealed class StoreGuard : IAsyncDisposable
 
     private static int CountOf(object? subject) => subject is IReadOnlyCollection<string> keys ? keys.Count : 1;
 
-    /// <summary>Waits, for nobody, for the end of a call that was given up.</summary>
-    private static async Task EndLateAsync<TResult>(Task<TResult> task)
+    /// <summary>Sees, for nobody, to the end of a call that was given up.</summary>
+    private static void EndLate<TResult>(StoreWaits.Wait wait, ValueTask<TResult> call) => wait.TakeLate(() =>
     {
-        await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (task.IsCompletedSuccessfully)
+        TResult result;
+        try
         {
-            await DiscardAsync(task.Result).ConfigureAwait(false);
+            result = call.GetAwaiter().GetResult(); // it has ended
         }
-    }
+        catch (Exception)
+        {
+            return;
+        }
+
+        _ = DiscardAsync(result).AsTask();
+    });
 
     /// <summary>Gives back what a result holds: rented bytes, or a lock that nobody will use.</summary>
     private static async ValueTask DiscardAsync(object? result)

@@ -42,7 +42,17 @@ internal sealed class StoreReader(
                 WithoutPayload = !tiers[i].Reads(flight.Purpose.Tiers),
             };
             var deliveries = tiers[i].Recovery.Deliveries;
-            var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
+            StoreAnswer<StoreLookup> answer;
+            if (flight.EarlierRead is { } earlier)
+            {
+                // There is but one store.
+                (answer, deliveries, flight.EarlierRead) = (earlier.Answer, earlier.Deliveries, null);
+            }
+            else
+            {
+                answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
+            }
+
             if (answer.TryGet(out var lookup))
             {
                 isFarAnswered |= tiers[i].IsFar && tiers[i].Reads(flight.Purpose.Tiers);
@@ -395,6 +405,6 @@ internal sealed class StoreReader(
         public void Accept<TStored>(TStored value) => Entry = reader.Compose(key, value, details, options);
     }
 
-    private MemoryEntry Compose<T>(string key, T value, EntryDetails details, CacheEntryOptions? options) => writer.Compose(
+    internal MemoryEntry Compose<T>(string key, T value, EntryDetails details, CacheEntryOptions? options) => writer.Compose(
         key, value, details, options?.Isolate ?? defaults.Isolate, options?.Size ?? defaults.Size);
 }

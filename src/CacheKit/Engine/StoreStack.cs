@@ -28,6 +28,7 @@ internal sealed class StoreStack : IAsyncDisposable
     private StoreWriter? _writer;
     private TieredEdits? _edits;
     private ValueStreams? _streams;
+    private DirectReader? _direct;
     private NodeLink? _link;
 
     internal StoreStack(
@@ -77,8 +78,11 @@ internal sealed class StoreStack : IAsyncDisposable
 
     internal NodeLink Link => _link!;
 
+    /// <summary>What reads without flights, where that can be done: from one store, if memory keeps nothing.</summary>
+    internal DirectReader? Direct => _direct;
+
     /// <summary>Begins to work with the cache's other parts. Once, before any call.</summary>
-    internal void Join(EngineParts parts, CacheKitOptions options, bool hasMemory, Faults faults)
+    internal void Join(EngineParts parts, CacheKitOptions options, bool hasMemory, Faults faults, KeyTraffic? traffic)
     {
         var codec = new EntryCodec(options.Serialization);
         var defaults = options.DefaultEntryOptions;
@@ -91,6 +95,7 @@ internal sealed class StoreStack : IAsyncDisposable
             parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, _writer, Renewal, codec, _time, _link,
             defaults, hasMemory);
         _streams = new ValueStreams(_tiers, codec, parts.Writer, reader, _edits, Renewal, _time, parts.Reporter);
+        _direct = traffic is null ? null : new(_tiers[0], traffic, parts.Memory, reader, codec, parts.Life, _time);
         _link.Start(_writer);
     }
 

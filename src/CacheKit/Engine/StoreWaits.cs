@@ -55,27 +55,29 @@ internal sealed class StoreWaits : IDisposable
         }
     }
 
-    /// <summary>Waits for a call, whose result and exception stay with its task.</summary>
-    /// <remarks>What waits goes on where the end came from: the task, the one who cancels, the timer.</remarks>
-    internal ValueTask<StoreWaitEnd> WaitAsync(Task call, CancellationToken cancellationToken, StoreReadProgress? progress = null)
+    /// <summary>Waits for a call, whose result and exception are left to be taken: at once if it has ended, else by what <see cref="Wait.TakeLate"/> is given.</summary>
+    /// <param name="call">The call, which nobody else waits for.</param>
+    /// <param name="beganAt">The timestamp of its beginning.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="wait">What waits; to be used only where the call has not ended in time.</param>
+    /// <param name="progress">What tells of a call that goes on part by part: as long as it does, its time is not up.</param>
+    /// <remarks>What waits goes on where the end came from: the call, the one who cancels, the timer.</remarks>
+    internal ValueTask<StoreWaitEnd> WaitAsync<T>(ValueTask<T> call, long beganAt, CancellationToken cancellationToken, out Wait? wait, StoreReadProgress? progress = null)
     {
+        wait = null;
         if (call.IsCompleted)
         {
             return new(StoreWaitEnd.Ended);
         }
 
-        Wait wait;
+        bool isOver;
         lock (_lock)
         {
-            if (_isDisposed)
-            {
-                return new(StoreWaitEnd.TimedOut);
-            }
-
             wait = Take();
-            if (_limit is not null)
+            isOver = _isDisposed;
+            if (_limit is not null && !isOver)
             {
-                wait.BeganAt = _time.GetTimestamp();
+                wait.BeganAt = beganAt;
                 (wait.Progress, wait.Parts) = (progress, progress?.Parts ?? 0);
                 Append(wait);
                 if (!_isTimerSet)
@@ -86,7 +88,7 @@ internal sealed class StoreWaits : IDisposable
             }
         }
 
-        return wait.StartAsync(call, cancellationToken);
+        return wait.StartAsync(call, isOver, cancellationToken);
     }
 
     /// <summary>Takes no more calls; those under way still end in time.</summary>
@@ -217,14 +219,17 @@ internal sealed class StoreWaits : IDisposable
         wait.Previous = wait.Next = null;
     }
 
-    /// <summary>One wait. It is used again once its task has told it, and only then: who has given it up must not be told of another's.</summary>
-    private sealed class Wait : IValueTaskSource<StoreWaitEnd>
+    /// <summary>One wait. It is used again once its call has told it, and only then: who has given it up must not be told of another's.</summary>
+    internal sealed class Wait : IValueTaskSource<StoreWaitEnd>
     {
         private const int Waiting = 0;
         private const int Over = 1;
 
+        private static readonly Action _hasEnded = static () => { };
+
         private readonly StoreWaits _waits;
         private readonly Action _onEnded;
+        private Action? _late;
         private ManualResetValueTaskSourceCore<StoreWaitEnd> _core;
         private CancellationTokenRegistration _registration;
         private int _state;
@@ -239,13 +244,17 @@ internal sealed class StoreWaits : IDisposable
         internal Wait(StoreWaits waits)
         {
             _waits = waits;
-            _onEnded = () => End(StoreWaitEnd.Ended);
+            _onEnded = OnEnded;
         }
 
-        internal ValueTask<StoreWaitEnd> StartAsync(Task call, CancellationToken cancellationToken)
+        internal ValueTask<StoreWaitEnd> StartAsync<T>(ValueTask<T> call, bool isOver, CancellationToken cancellationToken)
         {
             var result = new ValueTask<StoreWaitEnd>(this, _core.Version);
-            if (cancellationToken.CanBeCanceled)
+            if (isOver)
+            {
+                End(StoreWaitEnd.TimedOut);
+            }
+            else if (cancellationToken.CanBeCanceled)
             {
                 _registration = cancellationToken.UnsafeRegister(static wait => ((Wait)wait!).End(StoreWaitEnd.Cancelled), this); // it was registered
             }
@@ -254,10 +263,31 @@ internal sealed class StoreWaits : IDisposable
             return result;
         }
 
+        /// <summary>For a wait that was given up: what is to be done with the call once it has ended after all.</summary>
+        internal void TakeLate(Action take)
+        {
+            if (Interlocked.CompareExchange(ref _late, take, null) is not null)
+            {
+                take();
+            }
+        }
+
         /// <summary>Whether the caller is the one to say how it ends.</summary>
         internal bool TryClaim() => Interlocked.CompareExchange(ref _state, Over, Waiting) == Waiting;
 
         internal void SetEnd(StoreWaitEnd end) => _core.SetResult(end);
+
+        private void OnEnded()
+        {
+            if (TryClaim())
+            {
+                SetEnd(StoreWaitEnd.Ended);
+            }
+            else if (Interlocked.CompareExchange(ref _late, _hasEnded, null) is { } late)
+            {
+                late();
+            }
+        }
 
         private void End(StoreWaitEnd end)
         {

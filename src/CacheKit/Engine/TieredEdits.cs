@@ -338,7 +338,8 @@ internal sealed class TieredEdits(
     private async ValueTask<bool> SetTimeToLiveAsync(string key, StoreTier tier, StoreLookup lookup, TimeSpan timeToLive)
     {
         var expiresAt = StoreTime.Add(time.UtcNow, timeToLive.Ticks);
-        if (EntryCodec.TryParse(lookup.Payload, key, out var envelope) && envelope.Sliding > TimeSpan.Zero)
+        var hasEnvelope = EntryCodec.TryParse(lookup.Payload, key, out var envelope); // a counter has none
+        if (hasEnvelope && envelope.Sliding > TimeSpan.Zero)
         {
             // Its bytes say that reads renew it: they are written anew.
             return await writer.TryRewriteAsync(key, envelope, lookup, expiresAt).ConfigureAwait(false) == true;
@@ -347,7 +348,7 @@ internal sealed class TieredEdits(
         var retainUntil = StoreTime.Add(expiresAt, lookup.RetainUntil.UtcTicks - lookup.ExpiresAt.UtcTicks);
         var answer = await tier.Guard.SetExpirationAsync(key, lookup.Stamp, expiresAt, retainUntil, default).ConfigureAwait(false);
         var isSet = answer is { IsAnswered: true, Result: true };
-        if (!isSet || !envelope.IsElsewhere)
+        if (!isSet || !hasEnvelope || !envelope.IsElsewhere)
         {
             await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
         }

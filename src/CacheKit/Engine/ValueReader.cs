@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using CacheKit.Memory;
 
 namespace CacheKit.Engine;
@@ -22,6 +23,18 @@ internal static class ValueReader
             default:
                 return TryConvert(entry.ValueType, entry is IsolatedEntry copied ? copied.CopyAsObject() : entry.StoredValue, out value);
         }
+    }
+
+    /// <summary>Gives a value that was just made, and is nobody else's, as the type asked for.</summary>
+    internal static bool TryConvert<TStored, T>(TStored stored, [MaybeNullWhen(false)] out T value)
+    {
+        if (typeof(TStored) == typeof(T))
+        {
+            value = Unsafe.As<TStored, T>(ref stored); // they are the same
+            return true;
+        }
+
+        return TryConvert(typeof(TStored), stored, out value);
     }
 
     private static bool TryConvert<T>(Type storedAs, object? stored, [MaybeNullWhen(false)] out T value)

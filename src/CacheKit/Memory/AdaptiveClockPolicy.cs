@@ -22,11 +22,12 @@ namespace CacheKit.Memory;
 //
 // WEIGHT. The bound, the window and the main part count weight; with a bound on entries every weight is 1.
 // - The weight never exceeds the bound, and a newcomer heavier than all of it is refused, leaving the others alone.
-// - A candidate is compared with the sum of the frequencies of all it would displace. They are gathered at the
-//   hand first and put back if it loses. One that has beaten many and still needs more room keeps what it has won
-//   and goes on, so each step of the hand is paid for by an insert or is one of a bounded number.
-// - A newcomer heavier than the whole window competes at once. It is the only kind that may be refused: with weights
-//   of 1 the newest entry always stays for a while.
+// - A candidate is compared with the sum of the frequencies of all it would displace, each of which but the first counts at least once. They are
+//   gathered at the hand first and put back if it loses, so what is refused displaces nothing, and no more are gathered than it is worth.
+// - The sketch does not count far enough for what weighs as much as dozens of others. A heavy candidate that has reached its end is let in by lot,
+//   with the chance that its worth has against theirs: so one that is asked for all the time gets in soon.
+// - The window has room for the newest entry at least, whatever its share, if that is no heavier than a twentieth of the bound. A heavier newcomer
+//   competes at once. It is the only kind that may be refused: what weighs as much as its like always stays for a while.
 //
 // INVARIANTS: every entry of the table is in exactly one of the two queues, at the place it names; the queues hold nothing
 // else; their weights add up; and their sum is within the bound, unless the bound was lowered and Resize has not yet
@@ -61,6 +62,12 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <summary>With <see cref="Admission.ByReuse"/>, so many hits in the window let an entry into the main part.</summary>
     internal const int HitsForReuse = 2;
 
+    /// <summary>Up to this part of the bound, as a divisor, the newest entry has its place in the window.</summary>
+    internal const int NewestPart = 20;
+
+    /// <summary>What weighs as much as so many others is heavy: the sketch cannot count as far as all of them together.</summary>
+    internal const int Heavy = FrequencySketch.Maximum + 1;
+
     private const byte InWindow = 1;
     private const byte InMain = 2;
 
@@ -70,12 +77,15 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     private readonly SampleBuffer _samples = new();
     private readonly List<MemoryEntry> _gathered = [];
     private readonly CacheClock? _clock;
+    private readonly Func<MemoryEntry, bool>? _isRemoved;
     private readonly Tuning[] _tunings;
     private GhostTable? _ghosts;
     private MiniatureSimulations? _simulations;
     private Tuning _tuning;
     private ulong _bound;
+    private ulong _windowShare;
     private ulong _windowBound;
+    private ulong _lots = 0x9E37_79B9_7F4A_7C15;
 
     /// <summary>The most entries there were under this bound, as of late.</summary>
     private int _highCount;
@@ -86,10 +96,12 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     /// <param name="maximumWeight">The bound, at least 1.</param>
     /// <param name="clock">Tells which entries are dead, so that the hand takes them first. If null, only their removal does.</param>
+    /// <param name="isRemoved">Tells which entries were removed by tag or with everything, and so are dead as well. Called under the eviction lock.</param>
     /// <param name="tunings">The tunings to choose from, if not the usual; the first is the one to start with.</param>
-    internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Tuning[]? tunings = null)
+    internal AdaptiveClockPolicy(long maximumWeight, CacheClock? clock = null, Func<MemoryEntry, bool>? isRemoved = null, Tuning[]? tunings = null)
     {
         _clock = clock;
+        _isRemoved = isRemoved;
         _tunings = tunings ?? MiniatureSimulations.Tunings;
         _tuning = _tunings[0];
         SetBound(maximumWeight);
@@ -127,6 +139,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         _sketch.Add(hash);
         var isGhost = _ghosts is not null && _ghosts.Take(hash);
 
+        if (weight <= _bound / NewestPart)
+        {
+            _windowBound = Math.Max(_windowShare, weight);
+        }
+
         // After the bound was lowered, and until Resize has caught up, inserts only must not make it worse.
         var limit = Math.Max(_bound, Total);
         var isAdmitted = true;
@@ -140,7 +157,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             _window.Append(entry);
             FillMain(limit);
         }
-        else if (Gather(limit - weight, fromWindow: true, _sketch.Estimate(hash), victims))
+        else if (Gather(limit - weight, fromWindow: true, entry, _sketch.Estimate(hash), victims))
         {
             _main.Append(entry);
         }
@@ -181,8 +198,8 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
         var limit = Math.Max(_bound, Total);
         entry.Frequency = old.Frequency;
-        NoteHit(entry); // who stores a key anew uses it
         queue.Replace(old, entry);
+        OnHit(entry); // who stores a key anew uses it
         _kept = entry;
         MakeRoom(limit, victims);
         _kept = null;
@@ -264,7 +281,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         ScaleSketch();
     }
 
-    private void SetWindow() => _windowBound = Math.Max(1, (ulong)(_bound * _tuning.WindowShare));
+    private void SetWindow() => _windowBound = _windowShare = Math.Max(1, (ulong)(_bound * _tuning.WindowShare));
 
     // ---- making room ----
 
@@ -314,7 +331,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         var weight = (ulong)candidate.Weight;
         var share = limit - _windowBound;
         var (taken, allowed) = _main.Weight + weight > share ? (weight, share) : (Total + weight - limit, _main.Weight);
-        return taken <= allowed && Gather(allowed - taken, fromWindow: false, Worth(candidate), victims);
+        return taken <= allowed && Gather(allowed - taken, fromWindow: false, candidate, Worth(candidate), victims);
     }
 
     /// <summary>Moves what is too much in the window into free room of the main part: a few at a time, so that no insert pays for many.</summary>
@@ -333,18 +350,39 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
     }
 
-    /// <summary>Takes entries out until no more than this weight is left, if together they are worth less than their rival.</summary>
+    /// <summary>Takes entries out until no more than this weight is left, if together they are worth less than their rival. What is dead is worth nothing, and goes.</summary>
     /// <param name="weight">What may be left: in the main part, or in both.</param>
     /// <param name="fromWindow">Whether the window counts, and is drawn on when the main part is used up.</param>
-    /// <param name="worth">What the rival is worth.</param>
+    /// <param name="rival">The rival.</param>
+    /// <param name="worth">What it is worth.</param>
     /// <param name="victims">Receives the entries taken out.</param>
-    private bool Gather(ulong weight, bool fromWindow, int worth, List<MemoryEntry> victims)
+    private bool Gather(ulong weight, bool fromWindow, MemoryEntry rival, int worth, List<MemoryEntry> victims)
     {
+        if (worth >= FrequencySketch.Maximum && (double)rival.Weight * Count > (double)Heavy * Total)
+        {
+            worth = (int)Math.Min(int.MaxValue, worth / DrawLot());
+        }
+
         var gatheredFromMain = 0;
         while ((fromWindow ? Total : _main.Weight) > weight)
         {
             var isInMain = HasOther(_main, InMain);
-            worth -= isInMain ? Worth(Victim()) : fromWindow ? Worth(_window.Oldest) : worth;
+            if (isInMain || fromWindow)
+            {
+                var victim = isInMain ? Victim() : _window.Oldest;
+                if (IsDead(victim))
+                {
+                    victims.Add((isInMain ? _main : _window).PopOldest());
+                    continue;
+                }
+
+                worth -= _gathered.Count == 0 ? Worth(victim) : Math.Max(1, Worth(victim));
+            }
+            else
+            {
+                worth = 0;
+            }
+
             if (worth <= 0)
             {
                 // The winners stay where they were, in the order they had.
@@ -359,17 +397,20 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
             _gathered.Add((isInMain ? _main : _window).PopOldest());
             gatheredFromMain += isInMain ? 1 : 0;
-            if (_gathered.Count == Patience)
-            {
-                victims.AddRange(_gathered);
-                _gathered.Clear();
-                gatheredFromMain = 0;
-            }
         }
 
         victims.AddRange(_gathered);
         _gathered.Clear();
         return true;
+    }
+
+    /// <summary>A number above 0, up to 1, by Marsaglia's xorshift: the same sequence in every cache, since nothing secret hangs on it.</summary>
+    private double DrawLot()
+    {
+        _lots ^= _lots << 13;
+        _lots ^= _lots >> 7;
+        _lots ^= _lots << 17;
+        return ((_lots >> 11) + 1) * (1.0 / (1UL << 53));
     }
 
     /// <summary>Turns the hand until it points to an entry that was not hit since it last came by, or is out of patience: the oldest then.</summary>
@@ -397,7 +438,8 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     private bool HasOther(EntryQueue queue, byte region) => queue.Count > (_kept is { } kept && kept.Region == region ? 1 : 0);
 
-    private bool IsDead(MemoryEntry entry) => _clock is not null && entry.DeadAt is not long.MaxValue and var deadAt && deadAt <= _clock.Coarse;
+    private bool IsDead(MemoryEntry entry) =>
+        (_clock is not null && entry.DeadAt is not long.MaxValue and var deadAt && deadAt <= _clock.Coarse) || (_isRemoved is not null && _isRemoved(entry));
 
     private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : _sketch.Estimate(entry.Hash) + entry.Frequency;
 
@@ -421,8 +463,29 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     {
         if (Count > _highCount || Count < _highCount / 2)
         {
-            _highCount = Count;
-            _sketch.SetCapacity(Count, ExpectedCount());
+            try
+            {
+                _sketch.SetCapacity(Count, ExpectedCount());
+                _highCount = Count;
+            }
+            catch (OutOfMemoryException)
+            {
+                _highCount = Count + (Count / 2); // as below; not tried again at once
+            }
+        }
+    }
+
+    /// <summary>Makes what the policy can do without, if there is memory for it: an exception halfway through a change would leave table and queues at odds.</summary>
+    private static bool TryProvide(Action make)
+    {
+        try
+        {
+            make();
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
         }
     }
 
@@ -433,10 +496,14 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             return;
         }
 
-        _ghosts ??= new GhostTable(ExpectedCount());
+        if (_ghosts is null && !TryProvide(() => _ghosts = new GhostTable(ExpectedCount())))
+        {
+            return;
+        }
+
         foreach (var victim in victims)
         {
-            _ghosts.Put(victim.Hash);
+            _ghosts!.Put(victim.Hash); // just provided
         }
     }
 
@@ -444,7 +511,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     private void Steer(uint missed)
     {
         // An eighth full is early enough to have learnt something by the time it is full, and a small cache under a large bound stays small.
-        _insertsSinceScaled++;
+        if (_insertsSinceScaled <= Count)
+        {
+            _insertsSinceScaled++;
+        }
+
         if (_tunings.Length == 1 || Total < _bound / 8 || Total == 0)
         {
             return;
@@ -453,12 +524,20 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         if (_simulations is null || (_insertsSinceScaled > Count && !IsNear(ExpectedCount(), _simulations.Capacity)))
         {
             _insertsSinceScaled = 0;
-            _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, Array.IndexOf(_tunings, _tuning));
+            if (!TryProvide(() => _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, Array.IndexOf(_tunings, _tuning))))
+            {
+                return;
+            }
+
             _ghosts = null;
         }
 
-        _simulations.Miss(missed, _samples);
-        _samples.Mask = _simulations.SampleMask;
+        _simulations!.Miss(missed, _samples); // just provided
+        if (_samples.Mask != _simulations.SampleMask)
+        {
+            _samples.Mask = _simulations.SampleMask; // not written without need, as above
+        }
+
         if (_tuning != _tunings[_simulations.Best])
         {
             _tuning = _tunings[_simulations.Best];

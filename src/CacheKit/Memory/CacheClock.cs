@@ -13,7 +13,9 @@ namespace CacheKit.Memory;
 /// </remarks>
 internal sealed class CacheClock
 {
-    /// <summary>How far the coarse clock lags behind at most, unless its thread is kept from running.</summary>
+    /// <summary>
+    /// How far the coarse clock lags behind at most, unless its thread is kept from running: by a blocking collection, say, after which readers may go on first.
+    /// </summary>
     internal const long CoarseTicks = 50 * TimeSpan.TicksPerMillisecond;
 
     /// <summary>How far the two clocks may drift apart before it counts as a step of the wall clock.</summary>
@@ -86,13 +88,15 @@ internal sealed class CacheClock
         {
             lock (_lock)
             {
-                if (_users++ == 0)
+                if (_users == 0)
                 {
                     _coarse = Now;
                     var stop = new ManualResetEvent(false);
-                    _stop = stop;
                     new Thread(() => Tick(stop)) { IsBackground = true, Name = "CacheKit clock" }.UnsafeStart();
+                    _stop = stop;
                 }
+
+                _users++; // only now: if the thread could not be started, the next user tries again
             }
         }
 

@@ -181,28 +181,33 @@ internal sealed class EntryDetails
         }
     }
 
-    /// <summary>Until when a hit needs no closer look, as things stand.</summary>
-    internal long FreshUntil(long now, CacheClock clock)
-    {
-        if (HasPolledTokens || IsUnconfirmed)
-        {
-            return long.MinValue;
-        }
-
-        var until = Math.Min(RefreshAt, ExpiresAt == long.MaxValue ? long.MaxValue : ExpiresAt - MemoryEntry.Margin);
-        return SlidingTicks > 0 ? Math.Min(until, CacheClock.Add(now, SlidingLag(clock))) : until;
-    }
+    /// <summary>Until when a hit needs no closer look, as things stand: of a sliding entry, at no time, since each read adds to its life.</summary>
+    internal long FreshUntil() => SlidingTicks > 0 ? long.MinValue : FreshUntilRead();
 
     /// <summary>
-    /// How long after a renewal reads of a sliding entry are not noted: they find it as fresh as any other, and what they would
-    /// have added to its life is added by the renewal.
+    /// Gives a sliding entry its window anew, counted from now. The caller holds the lock of this object.
     /// </summary>
+    /// <returns>Until when hits need no closer look: what reads up to then would have added to its life has been added.</returns>
+    internal long Slide(long now, CacheClock clock)
+    {
+        var lag = SlidingLag(clock);
+        var expiresAt = CacheClock.Add(now, CacheClock.Add(SlidingTicks, lag));
+        ExpiresAt = Math.Max(ExpiresAt, Math.Min(expiresAt, SlidingLimit));
+
+        // By the coarse clock, which is behind: a read at the last instant it lets pass was still paid for.
+        return lag == 0 ? long.MinValue : Math.Min(FreshUntilRead(), CacheClock.Add(now, lag - clock.CoarseLag));
+    }
+
+    /// <summary>How long after a renewal reads of a sliding entry are not noted; it lives longer by that, if it is then left alone.</summary>
     /// <remarks>
-    /// A renewal takes a lock and asks the precise clock. A two-hundredth of the window, a second at most: so a busy entry is renewed
-    /// once in a thousand hits, and one that is left alone lives longer by no more than that.
+    /// A renewal takes a lock and asks the precise clock. A two-hundredth of the window, a second at most: so a busy entry is renewed once in many thousand hits.
+    /// Of a window under 20 seconds that would be too short for the coarse clock to tell: each read renews it.
     /// </remarks>
-    internal long SlidingLag(CacheClock clock) => clock.CoarseLag == 0 ? 0
-        : Math.Clamp(SlidingTicks / 200, clock.CoarseLag, Math.Max(clock.CoarseLag, TimeSpan.TicksPerSecond));
+    internal long SlidingLag(CacheClock clock) =>
+        clock.CoarseLag > 0 && SlidingTicks / 200 is var part && part >= 2 * clock.CoarseLag ? Math.Min(part, TimeSpan.TicksPerSecond) : 0;
+
+    private long FreshUntilRead() => HasPolledTokens || IsUnconfirmed ? long.MinValue
+        : Math.Min(RefreshAt, ExpiresAt == long.MaxValue ? long.MaxValue : ExpiresAt - MemoryEntry.Margin);
 
     /// <summary>The part to write to: one that is absent is made only for what is not its default.</summary>
     private TPart? PartFor<TPart>(bool isDefault)

@@ -37,9 +37,7 @@ internal sealed class EntryQueue(byte region)
 
     internal void Append(MemoryEntry entry)
     {
-        Provide(_head, _tail);
-        At(_tail).Entry = entry;
-        entry.Slot = _tail++;
+        AppendAlone(entry);
         Joined(entry);
     }
 
@@ -64,9 +62,7 @@ internal sealed class EntryQueue(byte region)
     {
         var entry = Oldest;
         DropHead();
-        Provide(_head, _tail);
-        At(_tail).Entry = entry;
-        entry.Slot = _tail++;
+        AppendAlone(entry);
     }
 
     internal void Remove(MemoryEntry entry)
@@ -129,6 +125,17 @@ internal sealed class EntryQueue(byte region)
     private ref Place At(uint position) => ref Chunk(position >> ChunkBits)![position & (ChunkLength - 1)];
 
     private ref Place[]? Chunk(uint number) => ref _chunks[number & (uint)(_chunks.Length - 1)];
+
+    private void AppendAlone(MemoryEntry entry)
+    {
+        if ((_tail & (ChunkLength - 1)) == 0 || _head == _tail)
+        {
+            Provide(_head, _tail);
+        }
+
+        At(_tail).Entry = entry;
+        entry.Slot = _tail++;
+    }
 
     private void Fill(uint slot, MemoryEntry entry)
     {

@@ -8,7 +8,8 @@ namespace CacheKit.Memory;
 // The idea. A chained hash table whose nodes are the entries themselves: a hit costs the bucket, the entry and its key,
 // and an entry costs a bucket and two fields. Readers take no lock and write nothing; there is one writer at a time.
 // The table is in 64 segments, by the low bits of the hash, each with an array of buckets of its own, which doubles when
-// it is full: so no insertion waits for more than a sixty-fourth of the entries to be moved.
+// it is full: so no insertion waits for more than a sixty-fourth of the entries to be moved. When a segment has become nearly
+// empty, whoever keeps the table up has it shrink.
 //
 // What holds.
 //  - An entry is published once, complete, by one release write. One that has left is never put again and its Next is
@@ -19,7 +20,8 @@ namespace CacheKit.Memory;
 //  - A segment grows by relinking its entries, head of the old chain first, into chains of a new array. A new link then
 //    always leads to an entry relinked before, an old one to an entry relinked later, and release order makes whoever
 //    follows a new link see only new ones from there on. So readers always come to an end, but perhaps to the end of
-//    the wrong chain: a hit is served while the segment grows, a miss must be validated.
+//    the wrong chain: a hit is served while the segment grows, a miss must be validated. All of it holds of a segment that
+//    shrinks as well, where several old chains become one: only the order in which entries are relinked matters.
 //  - A miss is true if, after the last read, the segment is not growing and then its array is still the one the search began
 //    with. In that order: the other way round a growth could complete in between. Otherwise the search is repeated
 //    under the lock that growth takes.
@@ -31,7 +33,7 @@ namespace CacheKit.Memory;
 //
 // Scan goes through the segments and their buckets in order, and its position keeps the size that they have at the start of
 // the round: one bucket of that size is every size-th bucket of a larger array. Nothing moves between them when a segment
-// grows, and a round comes to its end however fast the table does.
+// grows, and a round comes to its end however fast the table does. A segment that has shrunk below that size meanwhile is begun again.
 // It holds the lock of growth; other writes disturb it no more than they disturb a search.
 //
 // Cost: expected one or two entries passed for each search; growth O(entries / 64), during which misses in that segment wait.
@@ -56,12 +58,18 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
     private const int MostBuckets = 1 << (30 - SegmentBits);
 
+    /// <summary>A segment shrinks when it has so many times as many buckets as entries; it then has at least two for each, and is far from growing again.</summary>
+    private const int SparseFactor = 8;
+
     private const int None = -1;
     private const int All = Segments;
 
     private readonly MemoryEntry?[][] _segments = new MemoryEntry?[Segments][];
     private readonly int[] _counts = new int[Segments];
     private readonly Lock _growth = new();
+
+    /// <summary>The size that a segment began with, and keeps at least.</summary>
+    private readonly int _leastSize;
 
     /// <summary>The segment that is growing, <see cref="All"/> while they are rehashed, else <see cref="None"/>.</summary>
     private volatile int _moving = None;
@@ -71,9 +79,10 @@ internal abstract class EntryTable<TRules> : IEntryTable
     private protected EntryTable(int expectedCount)
     {
         var buckets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expectedCount, Segments, MostBucketsAtOnce));
+        _leastSize = buckets / Segments;
         for (var segment = 0; segment < Segments; segment++)
         {
-            _segments[segment] = new MemoryEntry?[buckets / Segments];
+            _segments[segment] = new MemoryEntry?[_leastSize];
         }
     }
 
@@ -204,6 +213,13 @@ internal abstract class EntryTable<TRules> : IEntryTable
             {
                 var segment = _segments[at.Segment];
                 at.Size = at.Size == 0 ? Math.Min(segment.Length, at.Most) : at.Size;
+                if (at.Size > segment.Length)
+                {
+                    // What was still to come may lie among what has been gone through.
+                    at.Size = segment.Length;
+                    at.Index = 0;
+                }
+
                 for (; at.Index < at.Size && visited.Count < most && buckets > 0; at.Index++, buckets--)
                 {
                     for (var bucket = at.Index; bucket < segment.Length; bucket += at.Size)
@@ -223,6 +239,20 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
             position = at.Segment == Segments ? 0 : at.ToInt64();
         }
+    }
+
+    public bool TrimExcess()
+    {
+        for (var number = 0; number < Segments; number++)
+        {
+            var (count, size) = (_counts[number], _segments[number].Length);
+            if (size > _leastSize && count < size / SparseFactor)
+            {
+                return Resize(number, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(2 * count, _leastSize)));
+            }
+        }
+
+        return false;
     }
 
     public void Verify()
@@ -329,20 +359,25 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
     private void Grow(int number)
     {
-        var old = _segments[number];
-        if (old.Length == MostBuckets)
+        var size = _segments[number].Length;
+        if (size < MostBuckets)
         {
-            return;
+            Resize(number, 2 * size);
         }
+    }
 
+    /// <summary>Gives a segment an array of another size.</summary>
+    private bool Resize(int number, int size)
+    {
+        var old = _segments[number];
         MemoryEntry?[] buckets;
         try
         {
-            buckets = new MemoryEntry?[2 * old.Length];
+            buckets = new MemoryEntry?[size];
         }
         catch (OutOfMemoryException)
         {
-            return; // the entry is in; longer chains are slower but not wrong
+            return false; // longer chains are slower but not wrong, and room that is too much is no worse
         }
 
         lock (_growth)
@@ -361,6 +396,8 @@ internal abstract class EntryTable<TRules> : IEntryTable
             Volatile.Write(ref _segments[number], buckets);
             _moving = None;
         }
+
+        return true;
     }
 
     /// <summary>Gives every entry the runtime's hash and the place that goes with it.</summary>

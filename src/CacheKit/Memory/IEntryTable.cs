@@ -28,6 +28,10 @@ internal interface IEntryTable
     /// </summary>
     void Scan(ref long position, int count, List<MemoryEntry> visited);
 
+    /// <summary>Gives back room that is for many times what is there, if there is any: a part of the table at a time, so that others wait for no more.</summary>
+    /// <returns>Whether there was; there may be more.</returns>
+    bool TrimExcess();
+
     /// <summary>Throws if the table contradicts itself. For tests, while nobody writes.</summary>
     void Verify();
 }

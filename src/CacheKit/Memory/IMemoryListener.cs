@@ -6,10 +6,13 @@ internal interface IMemoryListener
     /// <summary>Why an entry whose time is not over should leave all the same, if it should. Asked in upkeep, under no lock.</summary>
     CacheEntryEndReason? ReasonToEnd(MemoryEntry entry);
 
+    /// <summary>Whether a removal by tag or of everything covers an entry. Called under the eviction lock: it takes no lock, changes nothing and calls nobody.</summary>
+    bool IsRemoved(MemoryEntry entry);
+
     /// <summary>Entries have left. Called without any lock held.</summary>
     void OnEnded(in EndedEntries ended);
 
-    /// <summary>The tier now keeps to this share of its bound, because memory is short, or to all of it again.</summary>
+    /// <summary>The tier now keeps to this share of what it held, because memory is short, or to its whole bound again.</summary>
     void OnMemoryPressureChanged(bool isShort, double share);
 
     /// <summary>Something threw during maintenance; it goes on at the next interval.</summary>

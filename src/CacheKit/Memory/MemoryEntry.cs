@@ -13,7 +13,9 @@ namespace CacheKit.Memory;
 internal abstract class MemoryEntry
 {
     /// <summary>How long before its expiration an entry stops being served by the coarse clock alone, in ticks.</summary>
-    /// <remarks>More than the coarse clock lags behind, so that expiration is exact without a precise clock on every hit.</remarks>
+    /// <remarks>
+    /// More than the coarse clock lags behind, so that expiration is exact without a precise clock on every hit, unless the whole process was held up for longer.
+    /// </remarks>
     internal const long Margin = 2 * CacheClock.CoarseTicks;
 
     internal readonly string Key;

@@ -21,6 +21,9 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>In so many intervals a round through a large table is done.</summary>
     private const int RoundIntervals = 10;
 
+    /// <summary>What holds less than this part of its bound, as a divisor, need not shrink when memory is short.</summary>
+    private const int LeastPart = 4;
+
     private readonly IEntryTable _table;
     private readonly IEvictionPolicy _policy;
     private readonly CacheClock _clock;
@@ -30,10 +33,13 @@ internal sealed class MemoryTier : IDisposable
     private readonly Lock _evictionLock = new();
     private readonly List<MemoryEntry> _victims = [];
     private readonly List<MemoryEntry> _visited = new(Slice);
+    private readonly List<(MemoryEntry, CacheEntryEndReason)> _over = [];
     private long _scanned;
     private ITimer? _maintenance;
     private readonly IDisposable _clockLease;
     private bool _isShrunk;
+    private long _bound;
+    private volatile bool _isEnded;
     private int _maintaining;
 
     internal MemoryTier(
@@ -42,7 +48,7 @@ internal sealed class MemoryTier : IDisposable
     {
         _table = table;
         _policy = policy;
-        MaximumWeight = maximumWeight;
+        MaximumWeight = _bound = maximumWeight;
         _pressureShare = pressureShare;
         _clock = clock;
         _listener = listener;
@@ -62,6 +68,9 @@ internal sealed class MemoryTier : IDisposable
     }
 
     internal long MaximumWeight { get; }
+
+    /// <summary>What is kept to now: less than <see cref="MaximumWeight"/> while memory is short.</summary>
+    internal long Bound => Volatile.Read(ref _bound);
 
     internal int Count => _table.Count;
 
@@ -87,9 +96,8 @@ internal sealed class MemoryTier : IDisposable
         lock (_evictionLock)
         {
             var old = _table.Prepare(entry);
-            _victims.Clear();
             var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
-            TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+            TakeOut(_victims, ref ended);
             if (old is null)
             {
                 if (isAdmitted)
@@ -135,6 +143,7 @@ internal sealed class MemoryTier : IDisposable
     {
         var position = 0L;
         var visited = new List<MemoryEntry>(Slice);
+        var over = new List<(MemoryEntry, CacheEntryEndReason)>();
         do
         {
             visited.Clear();
@@ -143,29 +152,59 @@ internal sealed class MemoryTier : IDisposable
             {
                 if (reasonToEnd(entry) is { } reason)
                 {
-                    Remove(entry, reason, ref ended);
+                    over.Add((entry, reason));
+                }
+            }
+
+            RemoveAll(over, ref ended);
+        }
+        while (position != 0);
+    }
+
+    /// <summary>Takes out those that are still there, about a slice at most, in one hold of the lock, and empties the list.</summary>
+    private int RemoveAll(List<(MemoryEntry, CacheEntryEndReason)> over, ref EndedEntries ended)
+    {
+        if (over.Count == 0)
+        {
+            return 0;
+        }
+
+        var removed = 0;
+        lock (_evictionLock)
+        {
+            foreach (var (entry, reason) in over)
+            {
+                if (_table.Remove(entry))
+                {
+                    _policy.Remove(entry);
+                    ended.Add(entry, reason);
+                    removed++;
                 }
             }
         }
-        while (position != 0);
+
+        over.Clear();
+        return removed;
     }
 
     /// <summary>Lets entries go that have expired without being read, and keeps to less while memory is short.</summary>
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "See the catch.")]
     internal void Maintain()
     {
-        if (Interlocked.Exchange(ref _maintaining, 1) != 0)
+        if (_isEnded || Interlocked.Exchange(ref _maintaining, 1) != 0)
         {
             return; // the last round still runs
         }
 
         try
         {
-            var ended = new EndedEntries();
-            RelieveMemory(ref ended);
-            LetExpire(ref ended);
-            _listener.OnEnded(in ended);
-            _listener.OnMaintenance();
+            RelieveMemory();
+            LetExpire();
+            GiveBackRoom();
+            if (!_isEnded)
+            {
+                _listener.OnMaintenance();
+            }
         }
         catch (Exception exception)
         {
@@ -178,8 +217,10 @@ internal sealed class MemoryTier : IDisposable
         }
     }
 
+    /// <remarks>Upkeep that is just running ends with the slice it is at: waiting for it could wait for an observer that waits for this.</remarks>
     public void Dispose()
     {
+        _isEnded = true;
         _maintenance?.Dispose();
         _clockLease.Dispose();
     }
@@ -213,7 +254,7 @@ internal sealed class MemoryTier : IDisposable
     /// gone through each time, a large one in <see cref="RoundIntervals"/>; where a quarter of what is met is let go it goes
     /// on at once, as Redis' active expiry does. So a million entries cost a few milliseconds each second.
     /// </remarks>
-    private void LetExpire(ref EndedEntries ended)
+    private void LetExpire()
     {
         var now = _clock.Now;
         var quota = Math.Max(SmallTable, _table.Count / RoundIntervals);
@@ -226,23 +267,47 @@ internal sealed class MemoryTier : IDisposable
             foreach (var entry in _visited)
             {
                 var reason = entry.DeadAt <= now ? CacheEntryEndReason.Expired : _listener.ReasonToEnd(entry);
-                if (reason is { } over && Remove(entry, over, ref ended))
+                if (reason is { } over)
                 {
-                    left++;
+                    _over.Add((entry, over));
                 }
             }
+
+            // Told of slice by slice: what has left is not kept alive until the last has.
+            var ended = new EndedEntries();
+            left += RemoveAll(_over, ref ended);
+            _listener.OnEnded(in ended);
         }
-        while (_scanned != 0 && (seen < quota || left > seen / 4));
+        while (!_isEnded && _scanned != 0 && (seen < quota || left > seen / 4));
         _visited.Clear();
     }
 
+    /// <summary>A share of what is there, so that something is freed however large the bound; but not next to nothing of a cache that holds little.</summary>
+    private long BoundUnderPressure() =>
+        Math.Max(1, (long)(Math.Max(Math.Min(Weight, MaximumWeight), MaximumWeight / LeastPart) * _pressureShare));
+
+    /// <summary>Has the table do with less if it was made for many more entries than are left.</summary>
+    private void GiveBackRoom()
+    {
+        bool isMore;
+        do
+        {
+            lock (_evictionLock)
+            {
+                isMore = _table.TrimExcess();
+            }
+        }
+        while (isMore && !_isEnded);
+    }
+
+    /// <remarks>As of the last collection: a process that allocates nothing may be told for long that memory is short.</remarks>
     private static bool GarbageCollectorReportsHighLoad()
     {
         var memory = GC.GetGCMemoryInfo();
         return memory.MemoryLoadBytes >= memory.HighMemoryLoadThresholdBytes && memory.HighMemoryLoadThresholdBytes > 0;
     }
 
-    private void RelieveMemory(ref EndedEntries ended)
+    private void RelieveMemory()
     {
         if (_pressureShare >= 1)
         {
@@ -255,18 +320,24 @@ internal sealed class MemoryTier : IDisposable
             return;
         }
 
-        var bound = isShort ? Math.Max(1, (long)(MaximumWeight * _pressureShare)) : MaximumWeight;
+        if (isShort != _isShrunk)
+        {
+            Volatile.Write(ref _bound, isShort ? BoundUnderPressure() : MaximumWeight);
+        }
+
         bool isKept;
         do
         {
+            var ended = new EndedEntries();
             lock (_evictionLock)
             {
-                _victims.Clear();
-                isKept = _policy.Resize(bound, Slice, _victims);
-                TakeOut(_victims, CacheEntryEndReason.Evicted, ref ended);
+                isKept = _policy.Resize(_bound, Slice, _victims);
+                TakeOut(_victims, ref ended);
             }
+
+            _listener.OnEnded(in ended); // as below
         }
-        while (!isKept);
+        while (!isKept && !_isEnded);
 
         if (isShort != _isShrunk)
         {
@@ -275,13 +346,20 @@ internal sealed class MemoryTier : IDisposable
         }
     }
 
-    private void TakeOut(List<MemoryEntry> victims, CacheEntryEndReason reason, ref EndedEntries ended)
+    /// <summary>Why an entry left that made room: what was dead already did not leave for want of it.</summary>
+    private CacheEntryEndReason ReasonOf(MemoryEntry victim) =>
+        victim.DeadAt <= _clock.Coarse ? CacheEntryEndReason.Expired
+        : _listener.IsRemoved(victim) ? CacheEntryEndReason.Removed
+        : CacheEntryEndReason.Evicted;
+
+    /// <summary>Takes out what the policy has given up, also in a change before that ran out of memory halfway.</summary>
+    private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
     {
         foreach (var victim in victims)
         {
             if (_table.Remove(victim))
             {
-                ended.Add(victim, reason);
+                ended.Add(victim, ReasonOf(victim));
             }
         }
 

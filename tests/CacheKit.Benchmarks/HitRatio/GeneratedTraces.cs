@@ -211,7 +211,7 @@ internal static class GeneratedTraces
     }
 
     /// <summary>Ranks drawn by Zipf's law.</summary>
-    private sealed class Zipf
+    internal sealed class Zipf
     {
         private readonly double[] _cumulative;
 

@@ -7,7 +7,7 @@ namespace CacheKit.Benchmarks.HitRatio;
 /// <summary>Replays traces against the product's memory tier and against published policies, and compares hit ratios.</summary>
 /// <remarks>
 /// Regret: how many points of hit ratio a policy stays behind the best published one at one (trace, size). Sizes are
-/// shares of the distinct keys of the trace. Usage: <c>hit-ratio [folder of *.trace.gz] [--set tuning|held-out|all]
+/// shares of the distinct keys of the trace. Usage: <c>hit-ratio [folder of *.trace.gz] [--set tuning|held-out|fresh|all]
 /// [--only name,name] [--traces part,part] [--tsv file]</c>
 /// </remarks>
 internal static class HitRatioBenchmark
@@ -96,14 +96,15 @@ internal static class HitRatioBenchmark
         foreach (var file in files)
         {
             var name = Path.GetFileName(file).Replace(".trace.gz", "", StringComparison.Ordinal);
-            if ((set == "all" || _heldOutFiles.Contains(name) == (set == "held-out")) && (names is null || names.Contains(name)))
+            if ((set == "all" || (set != "fresh" && _heldOutFiles.Contains(name) == (set == "held-out"))) && (names is null || names.Contains(name)))
             {
                 yield return Trace.Read(file);
             }
         }
 
-        var generated = (set == "held-out" ? [] : GeneratedTraces.Tuning()).Concat(set == "tuning" ? [] : GeneratedTraces.HeldOut());
-        foreach (var trace in generated.Where(trace => names is null || names.Contains(trace.Name)))
+        (string Set, IEnumerable<Trace> Traces)[] generated =
+            [("tuning", GeneratedTraces.Tuning()), ("held-out", GeneratedTraces.HeldOut()), ("fresh", FreshTraces.All())];
+        foreach (var trace in generated.Where(each => set == "all" || set == each.Set).SelectMany(each => each.Traces).Where(trace => names is null || names.Contains(trace.Name)))
         {
             yield return trace;
         }

@@ -70,6 +70,8 @@ internal sealed class TierSubject : ICacheSimulator, IDisposable
 
         public CacheEntryEndReason? ReasonToEnd(MemoryEntry entry) => null;
 
+        public bool IsRemoved(MemoryEntry entry) => false;
+
         public void OnMaintenance()
         {
         }

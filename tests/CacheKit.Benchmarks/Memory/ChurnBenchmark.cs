@@ -31,14 +31,9 @@ internal static class ChurnBenchmark
 
     private static void Measure(int capacity, int threads)
     {
-        // More than any cache here holds, so that by the time a key comes again it has left.
-        var keys = new string[1 << BitCount(8 * capacity)];
-        for (var i = 0; i < keys.Length; i++)
-        {
-            keys[i] = Keys.At(i);
-        }
-
-        var mask = keys.Length - 1;
+        // Never the same one twice: a cache that keeps part of a loop would have hits. Made before each turn, which is not measured.
+        var keys = Array.Empty<string>();
+        var made = 0;
         var next = new int[threads * 16];
         var dictionary = new ConcurrentDictionary<string, object>(StringComparer.Ordinal);
         var ring = new string?[capacity];
@@ -51,16 +46,15 @@ internal static class ChurnBenchmark
         var expiration = new CacheEntryOptions { Expiration = TimeSpan.FromHours(1) };
 
         new Interleaved(string.Create(CultureInfo.InvariantCulture, $"Miss + set + evict, capacity {capacity:N0}"), threads)
-            .Add("MemoryCache kept to its size by Compact(0.1), which keeps the newest: TryGetValue, Set", (thread, operations) =>
+            .Before(operations =>
             {
-                for (var i = 0; i < operations; i++)
+                keys = new string[operations];
+                for (var i = 0; i < keys.Length; i++)
                 {
-                    var key = Key(thread);
-                    if (!keepingCache.TryGetValue(key, out _))
-                    {
-                        SetAndCompact(keepingCache, key, capacity);
-                    }
+                    keys[i] = Keys.At(made++);
                 }
+
+                Array.Clear(next);
             })
             .Add("MemoryCache with SizeLimit, which drops the newest: TryGetValue, Set", (thread, operations) =>
             {
@@ -70,6 +64,17 @@ internal static class ChurnBenchmark
                     if (!memoryCache.TryGetValue(key, out _))
                     {
                         memoryCache.Set(key, _value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = TimeSpan.FromHours(1) });
+                    }
+                }
+            })
+            .Add("MemoryCache kept to its size by Compact(0.1), which keeps the newest: TryGetValue, Set", (thread, operations) =>
+            {
+                for (var i = 0; i < operations; i++)
+                {
+                    var key = Key(thread);
+                    if (!keepingCache.TryGetValue(key, out _))
+                    {
+                        SetAndCompact(keepingCache, key, capacity);
                     }
                 }
             })
@@ -119,7 +124,7 @@ internal static class ChurnBenchmark
             })
             .Run();
 
-        string Key(int thread) => keys[((next[thread * 16]++ * threads) + thread) & mask];
+        string Key(int thread) => keys[(next[thread * 16]++ * threads) + thread];
     }
 
     /// <summary>
@@ -193,6 +198,4 @@ internal static class ChurnBenchmark
             cache.Compact(0.1);
         }
     }
-
-    private static int BitCount(int number) => 32 - int.LeadingZeroCount(number - 1);
 }

@@ -55,6 +55,8 @@ internal sealed class DictionaryTable : IEntryTable
         position = 0;
     }
 
+    public bool TrimExcess() => false;
+
     public void Verify()
     {
         var count = 0;

@@ -27,6 +27,14 @@ internal sealed class SerialTable(IEntryTable table)
         }
     }
 
+    internal bool TrimExcess()
+    {
+        lock (_writing)
+        {
+            return table.TrimExcess();
+        }
+    }
+
     internal void Scan(ref long position, int count, List<MemoryEntry> visited) => table.Scan(ref position, count, visited);
 
     internal void Verify() => table.Verify();

@@ -185,44 +185,40 @@ public sealed class SharedCommandTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_caller_who_keeps_the_thread_he_goes_on_on_holds_up_nobody_else()
+    public async Task Values_that_factories_have_made_and_that_come_together_go_as_few_commands_and_leave_no_other_names()
     {
-        await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMinutes(1));
-        await Task.WhenAll(Enumerable.Range(0, Callers).Select(i => store.SetAsync($"k{i}", Entry($"{i}"))));
-        using var release = new ManualResetEventSlim();
-        using var kept = new CountdownEvent(2);
-
-        // So that all gather behind the first.
-        await _server.SendAsync("CLIENT", "PAUSE", "300", "ALL");
-        var reading = Enumerable.Range(0, Callers).Select(i => store.ReadAsync($"k{i}", default, default)).ToArray();
-        var others = new List<Task>();
-        foreach (var i in Enumerable.Range(0, Callers))
+        await using var store = TestStores.Create(_server.Configuration);
+        await store.SetAsync("k", Entry("v", "t"));
+        var stamp = await store.LoadStampAsync("k0");
+        await _server.SendAsync("CONFIG", "RESETSTAT");
+        for (var round = 0; round < 20; round++)
         {
-            var task = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            var awaiter = reading[i].GetAwaiter();
-            var keeps = i is 5 or 9;
-            if (!keeps)
-            {
-                others.Add(task.Task);
-            }
-
-            awaiter.UnsafeOnCompleted(() =>
-            {
-                awaiter.GetResult().Dispose();
-                if (keeps)
-                {
-                    kept.Signal();
-                    release.Wait();
-                }
-
-                task.SetResult();
-            });
+            var stored = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => store.PopulateAsync($"k{(round * 100) + i}", Entry($"{i}", "t"), stamp)));
+            stored.Should().AllBeEquivalentTo(true);
         }
 
-        await Task.WhenAll(others).WaitAsync(TimeSpan.FromSeconds(30));
-        kept.Wait(TimeSpan.FromSeconds(30)).Should().BeTrue();
-        (await store.GetAsync("k5")).Should().Be("5");
-        release.Set();
+        (await CallsAsync("evalsha")).Should().BeLessThan(1000, "{0} values were stored", 2000);
+        (await store.GetAsync("k1907")).Should().Be("7");
+        ((long)(await _server.SendAsync("PTTL", store.Layout.Entry("k1907").ToString()))!).Should().BePositive();
+        ((object[])(await _server.SendAsync("KEYS", "*/w:*"))!).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("-multi")]
+    [InlineData("-rename")]
+    [InlineData("-mset")]
+    public async Task A_server_that_does_not_grant_what_it_takes_to_write_together_is_written_to_one_by_one(string denied)
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        await store.SetAsync("k", Entry("v"));
+        await _server.SendAsync("ACL", "SETUSER", "default", denied);
+        for (var round = 0; round < 5; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, Callers).Select(i => store.SetAsync($"k{i}", Entry($"{round} {i}"))));
+            (await Task.WhenAll(Enumerable.Range(0, Callers).Select(i => store.GetAsync($"k{i}")))).Should().Equal(Enumerable.Range(0, Callers).Select(i => $"{round} {i}"));
+        }
+
+        (await store.Connection.GetAsync(default)).SharesWrites.Should().BeFalse();
     }
 
     private async Task<long> CallsAsync(string command)

@@ -66,18 +66,53 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
         var entry = Entry("late");
         RedisValue record = EntryRecord.Write(EntryFlags.None, 0, entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span);
-        RedisKey[] keys = [_store.Layout.Clock, _store.Layout.Entry("removed"), _store.Layout.Entry("untouched"), _store.Layout.Entry("set")];
+        string[] names = ["removed", "untouched", "set"];
+        var (high, low) = lifetimes.Now();
+        RedisKey[] keys = [_store.Layout.Clock, .. names.Select(_store.Layout.Entry), .. names.Select((_, i) => _store.Layout.Waiting(i))];
         RedisValue[] arguments =
-            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, record, lifetimes.Fence, record, lifetimes.Fence, record];
+            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, 3, high, low, lifetimes.Fence, "", lifetimes.Fence, "", lifetimes.Fence, ""];
         var removed = await _other.RemoveAsync("removed");
         var set = await _other.SetAsync("set", Entry("new"));
-        var answer = (long[])(await Scripts.SetMany.RunAsync(link.Database, keys, arguments))!; // the script returns an array
+        await link.Database.StringSetAsync([.. names.Select((_, i) => new KeyValuePair<RedisKey, RedisValue>(_store.Layout.Waiting(i), record))]);
+        var answer = (long[])(await Scripts.WriteMany.RunAsync(link.Database, keys, arguments))!; // the script returns an array
         answer[0].Should().Be(-removed.Stamp);
         answer[1].Should().BeGreaterThan(set);
         answer[2].Should().Be(-set);
         (await _other.GetAsync("removed")).Should().BeNull();
         (await _other.GetAsync("untouched")).Should().Be("late");
         (await _other.GetAsync("set")).Should().Be("new");
+    }
+
+    [Fact]
+    public async Task Values_that_factories_have_made_and_that_come_together_and_land_late_change_nothing_that_was_changed_since()
+    {
+        var link = await _store.Connection.GetAsync(default);
+        if (!link.IsSingle)
+        {
+            return;
+        }
+
+        var clock = new StampClock(_store.Connection, _store.Layout, _hour);
+        var lifetimes = new Lifetimes(TimeProvider.System, TimeSpan.FromMinutes(2));
+        var entry = Entry("late");
+        var stamp = await clock.LookAsync(link, default);
+        var old = stamp - (long)TimeSpan.FromMinutes(3).TotalMicroseconds;
+        string[] names = ["removed", "untouched", "set", "old"];
+        var (high, low) = lifetimes.Now();
+        RedisKey[] keys = [_store.Layout.Clock, .. names.Select(_store.Layout.Entry), .. names.Select((_, i) => _store.Layout.Waiting(i))];
+        RedisValue[] arguments =
+            [stamp, lifetimes.MaximumAge, lifetimes.Fence, 0, high, low, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, old];
+        var removed = await _other.RemoveAsync("removed");
+        var set = await _other.SetAsync("set", Entry("new"));
+        await link.Database.StringSetAsync([.. names.Select((name, i) => new KeyValuePair<RedisKey, RedisValue>(
+            _store.Layout.Waiting(i), EntryRecord.Write(EntryFlags.None, name == "old" ? old : stamp, entry.ExpiresAt, entry.RetainUntil, EntryTags.None, entry.Payload.Span)))]);
+        var answer = (long[])(await Scripts.WriteMany.RunAsync(link.Database, keys, arguments))!; // the script returns an array
+        answer.Should().Equal(-removed.Stamp, stamp, -set, Scripts.Aside, 0);
+        (await _other.GetAsync("removed")).Should().BeNull();
+        (await _other.GetAsync("untouched")).Should().Be("late");
+        (await _other.GetAsync("set")).Should().Be("new");
+        (await _other.GetAsync("old")).Should().BeNull();
+        (await link.Database.KeyExistsAsync(_store.Layout.Waiting(0))).Should().BeFalse();
     }
 
     [Fact]

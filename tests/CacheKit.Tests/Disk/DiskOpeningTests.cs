@@ -48,9 +48,50 @@ public sealed class DiskOpeningTests : IDisposable
         var file = Path.Combine(_folder.Root, "file");
         File.WriteAllText(file, "mine");
         _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(file, below) }))
-            .Should().Throw<CacheStoreException>().WithMessage($"*'{Path.Combine(file, below).TrimEnd('/')}*a file of the name '{file}'*")
+            .Should().Throw<CacheStoreException>().WithMessage($"*opened in '{Path.Combine(file, below).TrimEnd('/')}'*'{file}' is a file. Choose another directory, or remove the file.")
             .Which.Failure.Should().Be(StoreFailure.Permanent);
         File.ReadAllText(file).Should().Be("mine");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("below")]
+    public void A_file_system_that_takes_no_writes_is_told_as_a_right_that_is_missing(string below)
+    {
+        using var mount = MountedFolder.InMemory(_folder.Root, "ro,size=1m");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(_folder.Root, below) }))
+            .Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.");
+    }
+
+    [Fact]
+    public async Task A_directory_that_became_read_only_is_told_and_what_is_in_it_stays()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        using (MountedFolder.ReadOnly(_folder.Root))
+        {
+            _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.")
+                .Which.Failure.Should().Be(StoreFailure.Permanent);
+        }
+
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
+    }
+
+    [Fact]
+    public void A_directory_that_cannot_be_created_where_it_is_wanted_is_told()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "It takes a file system in which nobody can create anything.");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Path = "/proc/cachekit" }))
+            .Should().Throw<CacheStoreException>().WithMessage("*'/proc/cachekit'*Choose a directory that exists or can be created.");
+    }
+
+    [Fact]
+    public void An_error_of_the_disk_is_not_told_as_a_directory_that_is_missing()
+    {
+        Directory.CreateDirectory(_folder.Root);
+        DiskOpeningError.Of(_folder.Root, new IOException("The disk fails.", 5)).Message
+            .Should().Be($"The disk cache cannot be opened in '{_folder.Root}': The disk fails. Try again; if it lasts, choose another directory.");
+        DiskOpeningError.Of(_folder.Root, new IOException("Too many open files.", 24)).Message.Should().EndWith("Allow the process to have more files open.");
     }
 
     [Fact]
@@ -202,6 +243,27 @@ public sealed class DiskOpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task The_index_is_fetched_into_memory_while_the_cache_is_in_use_already()
+    {
+        var large = DiskFolder.Small with { BucketCount = 1 << 17 };
+        await CreateAsync();
+        GC.Collect();
+        GC.WaitForPendingFinalizers(); // what is mapped stays in memory
+        Assert.SkipUnless(
+            OtherProgram.Run("dd", $"of={_folder.IndexPath}", "oflag=nocache", "conv=notrunc,fdatasync", "count=0") is not null && BytesInMemory() == 0,
+            "It takes a file system whose cache can be emptied, and programs to do and see that.");
+
+        await using var store = _folder.Open(settings => settings with { Geometry = large });
+
+        SpinWait.SpinUntil(() => BytesInMemory() >= large.IndexBytes, TimeSpan.FromSeconds(20)).Should().BeTrue("the system reads it meanwhile, {0} bytes by now", BytesInMemory());
+
+        async Task CreateAsync() => await _folder.Open(settings => settings with { Geometry = large }).DisposeAsync();
+
+        long? BytesInMemory() => OtherProgram.Run("fincore", "--bytes", "--noheadings", "--output", "RES", _folder.IndexPath) is { } bytes
+            ? long.Parse(bytes, System.Globalization.CultureInfo.InvariantCulture) : null;
+    }
+
+    [Fact]
     public async Task Many_who_open_at_once_share_one_index()
     {
         var stores = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => _folder.Open())));
@@ -280,6 +342,41 @@ public sealed class DiskOpeningTests : IDisposable
         await store.DisposeAsync();
         await using (var inspector = DiskCacheInspector.Open(_folder.Root))
             inspector.GetStatistics().Entries.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task An_inspector_takes_the_sizes_the_cache_has_and_starts_nothing_anew()
+    {
+        await using (var store = _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { SegmentCount = 32 } }))
+            await store.Set("key", Bytes(1, 10));
+        await using (var inspector = DiskCacheInspector.Open(_folder.Root))
+            (inspector.GetStatistics().Entries, inspector.GetStatistics().MaximumBytes).Should().Be((1, (DiskFolder.Small with { SegmentCount = 32 }).IndexBytes + (32 * DiskFolder.Small.SegmentBytes)));
+    }
+
+    [Fact]
+    public async Task An_inspector_refuses_what_does_not_count_any_more_and_leaves_it_as_it_is()
+    {
+        await using (var store = _folder.Open(settings => settings with { Boot = "before", FlushOnClose = false }))
+            await store.Set("key", Bytes(1, 1000));
+        var segment = _folder.SegmentFiles().Should().ContainSingle().Which;
+        var before = File.ReadAllBytes(segment);
+        _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>().WithMessage("*was not closed before the machine started anew*");
+        File.WriteAllBytes(_folder.IndexPath, Bytes(1, 100_000));
+        _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>().WithMessage("*its index is damaged*");
+        File.ReadAllBytes(_folder.IndexPath).Should().Equal(Bytes(1, 100_000));
+        File.ReadAllBytes(segment).Should().Equal(before);
+        ProcessLocks.IsAnyHeld(_folder.Files).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task An_inspector_creates_nothing_and_tells_a_cache_that_may_not_be_read_from_one_that_is_not_there()
+    {
+        _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>().WithMessage("There is no disk cache 'default' to look into*");
+        Directory.Exists(_folder.Root).Should().BeFalse();
+        await _folder.Open().DisposeAsync();
+        using var mount = MountedFolder.ReadOnly(_folder.Root);
+        _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>()
+            .WithMessage("*cannot be opened*Give the process the right to write there, or choose another directory.");
     }
 
     private sealed class DiedException : Exception;

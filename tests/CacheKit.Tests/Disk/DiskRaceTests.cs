@@ -24,7 +24,86 @@ public sealed class DiskRaceTests : IDisposable
         }
     }
 
+    public static TheoryData<string, string, int> StepsOfAStep
+    {
+        get
+        {
+            TheoryData<string, string, int> data = [];
+            foreach (var step in new[] { nameof(DiskStep.Allocated), nameof(DiskStep.Writing), nameof(DiskStep.Written), nameof(DiskStep.Admitted) })
+            {
+                foreach (var change in new[] { "set", "remove", "expire", "tag", "all tags", "clear" })
+                {
+                    data.Add(step, change, 100);
+                    data.Add(step, change, 40_000); // in pieces
+                }
+            }
+
+            return data;
+        }
+    }
+
     public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(StepsOfAStep))]
+    public async Task A_step_from_an_entry_that_is_overtaken_at_any_step_is_never_seen(string step, string change, int size)
+    {
+        await using var other = _folder.Open();
+        var stamp = (await other.Set("key", Bytes(3, 100), "tag", "other")).Stamp;
+        var isDone = false;
+        var changed = 0;
+        await using var writer = _folder.Open(settings => settings with
+        {
+            Hook = Once(Enum.Parse<DiskStep>(step), ref isDone, () =>
+            {
+                changed++;
+                Change(other, change).Wait();
+            }),
+        });
+
+        await writer.WriteAsync("key", Entry(Bytes(1, size), "tag", "other"), StoreCondition.IfUnchanged(stamp), default);
+
+        changed.Should().Be(1);
+        foreach (var store in new[] { writer, other })
+        {
+            using var lookup = await store.ReadAsync("key", default, default);
+            if (change == "set")
+                lookup.Payload.ToArray().Should().Equal(Bytes(2, 100));
+            else
+                (lookup.IsFound && lookup.ExpiresAt > _folder.Clock.GetUtcNow()).Should().BeFalse();
+        }
+
+        writer.Verify();
+    }
+
+    [Theory]
+    [InlineData(nameof(DiskStep.Allocated), 100)]
+    [InlineData(nameof(DiskStep.Writing), 100)]
+    [InlineData(nameof(DiskStep.Written), 100)]
+    [InlineData(nameof(DiskStep.Pending), 100)]
+    [InlineData(nameof(DiskStep.Allocated), 40_000)]
+    [InlineData(nameof(DiskStep.Pending), 40_000)]
+    public async Task What_is_to_be_added_gives_way_to_what_is_set_meanwhile(string step, int size)
+    {
+        await using var other = _folder.Open();
+        var isDone = false;
+        var changed = 0;
+        await using var adder = _folder.Open(settings => settings with
+        {
+            Hook = Once(Enum.Parse<DiskStep>(step), ref isDone, () =>
+            {
+                changed++;
+                other.Set("key", Bytes(2, 100)).Wait();
+            }),
+        });
+
+        await adder.WriteAsync("key", Entry(Bytes(1, size)), StoreCondition.IfAbsent, default);
+
+        changed.Should().Be(1);
+        (await other.Get("key")).Should().Equal(Bytes(2, 100));
+        (await adder.Get("key")).Should().Equal(Bytes(2, 100));
+        adder.Verify();
+    }
 
     [Theory]
     [InlineData(InvalidationKind.Remove)]

@@ -31,6 +31,72 @@ public sealed class DiskStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Keys_are_listed_each_once_though_the_index_is_gone_through_in_parts()
+    {
+        await using var store = _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { BucketCount = 3 << 16 } });
+        var keys = Enumerable.Range(0, 500).Select(static i => $"key{i}").ToArray();
+        foreach (var key in keys)
+            await store.Set(key, []);
+        (await store.Keys()).Should().BeEquivalentTo(keys);
+        store.Check(default).LiveEntries.Should().Be(keys.Length);
+    }
+
+    [Fact]
+    public async Task A_key_that_goes_and_comes_again_in_another_slot_while_keys_are_listed_is_listed_once()
+    {
+        await using var store = _folder.Open();
+        var keys = Enumerable.Range(0, 1500).Select(static i => $"key{i}").ToArray();
+        foreach (var key in keys)
+            await store.Set(key, []);
+        List<string> listed = [];
+        await foreach (var key in store.EnumerateKeysAsync("", default))
+        {
+            listed.Add(key);
+            if (listed.Count != 1000)
+                continue;
+            foreach (var gone in keys)
+                await store.InvalidateAsync(gone, InvalidationKind.Remove, default);
+            foreach (var come in keys.Reverse())
+                await store.Set(come, []);
+        }
+
+        listed.Should().OnlyHaveUniqueItems();
+        listed.Count.Should().BeGreaterThanOrEqualTo(1000);
+    }
+
+    [Fact]
+    public async Task Whatever_is_called_on_a_closed_store_or_given_up_fails_as_a_task()
+    {
+        var store = _folder.Open();
+        await store.DisposeAsync();
+        using var ended = new CancellationTokenSource();
+        await ended.CancelAsync();
+        foreach (var (token, isCancelled) in new[] { (CancellationToken.None, false), (ended.Token, true) })
+        {
+            Task[] tasks =
+            [
+                store.ReadAsync("key", default, token).AsTask(),
+                store.WriteAsync("key", Entry([]), StoreCondition.Always, token).AsTask(),
+                store.WriteAsync("key", Entry(new byte[100_000]), StoreCondition.Always, token).AsTask(),
+                store.InvalidateAsync("key", InvalidationKind.Remove, token).AsTask(),
+                store.InvalidateTagsAsync(["tag"], TagMatch.Any, InvalidationKind.Remove, token).AsTask(),
+                store.ClearAsync(token).AsTask(),
+                store.SetExpirationAsync("key", 1, default, default, token).AsTask(),
+                store.BeginWriteAsync("key", token).AsTask(),
+                store.OpenReadAsync("key", token).AsTask(),
+                store.GetApproximateCountAsync(token).AsTask(),
+            ];
+            foreach (var task in tasks)
+            {
+                if (isCancelled)
+                    await task.Awaiting(static it => it).Should().ThrowAsync<OperationCanceledException>();
+                else
+                    await task.Awaiting(static it => it).Should().ThrowAsync<ObjectDisposedException>();
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_value_over_an_eighth_of_the_capacity_is_declined_and_takes_the_older_one_with_it()
     {
         await using var store = _folder.Open();

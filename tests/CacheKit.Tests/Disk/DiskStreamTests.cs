@@ -328,6 +328,30 @@ public sealed class DiskStreamTests : IDisposable
         store.Check(default).DamagedEntries.Should().Be(1);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task An_entry_of_which_a_piece_is_not_where_it_should_be_is_not_opened(int piece)
+    {
+        await using var store = _folder.Open();
+        var value = Bytes(1, 60_000);
+        await Stream(store, "key", value, 5000, head: 500);
+        var beginning = value.AsMemory(piece == 0 ? 0 : 500 + ((piece - 1) * _pieceBytes), 400);
+        foreach (var segment in _folder.SegmentFiles())
+        {
+            var bytes = await File.ReadAllBytesAsync(segment);
+            if (bytes.AsSpan().IndexOf(beginning.Span) is >= 0 and var at)
+            {
+                using var file = File.OpenHandle(segment, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+                RandomAccess.Write(file, [(byte)(bytes[at - 20] ^ 1)], at - 20); // in its header
+            }
+        }
+
+        (await store.OpenReadAsync("key", default)).Should().BeNull();
+        store.Check(default).DamagedEntries.Should().Be(1);
+    }
+
     [Fact]
     public async Task Disposing_a_stream_does_not_wait_for_a_write_that_hangs()
     {

@@ -13,6 +13,13 @@ internal sealed class OpenIndex : IDisposable
 
     public unsafe void FlipFeedByte(int offset) => Index.Feed[offset] ^= 0x10;
 
+    /// <summary>Makes every message of the feed look like one of long after.</summary>
+    public unsafe void DamageFeedMarks()
+    {
+        for (var i = 0; i < Index.Geometry.FeedMessages; i++)
+            *(long*)(Index.Feed + (i * SharedFeed.MessageBytes)) = long.MaxValue - i;
+    }
+
     /// <summary>Flips one bit of every slot that is in use.</summary>
     public unsafe void FlipSlots(int bit)
     {

@@ -172,6 +172,23 @@ public sealed class SharedFeedTests : IDisposable
         told.Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task Marks_that_are_damaged_hold_nobody_up_and_are_gone_after_a_round()
+    {
+        await using var one = _folder.Open();
+        await using var two = _folder.Open();
+        using var directory = new OpenIndex(_folder);
+        directory.DamageFeedMarks();
+        var told = new Told();
+        for (var i = 0; i < DiskFolder.Small.FeedMessages; i++)
+        {
+            await two.Set($"key{i}", []);
+            one.TryDrain(told).Should().BeTrue();
+        }
+
+        told.Should().HaveCount(DiskFolder.Small.FeedMessages);
+    }
+
     private static unsafe long HeadOf(DiskStore store) => Volatile.Read(ref *store.Head);
 
     private sealed class Told : List<string>, ISharedMemoryFeedReader

@@ -59,7 +59,7 @@ public sealed class StoreWaitsTests : IDisposable
         }
 
         using var caller = new CancellationTokenSource();
-        var left = _waits.WaitAsync(new TaskCompletionSource().Task, caller.Token).AsTask();
+        var left = WaitAsync(new TaskCompletionSource().Task, caller.Token).AsTask();
         await caller.CancelAsync();
         (await left).Should().Be(StoreWaitEnd.Cancelled);
 
@@ -73,7 +73,7 @@ public sealed class StoreWaitsTests : IDisposable
     [Fact]
     public async Task A_caller_who_has_gone_before_does_not_wait()
     {
-        (await _waits.WaitAsync(new TaskCompletionSource().Task, new CancellationToken(canceled: true))).Should().Be(StoreWaitEnd.Cancelled);
+        (await WaitAsync(new TaskCompletionSource().Task, new CancellationToken(canceled: true))).Should().Be(StoreWaitEnd.Cancelled);
         var next = Wait(out var ending);
         ending.SetResult();
         (await next).Should().Be(StoreWaitEnd.Ended);
@@ -86,7 +86,7 @@ public sealed class StoreWaitsTests : IDisposable
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         async Task Block()
         {
-            await _waits.WaitAsync(new TaskCompletionSource().Task, default).ConfigureAwait(false);
+            await WaitAsync(new TaskCompletionSource().Task, default).ConfigureAwait(false);
             entered.TrySetResult();
             gate.Wait(TestContext.Current.CancellationToken);
         }
@@ -127,7 +127,7 @@ public sealed class StoreWaitsTests : IDisposable
         static async Task LoseAsync(TaskCompletionSource<StoreWaitEnd> ended)
         {
             using var waits = new StoreWaits(TimeSpan.FromSeconds(1), TimeProvider.System);
-            ended.SetResult(await waits.WaitAsync(new TaskCompletionSource().Task, default));
+            ended.SetResult(await waits.WaitAsync(ResultOf(new TaskCompletionSource().Task), TimeProvider.System.GetTimestamp(), default, out _));
         }
     }
 
@@ -143,7 +143,7 @@ public sealed class StoreWaitsTests : IDisposable
             {
                 var call = new TaskCompletionSource(random.Next(2) == 0 ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
                 using var caller = new CancellationTokenSource();
-                var wait = waits.WaitAsync(call.Task, random.Next(2) == 0 ? caller.Token : default);
+                var wait = waits.WaitAsync(ResultOf(call.Task), TimeProvider.System.GetTimestamp(), random.Next(2) == 0 ? caller.Token : default, out _);
                 var chosen = random.Next(4);
                 _ = chosen switch
                 {
@@ -178,6 +178,15 @@ public sealed class StoreWaitsTests : IDisposable
     private Task<StoreWaitEnd> Wait(out TaskCompletionSource ending)
     {
         ending = new();
-        return _waits.WaitAsync(ending.Task, default).AsTask();
+        return WaitAsync(ending.Task, default).AsTask();
+    }
+
+    private ValueTask<StoreWaitEnd> WaitAsync(Task call, CancellationToken cancellationToken) =>
+        _waits.WaitAsync(ResultOf(call), _clock.GetTimestamp(), cancellationToken, out _);
+
+    private static async ValueTask<int> ResultOf(Task call)
+    {
+        await call.ConfigureAwait(false);
+        return 0;
     }
 }

@@ -121,6 +121,200 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     }
 
     [Theory]
+    [InlineData(500, 0.8, 40_000)]
+    [InlineData(1_500, 0.8, 40_000)]
+    [InlineData(1_500, 1.0, 20_000)]
+    [InlineData(3_000, 0.8, 40_000)]
+    public void A_heavy_entry_that_half_of_all_requests_ask_for_gets_in(int weight, double exponent, int keys)
+    {
+        // Half of the requests ask for one key; the rest for many others by Zipf's law. Keeping the one costs `weight` of the others.
+        const int bound = 10_000;
+        var cumulative = new double[keys];
+        for (var (rank, sum) = (0, 0.0); rank < keys; rank++)
+        {
+            cumulative[rank] = sum += Math.Pow(rank + 1, -exponent);
+        }
+
+        var policy = new AdaptiveClockPolicy(bound);
+        var entries = new Dictionary<int, MemoryEntry>();
+        var victims = new List<MemoryEntry>();
+        var random = new Random(1);
+        var (heavyHits, heavyAsked) = (0, 0);
+        for (var request = 0; request < 500_000; request++)
+        {
+            var isHeavy = request > 60_000 && (request & 1) == 0;
+            var index = isHeavy ? 0 : Array.BinarySearch(cumulative, random.NextDouble() * cumulative[^1]);
+            var key = isHeavy ? -1 : index < 0 ? ~index : index;
+            heavyAsked += isHeavy ? 1 : 0;
+            if (entries.TryGetValue(key, out var hit))
+            {
+                policy.OnHit(hit);
+                heavyHits += isHeavy ? 1 : 0;
+                continue;
+            }
+
+            var entry = new MemoryEntry<int>($"{key}", key) { Weight = isHeavy ? weight : 1, Hash = (uint)PolicyHash.Of($"{key}") };
+            victims.Clear();
+            var isAdmitted = policy.Admit(entry, victims);
+            foreach (var victim in victims)
+            {
+                entries.Remove(int.Parse(victim.Key, System.Globalization.CultureInfo.InvariantCulture));
+            }
+
+            if (isAdmitted)
+            {
+                entries.Add(key, entry);
+            }
+        }
+
+        (heavyHits / (double)heavyAsked).Should().BeGreaterThan(0.9, $"{heavyAsked} requests were for it; tuning is {policy.Tuning}");
+    }
+
+    [Fact]
+    public void A_newcomer_that_is_refused_displaces_nothing()
+    {
+        const int bound = 10_000;
+        var policy = new AdaptiveClockPolicy(bound, tunings: [new(0.1, Admission.ByFrequency)]);
+        var entries = new Dictionary<string, MemoryEntry>();
+        var victims = new List<MemoryEntry>();
+        for (var key = 0; key < bound; key++)
+        {
+            var entry = new MemoryEntry<int>($"{key}", key) { Hash = (uint)PolicyHash.Of($"{key}") };
+            policy.Admit(entry, victims);
+            entries.Add(entry.Key, entry);
+        }
+
+        // Half of the entries are in use; a heavy one is asked for again and again, and refused.
+        var used = entries.Values.Skip(bound / 2).ToArray();
+        for (var put = 0; put < 40_000; put++)
+        {
+            for (var hits = 0; put % 100 == 0 && hits < 3; hits++)
+            {
+                Array.ForEach(used, policy.OnHit);
+            }
+
+            victims.Clear();
+            var isAdmitted = policy.Admit(new MemoryEntry<int>("heavy", 0) { Weight = 9_000, Hash = (uint)PolicyHash.Of("heavy") }, victims);
+            if (isAdmitted)
+            {
+                return;
+            }
+
+            victims.Should().BeEmpty($"the {put}th put was refused; {policy.Count} of {bound} entries are left");
+        }
+    }
+
+    [Fact]
+    public void The_simulations_follow_the_size_of_the_cache_after_any_number_of_inserts()
+    {
+        const System.Reflection.BindingFlags all = System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic;
+        var policy = new AdaptiveClockPolicy(100_000);
+        var inserts = typeof(AdaptiveClockPolicy).GetField("_insertsSinceScaled", all)!;
+        var simulations = typeof(AdaptiveClockPolicy).GetField("_simulations", all)!;
+        Fill(weight: 100, count: 20_000, from: 0);
+        inserts.SetValue(policy, int.MaxValue); // as after 2,147,483,647 inserts
+        Fill(weight: 1, count: 300_000, from: 20_000);
+        ((MiniatureSimulations)simulations.GetValue(policy)!).Capacity.Should().BeGreaterThan(50_000);
+
+        void Fill(long weight, int count, int from)
+        {
+            List<MemoryEntry> victims = [];
+            for (var key = from; key < from + count; key++)
+            {
+                victims.Clear();
+                policy.Admit(new MemoryEntry<int>($"{key}", key) { Weight = weight, Hash = (uint)PolicyHash.Of($"{key}") }, victims);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(0.01, false, 1, 300)]
+    [InlineData(0.1, false, 1, 40)]
+    [InlineData(0.1, false, 20, 300)]
+    [InlineData(0.4, false, 9, 100)]
+    [InlineData(0.99, false, 30, 60)]
+    [InlineData(0.15, true, 1, 100)]
+    [InlineData(0.15, true, 12, 200)]
+    public void It_decides_as_an_obvious_model_of_itself(double windowShare, bool isByReuse, int maximumWeight, long bound)
+    {
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        for (var seed = 0; seed < 3; seed++)
+        {
+            var random = new Random(seed);
+            var model = new ClockModel(bound, tuning);
+            var policy = new AdaptiveClockPolicy(bound, tunings: [tuning]);
+            var entries = new Dictionary<string, MemoryEntry>();
+            var victims = new List<MemoryEntry>();
+            for (var step = 0; step < 2_000; step++)
+            {
+                // Some keys are used far more often than others, and now and then one is as heavy as half of all.
+                var key = $"{(int)(600 * Math.Pow(random.NextDouble(), 3))}";
+                var isThere = entries.TryGetValue(key, out var entry);
+                if (isThere && random.Next(20) > 0)
+                {
+                    policy.OnHit(entry!); // it is there
+                    model.Hit(key);
+                    continue;
+                }
+
+                if (isThere && random.Next(2) == 0)
+                {
+                    entries.Remove(key);
+                    policy.Remove(entry!); // as above
+                    model.Remove(key);
+                    continue;
+                }
+
+                var weight = maximumWeight > 1 && random.Next(40) == 0 ? random.NextInt64(bound + 2) : random.Next(maximumWeight == 1 ? 1 : 0, maximumWeight + 1);
+                var newcomer = new DetailedEntry<int>(key, step) { Weight = weight, Hash = (uint)PolicyHash.Of(key) };
+                victims.Clear();
+                var isAdmitted = isThere ? policy.Replace(entry!, newcomer, victims) : policy.Admit(newcomer, victims); // as above
+                var expected = isThere ? model.Replace(key, weight) : model.Put(key, newcomer.Hash, weight);
+                if (isAdmitted != expected.IsAdmitted || !victims.Select(victim => victim.Key).SequenceEqual(expected.Victims))
+                {
+                    (isAdmitted, string.Join(' ', victims.Select(victim => victim.Key))).Should().Be(
+                        (expected.IsAdmitted, string.Join(' ', expected.Victims)), "of seed {0}, step {1}", seed, step);
+                }
+
+                entries.Remove(key);
+                victims.ForEach(victim => entries.Remove(victim.Key));
+                if (isAdmitted)
+                {
+                    entries.Add(key, newcomer);
+                }
+            }
+
+            policy.Verify(entries.Values);
+            model.Keys.Should().BeEquivalentTo(entries.Keys);
+        }
+    }
+
+    [Theory]
+    [InlineData(0.01, false, 1.0)]
+    [InlineData(0.1, false, 1.0)]
+    [InlineData(0.99, false, 1.0)]
+    [InlineData(0.15, true, 0.0)]
+    public void A_miniature_has_the_hits_that_the_policy_would_have_with_its_tuning(double windowShare, bool isByReuse, double points)
+    {
+        const int Capacity = 200, Requests = 40_000;
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        var miniature = new MiniatureCache(Capacity, tuning);
+        var books = new Books(new AdaptiveClockPolicy(Capacity, tunings: [tuning]), Capacity);
+        var random = new Random(4);
+        var (played, real) = (0, 0);
+        for (var request = 0; request < Requests; request++)
+        {
+            var key = (int)(3_000 * Math.Pow(random.NextDouble(), 4));
+            played += miniature.Access((uint)PolicyHash.Of($"{key}")) ? 1 : 0;
+            real += books.Use(key, 1) ? 1 : 0;
+        }
+
+        // By frequency the two differ a little: the sketch of one grows with the entries, that of the other has its size at once.
+        (100.0 * played / Requests).Should().BeApproximately(100.0 * real / Requests, points);
+        real.Should().BeGreaterThan(Requests / 5);
+    }
+
+    [Theory]
     [InlineData(false, 15)]
     [InlineData(true, 100)]
     public void Expired_entries_leave_for_newcomers_however_often_they_were_used(bool isExpired, int newcomersThatStay)

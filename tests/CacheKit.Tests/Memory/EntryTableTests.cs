@@ -84,6 +84,106 @@ public sealed class EntryTableTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    [InlineData(100)]
+    public void A_scan_visits_all_that_stays_although_the_table_shrinks_between_slices(int slice)
+    {
+        for (var shrinkAt = 0; shrinkAt < 60; shrinkAt += 5)
+        {
+            var table = new EntryTable();
+            var stay = Fill(table, "stay", 60);
+            var gone = Fill(table, "gone", 6000);
+            var position = 0L;
+            var visited = new List<MemoryEntry>();
+            var slices = 0;
+            do
+            {
+                table.Scan(ref position, slice, visited);
+                if (slices++ == shrinkAt)
+                {
+                    Empty(table, gone);
+                    table.BucketCount.Should().BeLessThan(500);
+                }
+            }
+            while (position != 0);
+
+            visited.Should().Contain(stay);
+            table.Verify();
+        }
+    }
+
+    [Fact]
+    public void A_table_that_has_become_nearly_empty_gives_its_room_back_but_for_what_it_began_with()
+    {
+        var table = new EntryTable(128);
+        var stay = Fill(table, "stay", 1000);
+        var gone = Fill(table, "gone", 100_000);
+        table.BucketCount.Should().BeGreaterThan(65_536);
+        table.TrimExcess().Should().BeFalse("it is in use");
+
+        Empty(table, gone);
+        table.BucketCount.Should().BeInRange(2_000, 8_000, "there is room for twice what is there, and not for more than eight times as much");
+        stay.Should().OnlyContain(entry => ReferenceEquals(table.Find(entry.Key), entry));
+        table.Find("gone5").Should().BeNull();
+        table.Verify();
+
+        Empty(table, stay);
+        table.BucketCount.Should().Be(128);
+        Fill(table, "again", 10_000);
+        table.Verify();
+    }
+
+    [Fact]
+    public async Task Readers_find_what_stays_and_nothing_else_while_the_table_grows_and_shrinks()
+    {
+        var table = new SerialTable(new EntryTable());
+        var stay = Enumerable.Range(0, 200).Select(i => Entry($"stay{i}")).ToList();
+        stay.ForEach(entry => table.Put(entry));
+        var isOver = false;
+        var readers = Enumerable.Range(0, 2).Select(seed => Task.Factory.StartNew(() => ReadAll(seed), TaskCreationOptions.LongRunning)).ToArray();
+        try
+        {
+            for (var round = 0; round < 40; round++)
+            {
+                var come = Enumerable.Range(0, 5000).Select(i => Entry($"come{i}")).ToList();
+                come.ForEach(entry => table.Put(entry));
+                come.ForEach(entry => table.Remove(entry));
+                while (table.TrimExcess())
+                {
+                }
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref isOver, true);
+        }
+
+        (await Task.WhenAll(readers)).Should().OnlyContain(lost => lost == null);
+        table.Verify();
+
+        string? ReadAll(int seed)
+        {
+            var random = new Random(seed);
+            while (!Volatile.Read(ref isOver))
+            {
+                var entry = stay[random.Next(stay.Count)];
+                if (!ReferenceEquals(table.Find(entry.Key), entry))
+                {
+                    return entry.Key;
+                }
+
+                if (table.Find("absent") is not null)
+                {
+                    return "absent";
+                }
+            }
+
+            return null;
+        }
+    }
+
     [Fact]
     public void A_scan_that_the_table_keeps_growing_under_comes_to_its_end()
     {
@@ -246,6 +346,14 @@ public sealed class EntryTableTests
         var entries = Enumerable.Range(0, count).Select(i => Entry(prefix + i)).ToList();
         entries.ForEach(entry => table.Put(entry).Should().BeNull());
         return entries;
+    }
+
+    private static void Empty(EntryTable table, List<MemoryEntry<string>> entries)
+    {
+        entries.ForEach(entry => table.Remove(entry));
+        while (table.TrimExcess())
+        {
+        }
     }
 
     private static int LongestChain(TestedTable<BrokenHash> table)

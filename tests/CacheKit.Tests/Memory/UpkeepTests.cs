@@ -1,4 +1,5 @@
 using CacheKit.Engine;
+using CacheKit.Memory;
 using CacheKit.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -29,6 +30,69 @@ public sealed class UpkeepTests
         await FillAsync(cache, 10_000);
         cache.GetStatistics().Entries.Should().Be(10_000);
         cache.Verify();
+    }
+
+    [Theory]
+    [InlineData(4_900, 2_450)]
+    [InlineData(2_500, 1_250)]
+    [InlineData(2_000, 1_250)]
+    [InlineData(100, 100)]
+    public async Task Memory_that_becomes_short_halves_what_is_there_unless_that_is_little(int held, int kept)
+    {
+        using var cache = Create(new() { MaximumEntries = 10_000 });
+        await FillAsync(cache, held);
+        _isMemoryShort = true;
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        cache.GetStatistics().Entries.Should().Be(kept);
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        cache.GetStatistics().Entries.Should().Be(kept, "it is halved once, not at every interval");
+        await FillAsync(cache, 10_000);
+        cache.GetStatistics().Entries.Should().Be(Math.Max(kept, 1_250));
+        cache.Verify();
+
+        _isMemoryShort = false;
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await FillAsync(cache, 10_000);
+        cache.GetStatistics().Entries.Should().Be(10_000);
+    }
+
+    [Fact]
+    public void Upkeep_gives_back_the_room_of_a_table_that_was_emptied()
+    {
+        var table = new EntryTable(100);
+        using var tier = new MemoryTier(table, new AdaptiveClockPolicy(100_000), 100_000, pressureShare: 1, CacheClock.For(_clock), new Listener());
+        var ended = new EndedEntries();
+        for (var i = 0; i < 100_000; i++)
+        {
+            tier.Put(new MemoryEntry<int>($"k{i}", i) { FreshUntil = long.MaxValue }, ref ended);
+        }
+
+        tier.Maintain();
+        table.BucketCount.Should().BeGreaterThan(50_000);
+        tier.Sweep(_ => CacheEntryEndReason.Removed, ref ended);
+        tier.Maintain();
+        table.BucketCount.Should().Be(128, "it began with that");
+        tier.Verify();
+    }
+
+    [Fact]
+    public void Upkeep_that_is_running_when_the_tier_is_disposed_ends_soon_and_does_not_begin_again()
+    {
+        var listener = new Listener();
+        using var tier = new MemoryTier(new EntryTable(), new AdaptiveClockPolicy(10_000), 10_000, pressureShare: 1, CacheClock.For(_clock), listener);
+        var ended = new EndedEntries();
+        for (var i = 0; i < 10_000; i++)
+        {
+            tier.Put(new MemoryEntry<int>($"k{i}", i) { FreshUntil = long.MaxValue }, ref ended);
+        }
+
+        listener.OnAsked = tier.Dispose;
+        tier.Maintain();
+        listener.Asked.Should().BeInRange(1, 400, "it stops after the slice it is at");
+        listener.Asked = 0;
+        tier.Maintain();
+        listener.Asked.Should().Be(0);
+        listener.Rounds.Should().Be(0);
     }
 
     [Fact]
@@ -129,6 +193,36 @@ public sealed class UpkeepTests
         {
             await cache.SetAsync($"k{i}", i);
         }
+    }
+
+    private sealed class Listener : IMemoryListener
+    {
+        internal int Asked { get; set; }
+
+        internal int Rounds { get; private set; }
+
+        internal Action? OnAsked { get; set; }
+
+        public CacheEntryEndReason? ReasonToEnd(MemoryEntry entry)
+        {
+            Asked++;
+            OnAsked?.Invoke();
+            return null;
+        }
+
+        public bool IsRemoved(MemoryEntry entry) => false;
+
+        public void OnEnded(in EndedEntries ended)
+        {
+        }
+
+        public void OnMemoryPressureChanged(bool isShort, double share)
+        {
+        }
+
+        public void OnMaintenanceFailed(Exception exception) => throw exception;
+
+        public void OnMaintenance() => Rounds++;
     }
 
     private sealed class ContextObserver(AsyncLocal<string> ambient) : CacheObserver

@@ -1,0 +1,44 @@
+using CacheKit.Stores;
+
+namespace CacheKit.Disk;
+
+/// <summary>Says why a disk cache cannot be opened, and what to do about it.</summary>
+internal static class DiskOpeningError
+{
+    /// <summary>The error of a directory that cannot be used.</summary>
+    internal static CacheStoreException Of(string path, Exception cause)
+    {
+        var full = Path.GetFullPath(path);
+        var remedy = cause switch
+        {
+            _ when FileInTheWay(full) is { } file => $"'{file}' is a file. Choose another directory, or remove the file.",
+            UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
+            IOException error when DiskErrors.IsReadOnly(error) => "Give the process the right to write there, or choose another directory.",
+            IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
+            IOException error when DiskErrors.IsOutOfHandles(error) => "Allow the process to have more files open.",
+            _ when !Directory.Exists(full) => "Choose a directory that exists or can be created.",
+            _ => "Try again; if it lasts, choose another directory.",
+        };
+        return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);
+    }
+
+    /// <summary>The error of a cache that is only to be looked into.</summary>
+    internal static CacheStoreException Refused(DiskSettings settings, string why) =>
+        new($"There is no disk cache '{settings.CacheName}' to look into in '{Path.GetFullPath(settings.Path)}'. {why}", StoreFailure.Permanent);
+
+    private static string? FileInTheWay(string path)
+    {
+        var existing = path;
+        while (!Path.Exists(existing))
+        {
+            if (Path.GetDirectoryName(existing) is not { Length: > 0 } parent)
+            {
+                return null;
+            }
+
+            existing = parent;
+        }
+
+        return Directory.Exists(existing) ? null : existing;
+    }
+}

@@ -1,0 +1,106 @@
+using CacheKit.Memory;
+using CacheKit.Serialization;
+using CacheKit.Stores;
+
+namespace CacheKit.Engine;
+
+/// <summary>How a read without a flight has ended.</summary>
+internal enum DirectReadEnd
+{
+    /// <summary>With the value.</summary>
+    Found,
+
+    /// <summary>The store has nothing that could be used, or has not answered.</summary>
+    Missing,
+
+    /// <summary>With something that takes a closer look.</summary>
+    Unclear,
+}
+
+/// <summary>Reads values of a cache that keeps nothing in memory from its one store, without a flight: most find what they look for, and nothing is to be kept or told.</summary>
+/// <remarks>
+/// <para>Such a read begins after its caller has come and is his alone, so he gets nothing older than what was there when he came. What is not plain is left to a flight: who is at the same key
+/// already, what is past its time, what memory holds all the same.</para>
+/// <para>A flight that follows one which has found nothing need not ask again, unless the key was changed here in between, or its value made: see <see cref="KeyTraffic"/>. What was <em>found</em> is never handed on:
+/// who joins the flight may have come after it was removed.</para>
+/// </remarks>
+internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTier memory, StoreReader reader, EntryCodec codec, EntryLife life, StoreTime time)
+{
+    /// <summary>Begins to read a key, if that can be done without a flight. The call is to be ended.</summary>
+    internal bool TryBegin(string key, CacheTiers tiers, out KeyReading reading)
+    {
+        reading = default;
+        return tier.Reads(tiers) && memory.Find(key) is null && traffic.TryBegin(key, out reading);
+    }
+
+    internal void End(in KeyReading reading) => traffic.End(reading);
+
+    /// <summary>Whether what an earlier read has told is what the store would tell a flight that has just begun.</summary>
+    internal bool StillHolds(EarlierRead? earlier) => earlier is not null && !traffic.HasChangedSince(earlier.Reading);
+
+    /// <summary>Asks the store.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="tags">The tags the entry is likely to have.</param>
+    /// <param name="deliveries">What the store had been told late by then: to be handed to <see cref="Use"/>.</param>
+    /// <param name="cancellationToken">Ends the caller's wait.</param>
+    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, string[] tags, out long deliveries, CancellationToken cancellationToken)
+    {
+        deliveries = tier.Recovery.Deliveries;
+        return tier.Guard.ReadAsync(key, new() { TagHints = tags }, cancellationToken);
+    }
+
+    /// <summary>Makes of the store's answer what the caller gets, and disposes it.</summary>
+    internal DirectReadEnd Use<T>(
+        string key, in StoreAnswer<StoreLookup> answer, long deliveries, bool allowsStale, CacheEntryOptions? options, out T value)
+    {
+        value = default!; // not read unless it is found
+        if (!answer.TryGet(out var lookup))
+        {
+            return DirectReadEnd.Missing;
+        }
+
+        using (lookup)
+        {
+            tier.Note(Math.Max(lookup.LoadStamp, lookup.Stamp));
+            if (!lookup.IsFound)
+            {
+                return DirectReadEnd.Missing;
+            }
+
+            if (lookup.ExpiresAt <= time.UtcNow)
+            {
+                return allowsStale ? DirectReadEnd.Unclear : DirectReadEnd.Missing;
+            }
+
+            var receiver = new Receiver<T>();
+            if (lookup.Number is not null || tier.Recovery.MayCover(deliveries) || memory.Find(key) is not null
+                || !EntryCodec.TryParse(lookup.Payload, key, out var envelope)
+                || codec.TryDecode<T, Receiver<T>>(envelope, ref receiver, out _) != DecodeStatus.Decoded || !receiver.HasValue)
+            {
+                return DirectReadEnd.Unclear;
+            }
+
+            if (envelope.Sliding > TimeSpan.Zero)
+            {
+                life.Renew(reader.Compose(key, receiver.Value, reader.DetailsOf(lookup, tier, envelope, options), options));
+            }
+
+            value = receiver.Value!; // it is there, as the type asked for
+            return DirectReadEnd.Found;
+        }
+    }
+
+    private struct Receiver<T> : IDecodedValue
+    {
+        internal T? Value;
+        internal bool HasValue;
+
+        public void Accept<TStored>(TStored value) => HasValue = ValueReader.TryConvert(value, out Value);
+    }
+}
+
+/// <summary>A read before a flight that has found nothing to serve.</summary>
+/// <param name="Reading">What it was.</param>
+/// <param name="Answer">What the store has answered: that there is nothing, or nothing at all.</param>
+/// <param name="Deliveries">What the store had been told late by then.</param>
+internal sealed record EarlierRead(KeyReading Reading, StoreAnswer<StoreLookup> Answer, long Deliveries);

@@ -1,0 +1,214 @@
+using CacheKit.Stores;
+using CacheKit.Testing.Stores;
+
+namespace CacheKit.Tests.Tiers;
+
+/// <summary>A cache that keeps nothing in memory reads its one store without a flight, and what that promises holds all the same.</summary>
+public sealed class DirectReadTests : TieredCaches
+{
+    private readonly HeldStore _store;
+
+    public DirectReadTests() => _store = new(Far());
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_store_is_asked_once_whether_the_value_is_there_or_is_to_be_made(bool isThere)
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        if (isThere)
+        {
+            await cache.SetAsync("k", 1, cancellationToken: Ct);
+        }
+
+        (await cache.GetOrCreateAsync("k", _ => Make(2), cancellationToken: Ct)).Should().Be(isThere ? 1 : 2);
+        _store.Reads.Should().Be(1);
+        (await cache.GetAsync<int>("k", cancellationToken: Ct)).Value.Should().Be(isThere ? 1 : 2);
+        _store.Reads.Should().Be(2);
+        var statistics = cache.GetStatistics();
+        (statistics.Hits, statistics.Misses).Should().Be(isThere ? (2, 0) : (1, 1));
+    }
+
+    [Fact]
+    public async Task Who_has_found_nothing_looks_again_if_the_key_was_set_meanwhile()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        var held = _store.HoldNext();
+        var creating = cache.GetOrCreateAsync("k", _ => Make(2), cancellationToken: Ct).AsTask();
+        await held.Entered.WaitAsync(AtMost, Ct);
+        await cache.SetAsync("k", 1, cancellationToken: Ct);
+        held.Release();
+        (await creating).Should().Be(1, "it was set before the factory could begin");
+    }
+
+    [Fact]
+    public async Task Who_has_found_nothing_runs_no_factory_if_another_has_made_the_value_meanwhile()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        var held = _store.HoldNext();
+        var slow = cache.GetOrCreateAsync("k", _ => Make(2), cancellationToken: Ct).AsTask();
+        await held.Entered.WaitAsync(AtMost, Ct);
+        (await cache.GetOrCreateAsync("k", _ => Make(1), cancellationToken: Ct)).Should().Be(1);
+        held.Release();
+        (await slow).Should().Be(1);
+        cache.GetStatistics().FactoryRuns.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Many_who_want_one_key_at_once_read_it_twice_at_most_and_run_one_factory()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        var first = _store.HoldNext();
+        var second = _store.HoldNext();
+        var callers = Enumerable.Range(0, 100).Select(i => cache.GetOrCreateAsync("k", _ => Make(i), cancellationToken: Ct).AsTask()).ToArray();
+        await second.Entered.WaitAsync(AtMost, Ct);
+        first.Release();
+        second.Release();
+        (await Task.WhenAll(callers)).Distinct().Should().ContainSingle();
+        _store.Reads.Should().BeLessThanOrEqualTo(2);
+        cache.GetStatistics().FactoryRuns.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task What_was_found_before_a_removal_is_given_to_nobody_who_comes_after_it()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+
+        // What has to be looked at closely: past its time, and kept.
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromHours(1) }, Ct);
+        Clock.Advance(TimeSpan.FromMinutes(2));
+        var held = _store.HoldNext();
+        var before = cache.GetAsync<int>("k", new CacheEntryOptions { AllowStale = true }, Ct).AsTask();
+        await held.Entered.WaitAsync(AtMost, Ct);
+        await cache.RemoveAsync("k", Ct);
+        held.Release();
+        await before;
+        (await cache.GetAsync<int>("k", new CacheEntryOptions { AllowStale = true }, Ct)).IsHit.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_store_that_does_not_answer_is_waited_for_once()
+    {
+        var cache = Create(hasMemory: false, configure: options => options.ReadTimeout = TimeSpan.FromSeconds(1), _store);
+        _store.HoldNext();
+        var creating = cache.GetOrCreateAsync("k", _ => Make(2), cancellationToken: Ct).AsTask();
+        Clock.Advance(TimeSpan.FromSeconds(1));
+        (await creating.WaitAsync(AtMost, Ct)).Should().Be(2);
+        _store.Reads.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_caller_who_leaves_is_told_so_at_once_and_the_next_reads_as_ever()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        await cache.SetAsync("k", 1, cancellationToken: Ct);
+        using var impatience = new CancellationTokenSource();
+        var held = _store.HoldNext();
+        var leaving = cache.GetAsync<int>("k", cancellationToken: impatience.Token).AsTask();
+        await held.Entered.WaitAsync(AtMost, Ct);
+        await impatience.CancelAsync();
+        await FluentActions.Awaiting(() => leaving).Should().ThrowAsync<OperationCanceledException>();
+        (await cache.GetAsync<int>("k", cancellationToken: Ct)).Value.Should().Be(1);
+        held.Release();
+    }
+
+    [Fact]
+    public async Task What_the_store_could_not_be_told_is_a_miss()
+    {
+        var faulty = FaultyStore.Wrap(Far());
+        var cache = Create(hasMemory: false, configure: null, faulty);
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Tags = ["t"] }, Ct);
+        faulty.Inject(StoreOperations.InvalidateTags, StoreFault.Fail());
+        await cache.RemoveByTagAsync("t", Ct);
+        (await cache.GetAsync<int>("k", cancellationToken: Ct)).IsHit.Should().BeFalse();
+        (await cache.GetOrCreateAsync("k", _ => Make(2), cancellationToken: Ct)).Should().Be(2);
+    }
+
+    [Fact]
+    public async Task A_value_is_given_as_the_type_asked_for_and_a_sliding_one_is_renewed()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        await cache.SetAsync("k", 7, new CacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(10), Expiration = TimeSpan.FromHours(1) }, Ct);
+        for (var i = 0; i < 5; i++)
+        {
+            Clock.Advance(TimeSpan.FromMinutes(8));
+            (await cache.GetAsync<long>("k", cancellationToken: Ct)).Value.Should().Be(7);
+            await PassAsync(TimeSpan.FromSeconds(5));
+        }
+    }
+
+    /// <summary>A store whose reads can be held back once they have looked.</summary>
+    private sealed class HeldStore(ICacheStore inner) : ICacheStore
+    {
+        private readonly Queue<Hold> _holds = [];
+        private int _reads;
+
+        public string Name => "held";
+
+        internal int Reads => Volatile.Read(ref _reads);
+
+        internal Hold HoldNext()
+        {
+            var hold = new Hold();
+            lock (_holds)
+            {
+                _holds.Enqueue(hold);
+            }
+
+            return hold;
+        }
+
+        public async ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _reads);
+            Hold? hold;
+            lock (_holds)
+            {
+                _holds.TryDequeue(out hold);
+            }
+
+            var lookup = await inner.ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
+            if (hold is not null)
+            {
+                await hold.PassAsync().ConfigureAwait(false);
+            }
+
+            return lookup;
+        }
+
+        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+            inner.WriteAsync(key, entry, condition, cancellationToken);
+
+        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
+            inner.InvalidateAsync(key, kind, cancellationToken);
+
+        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
+            inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
+
+        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
+
+        public ValueTask<bool> SetExpirationAsync(
+            string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
+            inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    private sealed class Hold
+    {
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task Entered => _entered.Task;
+
+        internal void Release() => _released.TrySetResult();
+
+        internal Task PassAsync()
+        {
+            _entered.TrySetResult();
+            return _released.Task;
+        }
+    }
+}
