@@ -34,14 +34,17 @@ public sealed class ClientMembersTests
         "IConnectionMultiplexer.remove_ConfigurationChanged(EventHandler<EndPointEventArgs>) : Void",
         "IConnectionMultiplexer.remove_ConnectionFailed(EventHandler<ConnectionFailedEventArgs>) : Void",
         "IConnectionMultiplexer.remove_ConnectionRestored(EventHandler<ConnectionFailedEventArgs>) : Void",
+        "IDatabase.CreateTransaction(Object) : ITransaction",
         "IDatabase.get_Database() : Int32",
         "IDatabaseAsync.ExecuteAsync(String, ICollection<Object>, CommandFlags) : Task<RedisResult>",
+        "IDatabaseAsync.KeyDeleteAsync(RedisKey, CommandFlags) : Task<Boolean>",
         "IDatabaseAsync.KeyExpireAsync(RedisKey, Nullable<TimeSpan>, CommandFlags) : Task<Boolean>",
         "IDatabaseAsync.PublishAsync(RedisChannel, RedisValue, CommandFlags) : Task<Int64>",
         "IDatabaseAsync.ScriptEvaluateAsync(Byte[], RedisKey[], RedisValue[], CommandFlags) : Task<RedisResult>",
         "IDatabaseAsync.StringGetAsync(RedisKey, CommandFlags) : Task<RedisValue>",
         "IDatabaseAsync.StringGetAsync(RedisKey[], CommandFlags) : Task<RedisValue[]>",
         "IDatabaseAsync.StringGetRangeAsync(RedisKey, Int64, Int64, CommandFlags) : Task<RedisValue>",
+        "IDatabaseAsync.StringSetAsync(KeyValuePair<RedisKey, RedisValue>[], When, CommandFlags) : Task<Boolean>",
         "IRedisAsync.PingAsync(CommandFlags) : Task<TimeSpan>",
         "IServer.DatabaseSize(Int32, CommandFlags) : Int64",
         "IServer.Keys(Int32, RedisValue, Int32, Int64, Int32, CommandFlags) : IEnumerable<RedisKey>",
@@ -50,6 +53,7 @@ public sealed class ClientMembersTests
         "IServer.get_Version() : Version",
         "ISubscriber.SubscribeAsync(RedisChannel, Action<RedisChannel, RedisValue>, CommandFlags) : Task",
         "ISubscriber.UnsubscribeAsync(RedisChannel, Action<RedisChannel, RedisValue>, CommandFlags) : Task",
+        "ITransaction.ExecuteAsync(CommandFlags) : Task<Boolean>",
         "RedisChannel..ctor(Byte[], RedisChannel.PatternMode) : Void",
         "RedisConnectionException.get_FailureType() : ConnectionFailureType",
         "RedisResult.get_IsNull() : Boolean",
@@ -112,6 +116,7 @@ public sealed class ClientMembersTests
     [InlineData(typeof(ServerType), "Standalone", 0)]
     [InlineData(typeof(ServerType), "Cluster", 2)]
     [InlineData(typeof(ServerType), "Twemproxy", 3)]
+    [InlineData(typeof(When), "Always", 0)]
     public void Constants_have_the_value_that_all_clients_give_them(Type type, string name, int value) =>
         Convert.ToInt32(Enum.Parse(type, name), System.Globalization.CultureInfo.InvariantCulture).Should().Be(value);
 
