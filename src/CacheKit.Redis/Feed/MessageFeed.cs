@@ -10,13 +10,19 @@ namespace CacheKit.Redis.Feed;
 
 /// <summary>Sends messages to all nodes, and has them received: over a channel, with a bounded log beside it.</summary>
 /// <remarks>
-/// <para>A message on the channel begins with its place in the log and a space (a dash where there is no log). Then follows a frame: the sender (8 bytes), the latest
-/// stamp the sender knew (8 bytes), what it is (1 byte), and the message. With the stamps, all nodes know the clock without asking.</para>
+/// <para>A message on the channel begins with its place in the log and a space (a dash where there is no log). Then follows a frame: "CKF" and a version (4 bytes), the sender (8 bytes), the latest
+/// stamp the sender knew (8 bytes), what it is (1 byte), and the message. With the stamps, all nodes know the clock without asking. What does not begin so, or is
+/// of another version, is nobody's.</para>
 /// <para>The log holds the same frames. Whoever was cut off reads on where he was; if that place is not in the log any more he has missed something.</para>
 /// </remarks>
 internal sealed class MessageFeed(RedisConnection connection, StampClock clock, KeyLayout layout, int logLength, string cache, ILogger logger) : IAsyncDisposable
 {
-    internal const int FrameHeaderLength = 17;
+    internal const int FrameHeaderLength = KindAt + 1;
+
+    private const uint MagicAndVersion = 0x43_4B_46_01; // "CKF", 1
+    private const int SenderAt = 4;
+    private const int StampAt = 12;
+    private const int KindAt = 20;
 
     private const int MaximumMessageLength = 64 << 10;
 
@@ -80,18 +86,19 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
     internal bool TryOpen(ReadOnlyMemory<byte> frame, out FrameKind kind, out ReadOnlyMemory<byte> message)
     {
         (kind, message) = (default, default);
-        if (frame.Length < FrameHeaderLength)
+        if (frame.Length < FrameHeaderLength || BinaryPrimitives.ReadUInt32BigEndian(frame.Span) != MagicAndVersion
+            || (FrameKind)frame.Span[KindAt] is not (FrameKind.Message or FrameKind.Probe))
         {
             return false;
         }
 
-        if (BinaryPrimitives.ReadInt64BigEndian(frame.Span) == _sender)
+        if (BinaryPrimitives.ReadInt64BigEndian(frame.Span[SenderAt..]) == _sender)
         {
             Volatile.Write(ref _unansweredSince, 0);
         }
 
-        clock.Advance(BinaryPrimitives.ReadInt64BigEndian(frame.Span[8..]));
-        kind = (FrameKind)frame.Span[16];
+        clock.AdvanceByHearsay(BinaryPrimitives.ReadInt64BigEndian(frame.Span[StampAt..]));
+        kind = (FrameKind)frame.Span[KindAt];
         message = frame[FrameHeaderLength..];
         return true;
     }
@@ -124,9 +131,10 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
     private byte[] Frame(FrameKind kind, ReadOnlySpan<byte> message)
     {
         var frame = new byte[FrameHeaderLength + message.Length];
-        BinaryPrimitives.WriteInt64BigEndian(frame, _sender);
-        BinaryPrimitives.WriteInt64BigEndian(frame.AsSpan(8), clock.Latest);
-        frame[16] = (byte)kind;
+        BinaryPrimitives.WriteUInt32BigEndian(frame, MagicAndVersion);
+        BinaryPrimitives.WriteInt64BigEndian(frame.AsSpan(SenderAt), _sender);
+        BinaryPrimitives.WriteInt64BigEndian(frame.AsSpan(StampAt), clock.Latest);
+        frame[KindAt] = (byte)kind;
         message.CopyTo(frame.AsSpan(FrameHeaderLength));
         return frame;
     }

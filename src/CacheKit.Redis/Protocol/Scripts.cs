@@ -49,11 +49,13 @@ internal static class Scripts
 
         """;
 
+    // What a sender knows and what is far ahead of both the time and the clock is damage: it would leave the clock no way on.
     // The clock is a sorted set: 'z' is the time, 'a' since when the journal is complete, the rest is the journal, by stamp. Rank 0 is always 'a', and the last is 'z'.
     private const string Drawing = """
         local function draw(key, known, t)
           local g = tonumber(redis.call('ZSCORE', key, 'z'))
           local anew = not g
+          if known - math.max(t, g or 0) >= 3600000000 then known = 0 end
           if anew or known > g then g = known end
           g = g + 1
           if t > g then g = t end
@@ -386,6 +388,7 @@ internal static class Scripts
     internal static readonly RedisScript Look = new(Reading + Drawing + """
         local known, t = tonumber(ARGV[1]), micros()
         local g = tonumber(redis.call('ZSCORE', KEYS[1], 'z'))
+        if known - math.max(t, g or 0) >= 3600000000 then known = 0 end
         if not g then
           g = draw(KEYS[1], known, t)
         elseif known > g or t - g > tonumber(ARGV[2]) then

@@ -49,6 +49,15 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
         }
     }
 
+    /// <summary>Takes note of a stamp that came over the channel, which anybody may write to: not before the clock itself has been seen, with which it is compared.</summary>
+    internal void AdvanceByHearsay(long stamp)
+    {
+        if (Latest > 0)
+        {
+            Advance(stamp);
+        }
+    }
+
     private void Raise(long stamp)
     {
         for (var latest = Latest; stamp > latest;)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using CacheKit.Diagnostics;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.Diagnostics;
 using CacheKit.Redis.Feed;
@@ -34,7 +35,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     internal RedisStore(RedisOptions options, StoreContext context, TimeSpan? silenceToReplace = null)
     {
         _context = context;
-        _logger = context.LoggerFactory.CreateLogger("CacheKit.Redis");
+        _logger = GuardedLogger.For(context.LoggerFactory.CreateLogger("CacheKit.Redis")); // some of it is logged where nobody could catch what it throws
         _layout = new(options.KeyPrefix, context.CacheName);
         _connection = new(options.Source ?? new RegisteredConnection(), context, _logger, options.OperationTimeout, silenceToReplace);
         _clock = new(_connection, _layout, options.MaximumLoadTime);
@@ -53,6 +54,9 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
 
     /// <summary>For tests: the connection.</summary>
     internal RedisConnection Connection => _connection;
+
+    /// <summary>For tests: the clock as this process knows it.</summary>
+    internal StampClock Clock => _clock;
 
     /// <summary>For tests: the names.</summary>
     internal KeyLayout Layout => _layout;

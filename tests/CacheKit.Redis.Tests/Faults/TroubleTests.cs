@@ -8,6 +8,7 @@ using CacheKit.Redis.Tests.Nodes;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
@@ -27,6 +28,18 @@ public sealed class TroubleTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? default;
 
     private static StoreCounterStep Step => new() { Delta = 1, Minimum = long.MinValue, Maximum = long.MaxValue, ExpiresAt = DateTimeOffset.UtcNow.AddHours(1), Tags = [] };
+
+    /// <summary>As providers do that were disposed before the cache.</summary>
+    [Fact]
+    public async Task A_logger_that_throws_keeps_no_call_from_ending()
+    {
+        await using var proxy = new TcpProxy(_server.Port);
+        await using var store = TestStores.Create(
+            proxy.Configuration, TestStores.Context(loggers: new ThrowingLogger()), options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
+        await EventuallyAsync(async () => await store.GetAsync("k") is null, "connected");
+        proxy.HalfOpen();
+        await store.Awaiting(it => it.GetAsync("k").WaitAsync(TimeSpan.FromSeconds(20))).Should().ThrowAsync<CacheStoreException>();
+    }
 
     [Fact]
     public async Task A_set_over_a_counter_has_a_stamp_the_counter_never_had()
@@ -511,5 +524,26 @@ public sealed class TroubleTests : IAsyncLifetime
         public void OnInterrupted() => Interlocked.Increment(ref _interruptions);
 
         public void OnConnected(bool isComplete) => _connections.Enqueue(isComplete);
+    }
+
+    private sealed class ThrowingLogger : ILoggerFactory, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new ObjectDisposedException("the provider");
+
+        public void Dispose()
+        {
+        }
     }
 }
