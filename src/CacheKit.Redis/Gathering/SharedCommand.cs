@@ -111,6 +111,9 @@ internal abstract class SharedCommand<TCall, TAnswer, TResult>(RedisConnection c
         gatherer.Leave();
         Abandon();
         _failure = new TimeoutException("The command was given up.");
+
+        // Also where no caller is left to be told: they have shorter limits, and what they suffer from would not be seen.
+        _ = connection.OnFailure(link, _failure, key: null);
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
