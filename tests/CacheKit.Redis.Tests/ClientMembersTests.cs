@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection.Metadata;
 using System.Reflection.Metadata.Ecma335;
 using System.Reflection.PortableExecutable;
@@ -118,7 +119,7 @@ public sealed class ClientMembersTests
     [InlineData(typeof(ServerType), "Twemproxy", 3)]
     [InlineData(typeof(When), "Always", 0)]
     public void Constants_have_the_value_that_all_clients_give_them(Type type, string name, int value) =>
-        Convert.ToInt32(Enum.Parse(type, name), System.Globalization.CultureInfo.InvariantCulture).Should().Be(value);
+        Convert.ToInt32(Enum.Parse(type, name), CultureInfo.InvariantCulture).Should().Be(value);
 
     [Fact]
     public void No_interface_of_the_client_is_implemented() =>
