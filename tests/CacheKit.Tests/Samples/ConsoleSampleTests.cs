@@ -80,7 +80,7 @@ public sealed class ConsoleSampleTests : IDisposable
         var (exitCode, output, errors) = await RunAsync(_folder.FullName, "--passes", "2", "--redis", $"127.0.0.1:{port}");
 
         exitCode.Should().Be(1, output);
-        errors.Should().Contain($"Redis does not answer at 127.0.0.1:{port}").And.Contain($"redis-server --port {port}").And.NotContain("   at ", "it is no crash");
+        errors.Should().Contain($"Redis cannot be used at 127.0.0.1:{port}").And.Contain($"redis-server --port {port}").And.NotContain("   at ", "it is no crash");
     }
 
     [Theory]
