@@ -56,8 +56,9 @@ public sealed class DirectReadTests : TieredCaches
         cache.GetStatistics().FactoryRuns.Should().Be(1);
     }
 
+    /// <summary>The first by itself, the flight of the others, and the first once more if that flight has landed before it could join.</summary>
     [Fact]
-    public async Task Many_who_want_one_key_at_once_read_it_twice_at_most_and_run_one_factory()
+    public async Task Many_who_want_one_key_at_once_read_it_three_times_at_most_and_run_one_factory()
     {
         var cache = Create(hasMemory: false, configure: null, _store);
         var first = _store.HoldNext();
@@ -67,7 +68,7 @@ public sealed class DirectReadTests : TieredCaches
         first.Release();
         second.Release();
         (await Task.WhenAll(callers)).Distinct().Should().ContainSingle();
-        _store.Reads.Should().BeLessThanOrEqualTo(2);
+        _store.Reads.Should().BeLessThanOrEqualTo(3);
         cache.GetStatistics().FactoryRuns.Should().Be(1);
     }
 
