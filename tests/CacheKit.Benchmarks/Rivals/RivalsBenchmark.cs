@@ -240,6 +240,7 @@ internal static class RivalsBenchmark
         Console.WriteLine();
         Console.WriteLine("| subject | bytes |");
         Console.WriteLine("|---|---:|");
+        var kept = new List<object?>(); // all of them, or one that goes while another is measured would be taken off its figure
         Report("CacheKit, expiring", () => Subjects.CreateCache(count), static (cache, key) => cache.Set(key, Value, _expiring));
         Report("BitFaster ConcurrentLru, no expiration", () => RivalCaches.CreateLru(count), static (lru, key) => lru.AddOrUpdate(key, Value));
         Report("BitFaster ConcurrentLru, expiring", () => RivalCaches.CreateExpiringLru(count), static (lru, key) => lru.AddOrUpdate(key, Value));
@@ -258,9 +259,10 @@ internal static class RivalsBenchmark
 
             var after = GC.GetTotalMemory(forceFullCollection: true);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {(after - before) / (double)count:F1} |"));
-            (cache as IDisposable)?.Dispose();
-            GC.KeepAlive(cache);
+            kept.Add(cache);
         }
+
+        kept.ForEach(static cache => (cache as IDisposable)?.Dispose());
     }
 
     private static void MeasureStampede()
