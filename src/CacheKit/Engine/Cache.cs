@@ -268,47 +268,12 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<T>(cancellationToken);
         }
 
-        var tags = TagSet.Create(options?.Tags ?? _defaults.Tags);
-        return _direct is not null && IsPlain(options) && _direct.TryBegin(key, TiersOf(options), out var reading)
-            ? ReadOrCreateAsync(key, reading, state, factory, options, tags, cancellationToken)
-            : CreateAsync(key, state, factory, options, tags, cancellationToken);
-    }
-
-    /// <summary>Whether a value that is found is all there is to do: no caller's patience to be minded, and nothing to be refreshed ahead.</summary>
-    private bool IsPlain(CacheEntryOptions? options) =>
-        (options?.SoftTimeout ?? _defaults.SoftTimeout) is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null
-        && (options?.RefreshAheadThreshold ?? _defaults.RefreshAheadThreshold) is null;
-
-    /// <summary>Reads from the one store without a flight, and boards one only if that has nothing.</summary>
-    private async ValueTask<T> ReadOrCreateAsync<TState, T>(
-        string key, KeyReading reading, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
-    {
-        EarlierRead? earlier = null;
-        try
-        {
-            var answer = await _direct!.ReadAsync(key, tags, out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
-            switch (_direct.Use<T>(key, answer, deliveries, allowsStale: true, options, out var value))
-            {
-                case DirectReadEnd.Found:
-                    _counters.Hit();
-                    return value;
-                case DirectReadEnd.Missing:
-                    earlier = new(reading, answer, deliveries);
-                    break;
-            }
-        }
-        finally
-        {
-            _direct!.End(reading);
-        }
-
-        return await CreateAsync(key, state, factory, options, tags, cancellationToken, earlier).ConfigureAwait(false);
+        return CreateAsync(key, state, factory, options, TagSet.Create(options?.Tags ?? _defaults.Tags), cancellationToken);
     }
 
     private async ValueTask<T> CreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken, EarlierRead? earlier = null)
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
     {
         var isFirst = true;
         var purpose = _stores is null && options?.Tiers is null ? _createInMemory : new(IsRead: false, TiersOf(options));
@@ -352,8 +317,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             {
                 // 3. The stores, if there are any, then the factory. What it makes is stored before the flight ends, unless something has overtaken it.
                 flight.Context = _loader.CreateContext(key, options, tags, flight);
-                flight.EarlierRead = _direct is not null && _direct.StillHolds(earlier) ? earlier : null;
-                earlier = null;
                 var asksFirst = _stores is not null && StaysAboard(options, cancellationToken);
                 if (!asksFirst || !await _loader.TryServeAsync(flight, options).ConfigureAwait(false))
                 {

@@ -21,8 +21,8 @@ internal enum DirectReadEnd
 /// <remarks>
 /// <para>Such a read begins after its caller has come and is his alone, so he gets nothing older than what was there when he came. What is not plain is left to a flight: who is at the same key
 /// already, what is past its time, what memory holds all the same.</para>
-/// <para>A flight that follows one which has found nothing need not ask again, unless the key was changed here in between, or its value made: see <see cref="KeyTraffic"/>. What was <em>found</em> is never handed on:
-/// who joins the flight may have come after it was removed.</para>
+/// <para>For gets alone. Who would have a missing value made boards a flight at once: a read before it could come back when the flight of those who came later has failed already, and
+/// would have the factory run once more.</para>
 /// </remarks>
 internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTier memory, StoreReader reader, EntryCodec codec, EntryLife life, StoreTime time)
 {
@@ -34,9 +34,6 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
     }
 
     internal void End(in KeyReading reading) => traffic.End(reading);
-
-    /// <summary>Whether what an earlier read has told is what the store would tell a flight that has just begun.</summary>
-    internal bool StillHolds(EarlierRead? earlier) => earlier is not null && !traffic.HasChangedSince(earlier.Reading);
 
     /// <summary>Asks the store.</summary>
     /// <param name="key">The key.</param>
@@ -98,9 +95,3 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
         public void Accept<TStored>(TStored value) => HasValue = ValueReader.TryConvert(value, out Value);
     }
 }
-
-/// <summary>A read before a flight that has found nothing to serve.</summary>
-/// <param name="Reading">What it was.</param>
-/// <param name="Answer">What the store has answered: that there is nothing, or nothing at all.</param>
-/// <param name="Deliveries">What the store had been told late by then.</param>
-internal sealed record EarlierRead(KeyReading Reading, StoreAnswer<StoreLookup> Answer, long Deliveries);

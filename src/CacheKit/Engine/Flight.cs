@@ -48,9 +48,6 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// <summary>How often the near stores had become suspect before the stores were asked.</summary>
     internal long Suspicions;
 
-    /// <summary>A read before it that has found nothing. Set by who starts it, taken by its own execution, once.</summary>
-    internal EarlierRead? EarlierRead;
-
     private volatile MemoryEntry? _standIn;
     private volatile bool _isOvertaken;
 

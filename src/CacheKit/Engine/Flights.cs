@@ -307,7 +307,6 @@ internal sealed class Flights
 
         internal void DetachAll(string key, InvalidationKind kind)
         {
-            traffic?.Change(key);
             while (_flights.Count > 0 && _flights.TryGetValue(key, out var flight)) // counting is cheaper than hashing the key
             {
                 Detach(flight, kind);

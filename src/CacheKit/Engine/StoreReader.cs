@@ -42,17 +42,7 @@ internal sealed class StoreReader(
                 WithoutPayload = !tiers[i].Reads(flight.Purpose.Tiers),
             };
             var deliveries = tiers[i].Recovery.Deliveries;
-            StoreAnswer<StoreLookup> answer;
-            if (flight.EarlierRead is { } earlier)
-            {
-                // There is but one store.
-                (answer, deliveries, flight.EarlierRead) = (earlier.Answer, earlier.Deliveries, null);
-            }
-            else
-            {
-                answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
-            }
-
+            var answer = await tiers[i].ReadAsync(flight.Key, read, flight.Cancellation.StoreToken).ConfigureAwait(false);
             if (answer.TryGet(out var lookup))
             {
                 isFarAnswered |= tiers[i].IsFar && tiers[i].Reads(flight.Purpose.Tiers);
