@@ -34,7 +34,7 @@ public static class CacheKitAdapterExtensions
         ArgumentNullException.ThrowIfNull(builder);
         var optionsName = builder.OptionsName;
         builder.Services.TryAddKeyedSingleton(builder.Name, (provider, name) => new CacheKitDistributedCache(
-            CacheOf(provider, (string)name!), // registered under the name
+            CacheKitServiceCollectionExtensions.Find(provider, (string)name!), // registered under the name
             provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName).DefaultEntryOptions,
             provider.GetRequiredService<TimeProvider>()));
         Register<IDistributedCache, CacheKitDistributedCache>(builder);
@@ -82,7 +82,7 @@ public static class CacheKitAdapterExtensions
             }
         });
         services.TryAddKeyedSingleton(name, (provider, key) => new CacheKitHybridCache(
-            CacheOf(provider, (string)key!), // as above
+            CacheKitServiceCollectionExtensions.Find(provider, (string)key!), // as above
             provider.GetRequiredService<IOptionsMonitor<CacheKitHybridCacheOptions>>().Get(optionsName),
             provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName).DefaultEntryOptions,
             provider.GetRequiredKeyedService<HybridSerializers>(key),
@@ -142,9 +142,6 @@ public static class CacheKitAdapterExtensions
         static bool StandsIn(StoreContext context) =>
             context.Services.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(CacheKitDistributedCache), context.CacheName) == true;
     }
-
-    private static ICache CacheOf(IServiceProvider provider, string name) =>
-        name == CacheKitBuilder.DefaultName ? provider.GetRequiredService<ICache>() : provider.GetRequiredKeyedService<ICache>(name);
 
     /// <summary>Has a service be the adapter, which is registered under the cache's name. As the last registration it wins over earlier ones.</summary>
     private static void Register<TService, TAdapter>(CacheKitBuilder builder)

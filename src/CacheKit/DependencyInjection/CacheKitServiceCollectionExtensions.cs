@@ -92,6 +92,10 @@ public static class CacheKitServiceCollectionExtensions
         return services;
     }
 
+    /// <summary>Finds a cache by its name, or the one without.</summary>
+    internal static ICache Find(IServiceProvider services, string name) =>
+        name == CacheKitBuilder.DefaultName ? services.GetRequiredService<ICache>() : services.GetRequiredKeyedService<ICache>(name);
+
     [ThreadStatic]
     private static (IServiceProvider Provider, string Name)? _creating;
 

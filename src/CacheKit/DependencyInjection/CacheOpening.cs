@@ -8,7 +8,7 @@ internal sealed class CacheOpening(IServiceProvider services, string name) : IHo
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _ = name == CacheKitBuilder.DefaultName ? services.GetRequiredService<ICache>() : services.GetRequiredKeyedService<ICache>(name);
+        _ = CacheKitServiceCollectionExtensions.Find(services, name);
         return Task.CompletedTask;
     }
 

@@ -74,7 +74,7 @@ internal sealed class SectionReader
 
     internal T? Choice<T>(string name)
         where T : struct, Enum => Value<T>(
-            name, (typeof(T).IsDefined(typeof(FlagsAttribute), inherit: false) ? "one or several of " : "one of ") + string.Join(", ", Enum.GetNames<T>()), TryParseName<T>);
+            name, (IsFlags<T>() ? "one or several of " : "one of ") + string.Join(", ", Enum.GetNames<T>()), TryParseName<T>);
 
     /// <summary>Reads a list of texts; <see langword="null"/> if there is none.</summary>
     internal List<string>? Texts(string name, Func<string, string?> errorOf)
@@ -154,12 +154,14 @@ internal sealed class SectionReader
         return text.AsSpan().Count(':') == 2 && TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out value);
     }
 
+    private static bool IsFlags<T>() => typeof(T).IsDefined(typeof(FlagsAttribute), inherit: false);
+
     private static bool TryParseName<T>(string text, out T value)
         where T : struct, Enum
     {
         // Names alone: Enum.TryParse would take any number as well.
         value = default;
-        string[] names = typeof(T).IsDefined(typeof(FlagsAttribute), inherit: false) ? text.Split(',', StringSplitOptions.TrimEntries) : [text.Trim()];
+        string[] names = IsFlags<T>() ? text.Split(',', StringSplitOptions.TrimEntries) : [text.Trim()];
         return names.All(static name => Enum.GetNames<T>().Contains(name, StringComparer.OrdinalIgnoreCase)) && Enum.TryParse(text, ignoreCase: true, out value);
     }
 

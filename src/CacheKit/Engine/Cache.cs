@@ -163,7 +163,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         T value;
         try
         {
-            var answer = await _direct!.ReadAsync(key, [], out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
+            var answer = await _direct!.ReadAsync(key, out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
             end = _direct.Use(key, answer, deliveries, AllowsStale(options), options, out value);
         }
         finally

@@ -37,13 +37,12 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
 
     /// <summary>Asks the store.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="tags">The tags the entry is likely to have.</param>
     /// <param name="deliveries">What the store had been told late by then: to be handed to <see cref="Use"/>.</param>
     /// <param name="cancellationToken">Ends the caller's wait.</param>
-    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, string[] tags, out long deliveries, CancellationToken cancellationToken)
+    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, out long deliveries, CancellationToken cancellationToken)
     {
         deliveries = tier.Recovery.Deliveries;
-        return tier.Guard.ReadAsync(key, new() { TagHints = tags }, cancellationToken);
+        return tier.Guard.ReadAsync(key, new() { TagHints = [] }, cancellationToken);
     }
 
     /// <summary>Makes of the store's answer what the caller gets, and disposes it.</summary>

@@ -463,15 +463,8 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     {
         if (Count > _highCount || Count < _highCount / 2)
         {
-            try
-            {
-                _sketch.SetCapacity(Count, ExpectedCount());
-                _highCount = Count;
-            }
-            catch (OutOfMemoryException)
-            {
-                _highCount = Count + (Count / 2); // as below; not tried again at once
-            }
+            // What could not be is not tried again at once.
+            _highCount = TryProvide(() => _sketch.SetCapacity(Count, ExpectedCount())) ? Count : Count + (Count / 2);
         }
     }
 

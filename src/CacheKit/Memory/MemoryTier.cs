@@ -174,12 +174,7 @@ internal sealed class MemoryTier : IDisposable
         {
             foreach (var (entry, reason) in over)
             {
-                if (_table.Remove(entry))
-                {
-                    _policy.Remove(entry);
-                    ended.Add(entry, reason);
-                    removed++;
-                }
+                removed += Remove(entry, reason, ref ended) ? 1 : 0;
             }
         }
 

@@ -1,10 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using CacheKit.Benchmarks.Tables;
-using CacheKit.Disk;
 using CacheKit.Engine;
 using Microsoft.Extensions.Caching.Memory;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Primitives;
 
 namespace CacheKit.Benchmarks.Memory;
@@ -161,17 +159,7 @@ internal static class InvalidationBenchmark
 
         internal Candidates(string folder)
         {
-            var disk = new DiskStore(new()
-            {
-                Path = folder,
-                CacheName = "benchmark",
-                Geometry = DiskGeometry.For(256 << 20, 1024, null),
-                TimeProvider = TimeProvider.System,
-                Logger = NullLogger.Instance,
-            });
-            _disk = new Cache(
-                "benchmark", new CacheKitOptions(), new MemoryOptions(), TimeProvider.System, NullLogger.Instance, [], null,
-                stores: [new StoreSetup(disk, new CacheStoreOptions())], hasMemory: false);
+            _disk = Subjects.CreateCache(MemoryOptions.DefaultMaximumEntries, hasMemory: false, Subjects.CreateDisk(folder));
             var tags = new CacheEntryOptions { Tags = [Tag] };
             Candidate memory = new("CacheKit, memory", key => _cache.Set(key, _value, tags), () => _cache.RemoveByTagAsync(Tag).AsTask().Wait(), key => _cache.ExistsAsync(key).AsTask().Result);
             Candidate onDisk = new("CacheKit, disk", key => _disk.Set(key, 42, tags), () => _disk.RemoveByTagAsync(Tag).AsTask().Wait(), key => _disk.ExistsAsync(key).AsTask().Result);

@@ -20,6 +20,13 @@ internal static class StampedeBenchmark
             ("CacheKit.GetOrCreateAsync", (key, factory) => cache.GetOrCreateAsync(key, _ => factory()).AsTask()),
         ];
 
+        Measure(subjects, 42);
+        return 0;
+    }
+
+    /// <summary>Puts the question to subjects in turns.</summary>
+    internal static void Measure<T>((string Name, Func<string, Func<Task<T>>, Task<T>> Get)[] subjects, T value)
+    {
         Console.WriteLine();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"**{Callers:N0} callers of one missing key, factory of 20 ms (21 rounds)**"));
         Console.WriteLine();
@@ -31,7 +38,7 @@ internal static class StampedeBenchmark
         {
             for (var i = 0; i < subjects.Length; i++)
             {
-                var (count, elapsed) = Once(subjects[i].Get, string.Create(CultureInfo.InvariantCulture, $"key:{round}"));
+                var (count, elapsed) = Once(subjects[i].Get, string.Create(CultureInfo.InvariantCulture, $"key:{round}"), value);
                 if (round >= 2) // the first ones compile
                 {
                     runs[i].Add(count);
@@ -46,11 +53,9 @@ internal static class StampedeBenchmark
             times[i].Sort();
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {subjects[i].Name} | {runs[i][runs[i].Count / 2]} | {times[i][times[i].Count / 2]:F1} |"));
         }
-
-        return 0;
     }
 
-    private static (int Runs, double Milliseconds) Once(Func<string, Func<Task<int>>, Task<int>> get, string key)
+    private static (int Runs, double Milliseconds) Once<T>(Func<string, Func<Task<T>>, Task<T>> get, string key, T value)
     {
         var runs = 0;
         var start = Stopwatch.GetTimestamp();
@@ -58,7 +63,7 @@ internal static class StampedeBenchmark
         {
             Interlocked.Increment(ref runs);
             await Task.Delay(20);
-            return 42;
+            return value;
         }))).ToArray();
         Task.WaitAll(callers);
         return (runs, Stopwatch.GetElapsedTime(start).TotalMilliseconds);

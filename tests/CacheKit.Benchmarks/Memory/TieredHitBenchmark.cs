@@ -1,10 +1,8 @@
 using System.Globalization;
 using CacheKit.Benchmarks.Tables;
-using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Benchmarks.Memory;
 
@@ -31,20 +29,12 @@ internal static class TieredHitBenchmark
         {
             var stream = Keys.Stream(count, isZipf: true, seed: 7);
             var mask = stream.Length - 1;
-            var disk = new DiskStore(new()
-            {
-                Path = folder,
-                CacheName = "benchmark",
-                Geometry = DiskGeometry.For(256 << 20, 1024, null),
-                TimeProvider = TimeProvider.System,
-                Logger = NullLogger.Instance,
-            });
             (string Name, Cache Cache)[] subjects =
             [
                 ("memory", Subjects.CreateCache(2L * count)),
                 ("memory, again", Subjects.CreateCache(2L * count)),
                 ("memory + store with messages", Create(count, new InMemoryStore(TimeProvider.System) { Name = "store" })),
-                ("memory + disk", Create(count, disk)),
+                ("memory + disk", Create(count, Subjects.CreateDisk(folder))),
                 ("memory + near store + store", Create(count, new InMemoryStore(TimeProvider.System) { Name = "near" }, new InMemoryStore(TimeProvider.System) { Name = "far" })),
             ];
 
@@ -88,7 +78,5 @@ internal static class TieredHitBenchmark
         }
     }
 
-    private static Cache Create(int count, params ICacheStore[] stores) => new(
-        "benchmark", new CacheKitOptions(), new MemoryOptions { MaximumEntries = 2L * count }, TimeProvider.System, NullLogger.Instance, [], null,
-        stores: [.. stores.Select(store => new StoreSetup(store, new CacheStoreOptions()))]);
+    private static Cache Create(int count, params ICacheStore[] stores) => Subjects.CreateCache(2L * count, hasMemory: true, stores);
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using CacheKit.Benchmarks.Memory;
 using CacheKit.Benchmarks.Tables;
@@ -267,7 +266,6 @@ internal static class RivalsBenchmark
 
     private static void MeasureStampede()
     {
-        const int Callers = 1000;
         using var cache = Subjects.CreateCache(1000);
         using var fusion = RivalCaches.CreateFusion();
         var hybrid = RivalCaches.CreateHybrid();
@@ -279,37 +277,6 @@ internal static class RivalsBenchmark
             ("HybridCache.GetOrCreateAsync", (key, factory) => hybrid.GetOrCreateAsync(key, async _ => await factory()).AsTask()),
             ("FusionCache.GetOrSetAsync", (key, factory) => fusion.GetOrSetAsync<string>(key, (_, _) => factory()).AsTask()),
         ];
-        Console.WriteLine();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"**{Callers:N0} callers of one missing key, factory of 20 ms** (21 rounds)"));
-        Console.WriteLine();
-        Console.WriteLine("| subject | factory runs, median | last caller served after, median ms |");
-        Console.WriteLine("|---|---:|---:|");
-        var results = subjects.Select(static _ => new List<(int Runs, double Milliseconds)>()).ToArray();
-        for (var round = -2; round < 21; round++) // the first ones compile
-        {
-            for (var i = 0; i < subjects.Length; i++)
-            {
-                var runs = 0;
-                var key = string.Create(CultureInfo.InvariantCulture, $"key:{round}");
-                var start = Stopwatch.GetTimestamp();
-                Task.WaitAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(() => subjects[i].Get(key, async () =>
-                {
-                    Interlocked.Increment(ref runs);
-                    await Task.Delay(20);
-                    return Value;
-                }))).ToArray());
-                if (round >= 0)
-                {
-                    results[i].Add((runs, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
-                }
-            }
-        }
-
-        for (var i = 0; i < subjects.Length; i++)
-        {
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {subjects[i].Name} | {results[i].Select(static result => result.Runs).Order().ElementAt(10)} | {results[i].Select(static result => result.Milliseconds).Order().ElementAt(10):F1} |"));
-        }
+        StampedeBenchmark.Measure(subjects, Value);
     }
 }

@@ -225,7 +225,7 @@ public sealed class TroubleTests : IAsyncLifetime
         await using var proxy = new TcpProxy(_server.Port);
         await using var far = TestStores.Create(proxy.Configuration);
         await using var near = TestStores.Create(_server.Configuration, configure: options => options.MessageLogLength = 0); // or: one permanent error of XADD at any time
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
         await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count > 0), "it is connected");
         var (connections, interruptions) = (receiver.Connections.Count, receiver.Interruptions);
@@ -243,7 +243,7 @@ public sealed class TroubleTests : IAsyncLifetime
     {
         await using var near = TestStores.Create(_server.Configuration);
         await using var far = TestStores.Create(_server.Configuration);
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
         await near.PublishAsync("before"u8.ToArray(), default);
         await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("before")), "messages arrive");
@@ -502,25 +502,6 @@ public sealed class TroubleTests : IAsyncLifetime
             store.Connection, store.Connection.Watch, new RedisLink(closed), answer.Task, "k", Scripts.Release, ["k"], ["token"], default)!.Value.AsTask();
         answer.SetException(unknown.Which);
         await FluentActions.Awaiting(() => waiting.WaitAsync(TimeSpan.FromSeconds(5))).Should().ThrowAsync<CacheStoreException>();
-    }
-
-    private sealed class Receiver : IInvalidationReceiver
-    {
-        private readonly ConcurrentQueue<string> _messages = [];
-        private readonly ConcurrentQueue<bool> _connections = [];
-        private int _interruptions;
-
-        internal IReadOnlyList<string> Messages => [.. _messages];
-
-        internal IReadOnlyList<bool> Connections => [.. _connections];
-
-        internal int Interruptions => Volatile.Read(ref _interruptions);
-
-        public void OnMessage(ReadOnlyMemory<byte> message) => _messages.Enqueue(Encoding.UTF8.GetString(message.Span));
-
-        public void OnInterrupted() => Interlocked.Increment(ref _interruptions);
-
-        public void OnConnected(bool isComplete) => _connections.Enqueue(isComplete);
     }
 
     private sealed class ThrowingLogger : ILoggerFactory, ILogger

@@ -26,7 +26,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var proxy = new TcpProxy(_server.Port);
         await using var far = TestStores.Create(proxy.Configuration);
         await using var near = TestStores.Create(_server.Configuration);
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
         await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count > 0), "it is connected");
         await PublishAsync(near, "before");
@@ -54,7 +54,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var proxy = new TcpProxy(_server.Port);
         await using var far = TestStores.Create(proxy.Configuration, configure: options => options.MessageLogLength = logLength);
         await using var near = TestStores.Create(_server.Configuration, configure: options => options.MessageLogLength = logLength);
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
         proxy.IsClosed = true;
         proxy.Cut();
@@ -76,7 +76,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var far = TestStores.Create(
             proxy.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300), silenceToReplace: TimeSpan.FromSeconds(1));
         await using var near = TestStores.Create(_server.Configuration);
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
         proxy.HalfOpen();
         await PublishAsync(near, "meanwhile");
@@ -97,7 +97,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
     {
         await _server.KillAsync();
         await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await store.SubscribeAsync(receiver, default);
         receiver.Connections.Should().BeEmpty();
         await _server.LaunchAsync();
@@ -112,7 +112,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
     {
         await using var one = TestStores.Create(_server.Configuration);
         await using var other = TestStores.Create(_server.Configuration);
-        var receiver = new Receiver();
+        var receiver = new RecordingReceiver();
         await using var subscription = await other.SubscribeAsync(receiver, default);
         var loadStamp = await other.LoadStampAsync("k");
         var stamp = await one.RemoveByTagAsync("t");
@@ -123,23 +123,4 @@ public sealed class FeedFaultTests : IAsyncLifetime
     }
 
     private static Task PublishAsync(RedisStore store, string text) => store.PublishAsync(Encoding.UTF8.GetBytes(text), default).AsTask();
-
-    private sealed class Receiver : IInvalidationReceiver
-    {
-        private readonly ConcurrentQueue<string> _messages = [];
-        private readonly ConcurrentQueue<bool> _connections = [];
-        private int _interruptions;
-
-        internal IReadOnlyList<string> Messages => [.. _messages];
-
-        internal IReadOnlyList<bool> Connections => [.. _connections];
-
-        internal int Interruptions => Volatile.Read(ref _interruptions);
-
-        public void OnMessage(ReadOnlyMemory<byte> message) => _messages.Enqueue(Encoding.UTF8.GetString(message.Span));
-
-        public void OnInterrupted() => Interlocked.Increment(ref _interruptions);
-
-        public void OnConnected(bool isComplete) => _connections.Enqueue(isComplete);
-    }
 }

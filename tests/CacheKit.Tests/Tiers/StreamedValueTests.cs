@@ -239,7 +239,7 @@ public sealed class StreamedValueTests : IAsyncDisposable
 
         (await cache.SetStreamAsync("key", new MemoryStream(Bytes(1, 200_000)), Tagged)).Should().BeTrue();
         (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
-        LoseMessages(far);
+        TieredCaches.LoseMessages(far);
         (await ReadAsync(cache, "key")).Should().Equal(Bytes(1, 200_000));
         (await cache.GetAsync<byte[]>("key")).Value.Should().Equal(Bytes(1, 200_000));
 
@@ -358,12 +358,6 @@ public sealed class StreamedValueTests : IAsyncDisposable
             hasMemory: hasMemory);
         _caches.Add(cache);
         return cache;
-    }
-
-    private static void LoseMessages(InMemoryStore handle)
-    {
-        handle.Feed.Interrupt();
-        handle.Feed.Reconnect(isComplete: false);
     }
 
     private static async Task ChangeAsync(Cache cache, string change)

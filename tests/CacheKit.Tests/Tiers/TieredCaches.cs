@@ -83,7 +83,7 @@ public abstract class TieredCaches : IAsyncDisposable
     }
 
     /// <summary>Interrupts the messages to a node, so that it may have missed some.</summary>
-    private protected static void LoseMessages(InMemoryStore handle)
+    internal static void LoseMessages(InMemoryStore handle)
     {
         handle.Feed.Interrupt();
         handle.Feed.Reconnect(isComplete: false);
