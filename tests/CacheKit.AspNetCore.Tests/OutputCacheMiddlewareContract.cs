@@ -79,12 +79,6 @@ public abstract class OutputCacheMiddlewareContract : IAsyncLifetime
 
                     await _gate.Task;
                 }).CacheOutput(policy => policy.SetLocking(false));
-                endpoints.MapGet("/slow", async context =>
-                {
-                    _entered.TrySetResult();
-                    await _gate.Task;
-                    await Answer(context);
-                }).CacheOutput();
             });
         });
 
@@ -214,16 +208,6 @@ public abstract class OutputCacheMiddlewareContract : IAsyncLifetime
         (await GetAsync("/plain")).Should().Be("GET /plain 1");
         await _application.Services.GetRequiredKeyedService<ICache>("pages").RemoveByTagAsync("all");
         (await GetAsync("/tagged")).Should().Be("GET /tagged 3");
-    }
-
-    [Fact(Timeout = 30_000)]
-    public async Task Requests_for_one_missing_response_run_the_endpoint_once()
-    {
-        var first = GetAsync("/slow");
-        await _entered.Task;
-        var others = Enumerable.Range(0, 9).Select(_ => GetAsync("/slow")).ToList();
-        _gate.SetResult();
-        (await Task.WhenAll([first, .. others])).Should().AllBe("GET /slow 1");
     }
 
     [Fact(Timeout = 30_000)]

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace CacheKit.AspNetCore.Tests;
@@ -5,6 +7,44 @@ namespace CacheKit.AspNetCore.Tests;
 /// <summary>Responses in memory.</summary>
 public sealed class OutputCacheInMemoryTests : OutputCacheMiddlewareContract
 {
+    [Fact(Timeout = 30_000)]
+    public async Task Requests_for_one_missing_response_run_the_endpoint_once()
+    {
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var waiting = new SemaphoreSlim(0);
+        var runs = 0;
+        await using var application = await TestApplication.StartAsync(
+            services => services.AddCacheKit("pages").AddCacheKitOutputCache("pages"),
+            application =>
+            {
+                application.UseRouting();
+                application.Use((_, next) =>
+                {
+                    // Memory answers at once: who gives control back has looked for the response, and waits for what makes it. A request that
+                    // was between the two when the response came would rightly run the endpoint again.
+                    var answer = next();
+                    waiting.Release();
+                    return answer;
+                });
+                application.UseOutputCache();
+                application.UseEndpoints(endpoints => endpoints.MapGet("/slow", async context =>
+                {
+                    var run = Interlocked.Increment(ref runs);
+                    await gate.Task;
+                    await context.Response.WriteAsync($"run {run}");
+                }).CacheOutput());
+            });
+
+        var requests = Enumerable.Range(0, 10).Select(_ => application.Client.GetStringAsync(new Uri("/slow", UriKind.Relative))).ToList();
+        foreach (var _ in requests)
+        {
+            await waiting.WaitAsync();
+        }
+
+        gate.SetResult();
+        (await Task.WhenAll(requests)).Should().AllBe("run 1");
+    }
+
     protected override void Configure(CacheKitBuilder cache)
     {
     }
