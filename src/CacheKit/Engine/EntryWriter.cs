@@ -13,7 +13,7 @@ internal sealed class EntryWriter(
     private volatile bool _isClosed;
 
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
-    internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
+    internal MemoryEntry Compose<T>(string key, T value, EntrySettings settings)
     {
         var entry = Hold(key, value, settings.Isolate, settings.Size, hasStores || settings.NeedsDetails);
         settings.Apply(entry, clock, hasStores);
