@@ -268,7 +268,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         {
             return await link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master).ConfigureAwait(false);
         }
-        catch (RedisServerException exception) when (exception.Message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        catch (RedisServerException exception) when (ForeignKeys.IsFound(exception))
         {
             return RedisValue.Null;
         }

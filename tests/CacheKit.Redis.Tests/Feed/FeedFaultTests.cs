@@ -58,14 +58,16 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var subscription = await far.SubscribeAsync(receiver, default);
         proxy.IsClosed = true;
         proxy.Cut();
-        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions == 1), "the interruption is told");
+        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions > 0), "the interruption is told");
         for (var i = 0; i < 500; i++)
         {
             await PublishAsync(near, $"{i}");
         }
 
         proxy.IsClosed = false;
-        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 2), "it is connected again");
+
+        // Clients of the 3.x line may tell of one loss several times, and of the last when all is well again: the first time tells what was missed.
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count >= 2), "it is connected again");
         receiver.Connections[1].Should().BeFalse();
     }
 
