@@ -19,7 +19,7 @@ internal sealed record UnreachableCause(string Text, bool IsRefusal)
         }
 
         // The client's own messages are a page of its numbers; what made it give up, or its name for it, says more.
-        var text = innermost is null or RedisConnectionException or RedisTimeoutException ? isRefusal ? "the credentials are not accepted" : $"{type}" : innermost.Message;
+        var text = innermost is null or RedisConnectionException or RedisTimeoutException ? isRefusal ? "the credentials are not accepted" : $"{type}" : innermost.Message.TrimEnd('.');
         return new(text, isRefusal);
     }
 
