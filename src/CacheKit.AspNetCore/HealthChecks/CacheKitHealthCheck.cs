@@ -25,21 +25,36 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
             ["entries"] = statistics.Entries,
             ["hitRatio"] = statistics.HitRatio,
         };
-        List<string>? unused = null;
+        List<string>? troubles = null;
         foreach (var tier in statistics.Tiers)
         {
             data[$"{tier.Name}.circuit"] = tier.Circuit.ToString();
             data[$"{tier.Name}.failures"] = tier.Failures + tier.Timeouts;
             data[$"{tier.Name}.pendingRecoveries"] = tier.PendingRecoveries;
-            if (tier.Circuit != CircuitState.Closed)
+            if (TroubleOf(tier) is { } trouble)
             {
-                (unused ??= []).Add(tier.Name);
+                (troubles ??= []).Add(trouble);
             }
         }
 
-        return Task.FromResult(unused is null
-            ? HealthCheckResult.Healthy($"Cache '{cache.Name}' leaves none of its stores alone.", data)
-            : HealthCheckResult.Degraded(
-                string.Create(CultureInfo.InvariantCulture, $"Cache '{cache.Name}' goes on without {string.Join(" and ", unused)}, which failed."), data: data));
+        return Task.FromResult(troubles is null
+            ? HealthCheckResult.Healthy($"No store of cache '{cache.Name}' is known to be in trouble.", data)
+            : HealthCheckResult.Degraded($"Cache '{cache.Name}': {string.Join("; ", troubles)}.", data: data));
+    }
+
+    private static string? TroubleOf(CacheTierStatistics tier)
+    {
+        if (tier.Circuit != CircuitState.Closed)
+        {
+            return $"it goes on without {tier.Name}, which failed";
+        }
+
+        return tier switch
+        {
+            { FailuresInARow: 1 } => $"the last call of {tier.Name} failed",
+            { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed"),
+            { PendingRecoveries: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has not been told of {tier.PendingRecoveries} changes yet"),
+            _ => null,
+        };
     }
 }

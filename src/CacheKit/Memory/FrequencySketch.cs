@@ -111,7 +111,7 @@ internal sealed class FrequencySketch
     {
         if (_halvingPart < _parts.Length)
         {
-            Halve((int)Math.Clamp(2 * Words / _sample, LeastSlice, MostSlice));
+            HalveOn((int)Math.Clamp(2 * Words / _sample, LeastSlice, MostSlice));
         }
 
         ref var words = ref BlockOf(hash, out _, out _, out var counters);
@@ -131,10 +131,18 @@ internal sealed class FrequencySketch
     internal int Estimate(uint hash)
     {
         ref var words = ref BlockOf(hash, out var part, out var block, out var counters);
-        var least = Math.Min(
-            Math.Min(Counter(Unsafe.Add(ref words, counters & 1), counters), Counter(Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8)),
-            Math.Min(Counter(Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16), Counter(Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24)));
-        return (int)least >> (part < _halvingPart || (part == _halvingPart && block < _halvingWord) ? 0 : 1);
+        return (int)Least(ref words, counters) >> (part < _halvingPart || (part == _halvingPart && block < _halvingWord) ? 0 : 1);
+    }
+
+    /// <summary>Halves what is estimated of one key. Counters that others have raised further stay as they are.</summary>
+    internal void Halve(uint hash)
+    {
+        ref var words = ref BlockOf(hash, out _, out _, out var counters);
+        var least = Least(ref words, counters);
+        Lower(ref Unsafe.Add(ref words, counters & 1), counters, least);
+        Lower(ref Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8, least);
+        Lower(ref Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16, least);
+        Lower(ref Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24, least);
     }
 
     /// <summary>The block of a key, and which of its counters are the key's: in each byte one bit for the word, and four for the place in it.</summary>
@@ -160,6 +168,20 @@ internal sealed class FrequencySketch
         if (Counter(word, counter) < Maximum)
         {
             word += 1UL << (int)(counter >> 1 & 15) * 4;
+        }
+    }
+
+    /// <summary>The least of a key's counters, as they stand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Least(ref ulong words, uint counters) => Math.Min(
+        Math.Min(Counter(Unsafe.Add(ref words, counters & 1), counters), Counter(Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8)),
+        Math.Min(Counter(Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16), Counter(Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24)));
+
+    private static void Lower(ref ulong word, uint counter, ulong from)
+    {
+        if (Counter(word, counter) == from)
+        {
+            word -= (from - (from >> 1)) << (int)(counter >> 1 & 15) * 4;
         }
     }
 
@@ -210,7 +232,7 @@ internal sealed class FrequencySketch
         return words;
     }
 
-    private void Halve(int words) => HalveTo(Math.Min(_halvingWord + words, _parts[_halvingPart].Length));
+    private void HalveOn(int words) => HalveTo(Math.Min(_halvingWord + words, _parts[_halvingPart].Length));
 
     /// <summary>Halves what is left of the part up to a word, and comes to the next part at its end.</summary>
     private void HalveTo(int end)
