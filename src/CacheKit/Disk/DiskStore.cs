@@ -9,7 +9,7 @@ namespace CacheKit.Disk;
 /// Small entries are read and written on the caller's thread, which is faster than handing them over: mostly they come from the
 /// memory of the operating system. Larger ones are handed to the thread pool.
 /// </remarks>
-internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed
+internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed, IBoundedStore
 {
     private const int MostBytesInline = 64 << 10;
 
@@ -35,6 +35,32 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     }
 
     public string Name => "disk";
+
+    public long MaximumEntryBytes => _ring.LargestValue;
+
+    public long MissingBytes
+    {
+        get
+        {
+            if (!_gate.TryEnter(out var stripe))
+            {
+                return 0;
+            }
+
+            try
+            {
+                return _ring.Room.MissingBytes;
+            }
+            catch (Exception exception) when (IsOfDisk(exception))
+            {
+                return 0; // it cannot be told now
+            }
+            finally
+            {
+                Leave(stripe);
+            }
+        }
+    }
 
     public unsafe long* Head => _index.FeedHeadAddress;
 

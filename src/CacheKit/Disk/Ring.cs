@@ -13,6 +13,7 @@ internal sealed unsafe class Ring
     private const int MostTagsOnStack = 32;
     private const int MostRounds = 16;
     private const int MostRecordOnStack = 2048;
+    private const int MostBytesToCheck = 64 << 10;
 
     private readonly DiskIndex _index;
     private readonly RingLog _log;
@@ -29,7 +30,9 @@ internal sealed unsafe class Ring
         _index = index;
         _hook = settings.Hook;
         _raisesFences = settings.RaiseFences;
-        _log = new(index, files, settings.Hook);
+        Room = new(index, files, settings);
+        files.Created = Room.Returned;
+        _log = new(index, files, Room, settings.Hook);
         _reader = new(index, _log, settings.VerifySums);
         _invalidations = new(index);
         _judge = new(_invalidations, settings.TimeProvider);
@@ -40,6 +43,8 @@ internal sealed unsafe class Ring
     }
 
     internal SharedFeed Feed => _feed;
+
+    internal DiskRoom Room { get; }
 
     internal Reclaimer Reclaimer { get; }
 
@@ -717,6 +722,11 @@ internal sealed unsafe class Ring
             if (!record.Key.SequenceEqual(key.Bytes) || !_judge.IsLive(record))
             {
                 return Finding.None;
+            }
+
+            if (options.WithoutPayload && (record.Kind == RecordKind.Head || record.TotalBytes <= MostBytesToCheck) && !_reader.IsReadable(slot))
+            {
+                return Finding.Unreadable;
             }
 
             lookup = options.KnownStamp == record.Stamp
