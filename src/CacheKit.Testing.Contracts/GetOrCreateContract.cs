@@ -42,12 +42,15 @@ public abstract class GetOrCreateContract : CacheContract
         cache.Set("set", 1, new() { Expiration = Seconds(1) });
         cache.GetOrCreate("8", () => 8).Should().Be(8);
         cache.GetOrCreate("9", _ => 9).Should().Be(9);
-        for (var i = 1; i <= 9; i++)
+        cache.GetOrCreate("10", () => 10, Seconds(1)).Should().Be(10);
+        cache.GetOrCreate("shortest", () => 1, new() { Expiration = Seconds(1) });
+        for (var i = 1; i <= 10; i++)
         {
             await ExpectAsync(cache, $"{i}", i);
             cache.Get<int>($"{i}").Value.Should().Be(i);
             cache.GetOrCreate($"{i}", () => 0).Should().Be(i);
-            (await Soon(cache.GetTimeToLiveAsync($"{i}"))).Should().Be(i is 6 or 7 ? Seconds(1) : TimeSpan.MaxValue);
+            cache.GetOrCreate($"{i}", () => 0, Seconds(2)).Should().Be(i);
+            (await Soon(cache.GetTimeToLiveAsync($"{i}"))).Should().Be(i is 6 or 7 or 10 ? Seconds(1) : TimeSpan.MaxValue);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CacheKit;
 
 /// <summary>What a cache has done with one of its stores since it was created, as of one moment.</summary>
@@ -28,6 +30,11 @@ public sealed class CacheTierStatistics
     /// <summary>Calls that took longer than they may, and were given up.</summary>
     public long Timeouts { get; init; }
 
+    /// <summary>
+    /// How many of the last calls, one after the other, ended with an error or were given up: 0 once the store has done what it was asked for.
+    /// </summary>
+    public long FailuresInARow { get; init; }
+
     /// <summary>Calls that were not made, because the circuit was open.</summary>
     public long Refusals { get; init; }
 
@@ -48,4 +55,13 @@ public sealed class CacheTierStatistics
     /// stores, and while nothing is missing.
     /// </summary>
     public long MissingBytes { get; init; }
+
+    /// <summary>A line to read.</summary>
+    public override string ToString()
+    {
+        var line = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Name}: {Circuit}, {Hits} hits, {Misses} misses, {Writes} writes, {Removals} removals, {Failures} failures, {Timeouts} timeouts, {Refusals} refusals");
+        return PendingRecoveries == 0 ? line : string.Create(CultureInfo.InvariantCulture, $"{line}, {PendingRecoveries} changes not told yet");
+    }
 }

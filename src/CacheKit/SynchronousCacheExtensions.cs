@@ -30,6 +30,7 @@ public static class SynchronousCacheExtensions
     /// the factory to another thread.
     /// </summary>
     /// <inheritdoc cref="ICache.GetOrCreateAsync{TState, T}"/>
+    [OverloadResolutionPriority(1)] // so that `new() { … }` means options, not a time
     public static T GetOrCreate<T>(this ICache cache, string key, Func<T> factory, CacheEntryOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(factory);
@@ -50,9 +51,21 @@ public static class SynchronousCacheExtensions
             : Wait(cache.GetOrCreateAsync(key, factory, static (create, context, _) => new ValueTask<T>(create(context)), options));
     }
 
+    /// <summary>Gets the value under a key, or creates it and stores it for a time.</summary>
+    /// <inheritdoc cref="GetOrCreate{T}(ICache, string, Func{T}, CacheEntryOptions?)"/>
+    public static T GetOrCreate<T>(this ICache cache, string key, Func<T> factory, TimeSpan expiration)
+    {
+        ArgumentNullException.ThrowIfNull(factory);
+        ArgumentNullException.ThrowIfNull(cache);
+        return cache is Engine.Cache engine && engine.TryGetHit<T>(key, null, default, out var value)
+            ? value
+            : Wait(cache.GetOrCreateAsync(
+                key, factory, static (create, _, _) => new ValueTask<T>(create()), new CacheEntryOptions { Expiration = expiration }));
+    }
+
     /// <summary>Stores a value. Never blocks on a cache that has only memory.</summary>
     /// <inheritdoc cref="ICache.SetAsync{T}"/>
-    [OverloadResolutionPriority(1)] // so that `new() { … }` means options, not a time
+    [OverloadResolutionPriority(1)] // as above
     public static void Set<T>(this ICache cache, string key, T value, CacheEntryOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(cache);

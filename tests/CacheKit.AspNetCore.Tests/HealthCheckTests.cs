@@ -1,6 +1,8 @@
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace CacheKit.AspNetCore.Tests;
 
@@ -25,27 +27,30 @@ public sealed class HealthCheckTests
     }
 
     [Theory]
-    [InlineData(CircuitState.Open, HealthStatus.Degraded)]
-    [InlineData(CircuitState.HalfOpen, HealthStatus.Degraded)]
-    [InlineData(CircuitState.Closed, HealthStatus.Healthy)]
-    public async Task A_cache_that_leaves_a_store_alone_is_degraded(CircuitState circuit, HealthStatus status)
+    [InlineData(CircuitState.Open, 5, 7, "*goes on without redis, which failed.")]
+    [InlineData(CircuitState.HalfOpen, 5, 7, "*goes on without redis, which failed.")]
+    [InlineData(CircuitState.Closed, 3, 7, "*the last 3 calls of redis failed.")]
+    [InlineData(CircuitState.Closed, 1, 0, "*the last call of redis failed.")]
+    [InlineData(CircuitState.Closed, 0, 7, "*redis has not been told of 7 changes yet.")]
+    [InlineData(CircuitState.Closed, 0, 0, null)]
+    public async Task A_cache_of_which_a_store_is_in_trouble_is_degraded(CircuitState circuit, int failuresInARow, int pendingRecoveries, string? description)
     {
         _services.AddSingleton(FixedCache.With(new CacheStatistics
         {
             Tiers =
             [
                 new() { Name = "disk" },
-                new() { Name = "redis", Circuit = circuit, Failures = 2, Timeouts = 3, PendingRecoveries = 7 },
+                new() { Name = "redis", Circuit = circuit, Failures = 2, Timeouts = 3, FailuresInARow = failuresInARow, PendingRecoveries = pendingRecoveries },
             ],
         }));
         _services.AddHealthChecks().AddCacheKit();
         var entry = (await CheckAsync()).Entries["cachekit"];
-        entry.Status.Should().Be(status);
+        entry.Status.Should().Be(description is null ? HealthStatus.Healthy : HealthStatus.Degraded);
         entry.Data.Should().Contain("disk.circuit", "Closed").And.Contain("redis.circuit", circuit.ToString())
-            .And.Contain("redis.failures", 5L).And.Contain("redis.pendingRecoveries", 7L);
-        if (status == HealthStatus.Degraded)
+            .And.Contain("redis.failures", 5L).And.Contain("redis.pendingRecoveries", (long)pendingRecoveries);
+        if (description is not null)
         {
-            entry.Description.Should().Contain("redis").And.NotContain("disk");
+            entry.Description.Should().Match(description).And.NotContain("disk");
         }
     }
 
@@ -56,7 +61,7 @@ public sealed class HealthCheckTests
         _services.AddHealthChecks().AddCacheKit();
         var entry = (await CheckAsync()).Entries["cachekit"];
         entry.Status.Should().Be(HealthStatus.Degraded);
-        entry.Description.Should().EndWith(" goes on with less room in disk than it was given: the disk is full.");
+        entry.Description.Should().EndWith(": disk has 4096 bytes fewer than it was given, because the disk is full.");
         entry.Data.Should().Contain("disk.missingBytes", 4096L).And.Contain("redis.missingBytes", 0L);
     }
 
@@ -88,7 +93,17 @@ public sealed class HealthCheckTests
     {
         _services.AddCacheKit("page");
         _services.AddHealthChecks().AddCacheKit(name);
-        await this.Awaiting(it => it.CheckAsync()).Should().ThrowAsync<InvalidOperationException>().WithMessage(message);
+        using (var host = new HostBuilder().ConfigureServices(services =>
+        {
+            foreach (var service in _services)
+            {
+                services.Add(service);
+            }
+        }).Build())
+        {
+            await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<OptionsValidationException>().WithMessage(message);
+        }
+
         _services.Invoking(services => services.AddHealthChecks().AddCacheKit(" ")).Should().Throw<ArgumentException>().WithParameterName("cacheName");
     }
 

@@ -1,6 +1,7 @@
 using CacheKit;
 using CacheKit.AspNetCore.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -8,7 +9,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class CacheKitHealthCheckExtensions
 {
     /// <summary>
-    /// Adds a check of one cache: healthy, or degraded while it leaves a store alone because that failed. The cache itself then goes on without it.
+    /// Adds a check of one cache: healthy, or degraded while a store is left alone, while its last call failed, or while it has changes still to be told.
+    /// The cache itself goes on without it.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="cacheName">The name of the cache. <see langword="null"/>: the default one.</param>
@@ -17,6 +19,7 @@ public static class CacheKitHealthCheckExtensions
     /// <param name="tags">To tell checks apart.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentException">The name of the cache is empty.</exception>
+    /// <exception cref="OptionsValidationException">At the start of the host: no cache of this name was added.</exception>
     /// <remarks>
     /// The check takes microseconds and calls no store. Its data has the cache's name, its entries and hit ratio, and for every store the circuit,
     /// the failures, and the changes that wait to be sent.
@@ -31,14 +34,21 @@ public static class CacheKitHealthCheckExtensions
             ArgumentException.ThrowIfNullOrWhiteSpace(cacheName);
         }
 
+        var notAdded = cacheName is null
+            ? "A health check is to watch the default cache, which was not added. Call services.AddCacheKit()."
+            : $"A health check is to watch the cache '{cacheName}', which was not added. Call services.AddCacheKit(\"{cacheName}\"), or leave the name out for the default cache.";
+        builder.Services.AddOptions<HealthCheckServiceOptions>()
+            .Validate<IServiceProvider>((_, services) => IsAdded(services, cacheName), notAdded)
+            .ValidateOnStart();
         return builder.Add(new(
             name ?? (cacheName is null ? "cachekit" : $"cachekit:{cacheName}"),
             provider => new CacheKitHealthCheck(
-                (cacheName is null ? provider.GetService<ICache>() : provider.GetKeyedService<ICache>(cacheName)) ?? throw NotAdded(cacheName)),
+                (cacheName is null ? provider.GetService<ICache>() : provider.GetKeyedService<ICache>(cacheName)) ?? throw new InvalidOperationException(notAdded)),
             failureStatus, tags));
-
-        static InvalidOperationException NotAdded(string? cacheName) => new(cacheName is null
-            ? "A health check is to watch the default cache, which was not added. Call services.AddCacheKit()."
-            : $"A health check is to watch the cache '{cacheName}', which was not added. Call services.AddCacheKit(\"{cacheName}\"), or leave the name out for the default cache.");
     }
+
+    /// <summary>Asked without making the cache. A container that cannot tell finds out when the check runs.</summary>
+    private static bool IsAdded(IServiceProvider services, string? cacheName) =>
+        services.GetService<IServiceProviderIsKeyedService>() is not { } known
+        || (cacheName is null ? known.IsService(typeof(ICache)) : known.IsKeyedService(typeof(ICache), cacheName));
 }

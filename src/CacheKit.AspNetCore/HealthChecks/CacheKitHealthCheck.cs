@@ -1,8 +1,9 @@
+using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace CacheKit.AspNetCore.HealthChecks;
 
-/// <summary>Tells whether a cache goes on without one of its stores, or with less of one than it was given.</summary>
+/// <summary>Tells whether a cache goes on without one of its stores.</summary>
 internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -24,29 +25,38 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
             ["entries"] = statistics.Entries,
             ["hitRatio"] = statistics.HitRatio,
         };
-        List<string>? unused = null, full = null;
+        List<string>? troubles = null;
         foreach (var tier in statistics.Tiers)
         {
             data[$"{tier.Name}.circuit"] = tier.Circuit.ToString();
             data[$"{tier.Name}.failures"] = tier.Failures + tier.Timeouts;
             data[$"{tier.Name}.pendingRecoveries"] = tier.PendingRecoveries;
             data[$"{tier.Name}.missingBytes"] = tier.MissingBytes;
-            if (tier.MissingBytes > 0)
+            if (TroubleOf(tier) is { } trouble)
             {
-                (full ??= []).Add(tier.Name);
-            }
-
-            if (tier.Circuit != CircuitState.Closed)
-            {
-                (unused ??= []).Add(tier.Name);
+                (troubles ??= []).Add(trouble);
             }
         }
 
-        return Task.FromResult(
-            unused is not null ? Degraded($"Cache '{cache.Name}' goes on without {string.Join(" and ", unused)}, which failed.")
-            : full is not null ? Degraded($"Cache '{cache.Name}' goes on with less room in {string.Join(" and ", full)} than it was given: the disk is full.")
-            : HealthCheckResult.Healthy($"Cache '{cache.Name}' leaves none of its stores alone.", data));
+        return Task.FromResult(troubles is null
+            ? HealthCheckResult.Healthy($"No store of cache '{cache.Name}' is known to be in trouble.", data)
+            : HealthCheckResult.Degraded($"Cache '{cache.Name}': {string.Join("; ", troubles)}.", data: data));
+    }
 
-        HealthCheckResult Degraded(string description) => HealthCheckResult.Degraded(description, data: data);
+    private static string? TroubleOf(CacheTierStatistics tier)
+    {
+        if (tier.Circuit != CircuitState.Closed)
+        {
+            return $"it goes on without {tier.Name}, which failed";
+        }
+
+        return tier switch
+        {
+            { FailuresInARow: 1 } => $"the last call of {tier.Name} failed",
+            { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed"),
+            { PendingRecoveries: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has not been told of {tier.PendingRecoveries} changes yet"),
+            { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes} bytes fewer than it was given, because the disk is full"),
+            _ => null,
+        };
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using CacheKit.Diagnostics;
@@ -277,7 +278,7 @@ internal sealed class CacheKitHybridCache : HybridCache
 
         if (_keyThrottle.ShouldLog(out var unreported))
         {
-            _logger.HybridKeyNotCached(_cache.Name, key?.Length ?? 0, _maximumKeyLength, unreported);
+            _logger.HybridKeyNotCached(_cache.Name, WhyNotUsable(key), unreported);
         }
 
         return false;
@@ -285,6 +286,13 @@ internal sealed class CacheKitHybridCache : HybridCache
 
     private bool IsUsable([NotNullWhen(true)] string? text) =>
         !string.IsNullOrWhiteSpace(text) && text.Length <= _maximumKeyLength && !text.AsSpan().ContainsAnyInRange('\0', '\u001f') && AdapterKey.IsPossible(text);
+
+    /// <summary>Goes on from "a key": never with the key itself.</summary>
+    private string WhyNotUsable(string? text) =>
+        string.IsNullOrWhiteSpace(text) ? "is empty"
+        : text.Length > _maximumKeyLength ? string.Create(CultureInfo.InvariantCulture, $"has {text.Length} characters, and {_maximumKeyLength} are allowed")
+        : text.AsSpan().ContainsAnyInRange('\0', '\u001f') ? "has control characters"
+        : "is not well-formed text, or takes more than 65,535 bytes";
 
     private string KeyFor(string key) => IsUsable(key) ? key : AdapterKey.DigestOf(key);
 
@@ -297,7 +305,7 @@ internal sealed class CacheKitHybridCache : HybridCache
     /// <exception cref="ArgumentException">A tag is empty, or stands for all.</exception>
     private bool CanBeTags(IReadOnlyList<string>? tags)
     {
-        var areUsable = true;
+        string? unusable = null;
         for (var i = 0; i < tags?.Count; i++)
         {
             var tag = tags[i];
@@ -311,15 +319,15 @@ internal sealed class CacheKitHybridCache : HybridCache
                 throw new ArgumentException("'*' stands for all entries and is not a tag of one.", nameof(tags));
             }
 
-            areUsable &= IsUsable(tag);
+            unusable ??= IsUsable(tag) ? null : tag;
         }
 
-        if (!areUsable && _tagThrottle.ShouldLog(out var unreported))
+        if (unusable is not null && _tagThrottle.ShouldLog(out var unreported))
         {
-            _logger.HybridTagNotCached(_cache.Name, _maximumKeyLength, unreported);
+            _logger.HybridTagNotCached(_cache.Name, WhyNotUsable(unusable), unreported);
         }
 
-        return areUsable;
+        return unusable is null;
     }
 
     private string[]? TranslateTags(IReadOnlyList<string>? tags) => tags is { Count: > 0 } ? [.. tags.Select(TagFor)] : null;

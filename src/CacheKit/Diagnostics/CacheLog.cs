@@ -76,11 +76,11 @@ internal static partial class CacheLog
     [LoggerMessage(25, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' was not disposed properly.")]
     internal static partial void StoreDisposalFailed(this ILogger logger, string cache, string store, Exception exception);
 
-    [LoggerMessage(60, LogLevel.Warning, "Cache '{Cache}': a key given to HybridCache has {Length} characters and is empty, longer than {Maximum}, or not well-formed text without control characters; the value was created and not cached.{Unreported}")]
-    internal static partial void HybridKeyNotCached(this ILogger logger, string cache, int length, int maximum, HeldBackMessages unreported);
+    [LoggerMessage(60, LogLevel.Warning, "Cache '{Cache}': a key given to HybridCache {Reason}; the value was created and not cached.{Unreported}")]
+    internal static partial void HybridKeyNotCached(this ILogger logger, string cache, string reason, HeldBackMessages unreported);
 
-    [LoggerMessage(61, LogLevel.Warning, "Cache '{Cache}': a tag given to HybridCache is longer than {Maximum} characters, or not well-formed text without control characters; the value was created and not cached.{Unreported}")]
-    internal static partial void HybridTagNotCached(this ILogger logger, string cache, int maximum, HeldBackMessages unreported);
+    [LoggerMessage(61, LogLevel.Warning, "Cache '{Cache}': a tag given to HybridCache {Reason}; the value was created and not cached.{Unreported}")]
+    internal static partial void HybridTagNotCached(this ILogger logger, string cache, string reason, HeldBackMessages unreported);
 
     [LoggerMessage(62, LogLevel.Warning, "Cache '{Cache}': a {Type} given to HybridCache cannot be copied or written; its caller has it, and it was not cached.{Unreported}")]
     internal static partial void HybridValueNotCached(this ILogger logger, string cache, Type type, HeldBackMessages unreported, Exception exception);

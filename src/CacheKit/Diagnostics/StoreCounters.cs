@@ -10,7 +10,7 @@ internal sealed class StoreCounters : IDisposable
     private readonly HitCounter _readTicks = new();
     private readonly HitCounter _writeTicks = new();
     private readonly HitCounter _refusals = new(); // as many as calls, while the circuit is open
-    private long _failures, _timeouts;
+    private long _failures, _timeouts, _failuresInARow;
 
     internal void Read(bool isHit) => (isHit ? _hits : _misses).Increment();
 
@@ -20,9 +20,25 @@ internal sealed class StoreCounters : IDisposable
 
     internal void Refusal() => _refusals.Increment();
 
-    internal void Failure() => Interlocked.Increment(ref _failures);
+    internal void Failure()
+    {
+        Interlocked.Increment(ref _failures);
+        Interlocked.Increment(ref _failuresInARow);
+    }
 
-    internal void Timeout() => Interlocked.Increment(ref _timeouts);
+    internal void Timeout()
+    {
+        Interlocked.Increment(ref _timeouts);
+        Interlocked.Increment(ref _failuresInARow);
+    }
+
+    internal void Success()
+    {
+        if (Volatile.Read(ref _failuresInARow) != 0) // so that the line stays shared while all is well
+        {
+            Volatile.Write(ref _failuresInARow, 0);
+        }
+    }
 
     internal void Waited(TimeSpan elapsed, bool isRead) => (isRead ? _readTicks : _writeTicks).Add(elapsed.Ticks);
 
@@ -35,6 +51,7 @@ internal sealed class StoreCounters : IDisposable
         Removals = _removals.Value,
         Failures = Volatile.Read(ref _failures),
         Timeouts = Volatile.Read(ref _timeouts),
+        FailuresInARow = Volatile.Read(ref _failuresInARow),
         Refusals = _refusals.Value,
         ReadTime = new(_readTicks.Value),
         WriteTime = new(_writeTicks.Value),

@@ -239,6 +239,7 @@ internal sealed class StoreGuard : IAsyncDisposable
     private StoreAnswer<TResult> Conclude<TResult>(StoreOperation operation, object? subject, TResult result, long started, CircuitPass pass)
     {
         _reporter.Waited(operation.MetricName(), _time.GetElapsedTime(started), operation.IsRead(), "answered");
+        _reporter.Counters.Success();
         Count(operation, subject, result);
         NoteAnswer(pass);
         return StoreAnswer<TResult>.Of(result);

@@ -282,15 +282,15 @@ public sealed class HybridCacheTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(null)]
-    [InlineData("")]
-    [InlineData("   ")]
-    [InlineData("a\0c")]
-    [InlineData("a\u001fc")]
-    [InlineData("^")]
-    [InlineData("a^c")]
-    [InlineData("too long")]
-    public async Task A_key_that_cannot_be_cached_under_is_answered_and_told_of(string? text)
+    [InlineData(null, "is empty")]
+    [InlineData("", "is empty")]
+    [InlineData("   ", "is empty")]
+    [InlineData("a\0c", "has control characters")]
+    [InlineData("a\u001fc", "has control characters")]
+    [InlineData("^", "is not well-formed text")]
+    [InlineData("a^c", "is not well-formed text")]
+    [InlineData("too long", "has 8 characters, and 7 are allowed")]
+    public async Task A_key_that_cannot_be_cached_under_is_answered_and_told_of(string? text, string reason)
     {
         var key = WithLoneSurrogates(text);
         await using var host = new AdapterHost(cache => cache.AsHybridCache(options => options.MaximumKeyLength = 7));
@@ -304,7 +304,7 @@ public sealed class HybridCacheTests : IAsyncDisposable
         (await cache.GetOrCreateAsync(key!, _ => ValueTask.FromResult(++_runs))).Should().Be(3);
         await (key is null ? default : cache.RemoveAsync(key));
         (await cache.GetOrCreateAsync(key!, _ => ValueTask.FromResult(++_runs), new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData })).Should().Be(0);
-        host.Log.Messages.Should().ContainSingle(message => message.Id == 60).Which.Message.Should().Contain("'default'");
+        host.Log.Messages.Should().ContainSingle(message => message.Id == 60).Which.Message.Should().Contain("'default'").And.Contain(reason);
         host.Cache.GetStatistics().Entries.Should().Be(0);
         (await cache.GetOrCreateAsync("a c", _ => ValueTask.FromResult(0))).Should().Be(0, "a space is nothing special");
         (await host.Cache.ExistsAsync("a c")).Should().BeTrue();

@@ -81,4 +81,19 @@ public sealed class CacheCountersTests
             action();
         }
     }
+
+    [Fact]
+    public void Statistics_can_be_read_as_they_are()
+    {
+        var statistics = new CacheStatistics
+        {
+            Hits = 2, Misses = 1, FactoryRuns = 1, Sets = 4, Entries = 5, Weight = 500,
+            Tiers = [new() { Name = "disk", Hits = 7 }, new() { Name = "redis", Circuit = CircuitState.Open, Failures = 6, PendingRecoveries = 3 }],
+        };
+        statistics.ToString().Split(Environment.NewLine).Should().Equal(
+            "2 hits (66.7 %), 1 misses, 0 joins, 1 factory runs (0 failed), 4 sets, 0 removals",
+            "  memory: 5 entries of weight 500, 0 evicted, 0 expired, 0 replaced, 0 refused",
+            "  disk: Closed, 7 hits, 0 misses, 0 writes, 0 removals, 0 failures, 0 timeouts, 0 refusals",
+            "  redis: Open, 0 hits, 0 misses, 0 writes, 0 removals, 6 failures, 0 timeouts, 0 refusals, 3 changes not told yet");
+    }
 }

@@ -58,6 +58,28 @@ public sealed class StoreGuardTests : IAsyncDisposable
         guard.Snapshot().Failures.Should().Be(3);
     }
 
+    [Theory]
+    [InlineData(StoreFailure.Unavailable)]
+    [InlineData(StoreFailure.Permanent)]
+    public async Task Failures_in_a_row_are_counted_until_the_store_does_what_it_is_asked_for(StoreFailure failure)
+    {
+        await using var guard = Create();
+        _store.Reads = _ => throw new CacheStoreException("no", failure);
+        await guard.ReadAsync("k", default, default);
+        await guard.ReadAsync("k", default, default);
+        _store.Writes = _ => new(new TaskCompletionSource<StoreWriteResult>().Task);
+        var write = guard.WriteAsync("k", default, default, default);
+        _clock.Advance(_options.WriteTimeout);
+        await write;
+        guard.Snapshot().FailuresInARow.Should().Be(3);
+
+        await guard.ClearAsync(default);
+        guard.Snapshot().FailuresInARow.Should().Be(0);
+        await guard.ReadAsync("k", default, default);
+        guard.Snapshot().FailuresInARow.Should().Be(1);
+        guard.Snapshot().Failures.Should().Be(3);
+    }
+
     [Fact]
     public async Task A_store_that_cancels_of_its_own_accord_has_failed()
     {
