@@ -13,7 +13,9 @@ namespace CacheKit.Memory;
 // TWO WAYS INTO THE MAIN PART. By frequency: a candidate must have been asked for more often, as a small sketch
 // remembers, than what it would push out. By reuse: it must have been hit twice in the window; and a key that
 // comes back soon after its eviction, as a table of ghosts remembers, goes to the main part at once. Sketch and ghosts are
-// kept up whichever is in use, so that a change finds them ready.
+// kept up whichever is in use, so that a change finds them ready. By frequency, in a third way that only large caches try, what stays by
+// its frequency alone and is not hit for a whole turn of the hand has its count halved: after a change of phase, what was frequent before
+// would else keep its place until the sketch forgets, which takes fifteen inserts an entry.
 //
 // A HIT only raises a two-bit counter in the entry, without a lock, and writes only if the counter is not full, so that
 // the memory of a hot entry stays shared between processors. Two readers may both write the same count: one is
@@ -35,7 +37,7 @@ namespace CacheKit.Memory;
 //
 // COST. A hit: one byte read, at most one written, and a test of its hash. An insert with an eviction: a few looks at sketch
 // and ghosts, each one cache miss in a large cache, and amortised a few steps of the hand; at worst some hundred steps and
-// 33 requests played through five miniatures. Memory: 8 bytes of queue, 8 of sketch, 4 of ghosts and 8 in the entry,
+// 33 requests played through six miniatures. Memory: 8 bytes of queue, 8 of sketch, 4 of ghosts and 8 in the entry,
 // and under 2 for the miniatures of a large cache; those of a small one take about 10 KB. All grow with the entries
 // there are, not with the bound, and ghosts and miniatures come only when there is something to evict, or nearly.
 //
@@ -385,6 +387,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
             if (worth <= 0)
             {
+                if (_tuning.Ages && isInMain && _gathered.Count == 0)
+                {
+                    Age(_main.Oldest);
+                }
+
                 // The winners stay where they were, in the order they had.
                 for (var index = _gathered.Count - 1; index >= 0; index--)
                 {
@@ -402,6 +409,23 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         victims.AddRange(_gathered);
         _gathered.Clear();
         return true;
+    }
+
+    /// <summary>Lets the entry at the hand, which has won by its frequency, go round; and halves that if it has done so before and has not been hit since.</summary>
+    private void Age(MemoryEntry winner)
+    {
+        if (winner.Frequency != 0)
+        {
+            return;
+        }
+
+        if ((winner.Region & EntryQueue.Mark) != 0)
+        {
+            _sketch.Halve(winner.Hash);
+        }
+
+        winner.Region |= EntryQueue.Mark;
+        _main.MoveOldestToEnd();
     }
 
     /// <summary>A number above 0, up to 1, by Marsaglia's xorshift: the same sequence in every cache, since nothing secret hangs on it.</summary>
@@ -431,6 +455,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             }
 
             _sketch.Add(oldest.Hash);
+            oldest.Region = InMain; // without the mark: it was hit
             oldest.Frequency--;
             _main.MoveOldestToEnd();
         }
@@ -517,7 +542,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         if (_simulations is null || (_insertsSinceScaled > Count && !IsNear(ExpectedCount(), _simulations.Capacity)))
         {
             _insertsSinceScaled = 0;
-            if (!TryProvide(() => _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, Array.IndexOf(_tunings, _tuning))))
+            if (!TryProvide(() => _simulations = new MiniatureSimulations(ExpectedCount(), _tunings, _tuning)))
             {
                 return;
             }
@@ -531,9 +556,9 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             _samples.Mask = _simulations.SampleMask; // not written without need, as above
         }
 
-        if (_tuning != _tunings[_simulations.Best])
+        if (_tuning != _simulations.Best)
         {
-            _tuning = _tunings[_simulations.Best];
+            _tuning = _simulations.Best;
             SetWindow();
         }
 

@@ -13,6 +13,9 @@ namespace CacheKit.Memory;
 /// </remarks>
 internal sealed class EntryQueue(byte region)
 {
+    /// <summary>A bit of <see cref="MemoryEntry.Region"/> that is the policy's, and that an entry keeps when it leaves a queue or joins one.</summary>
+    internal const byte Mark = 0x80;
+
     private const int ChunkBits = 6;
     private const int ChunkLength = 1 << ChunkBits;
 
@@ -104,7 +107,7 @@ internal sealed class EntryQueue(byte region)
         for (var position = _head; position != _tail; position++)
         {
             var entry = At(position).Entry;
-            if (entry is null || entry.Slot != position || entry.Region != region)
+            if (entry is null || entry.Slot != position || (entry.Region & ~Mark) != region)
             {
                 throw new InvalidOperationException("An entry is not where it believes to be.");
             }
@@ -145,13 +148,13 @@ internal sealed class EntryQueue(byte region)
 
     private void Joined(MemoryEntry entry)
     {
-        entry.Region = region;
+        entry.Region = (byte)(region | (entry.Region & Mark));
         Weight += (ulong)entry.Weight;
     }
 
     private void Left(MemoryEntry entry)
     {
-        entry.Region = 0;
+        entry.Region &= Mark;
         Weight -= (ulong)entry.Weight;
     }
 

@@ -87,6 +87,30 @@ internal sealed class FrequencySketch
     internal int Estimate(uint hash)
     {
         var (block, counters) = Locate(hash);
+        return (int)Least(block, counters) >> (block < _halved ? 0 : 1);
+    }
+
+    /// <summary>Halves what is estimated of one key. Counters that others have raised further stay as they are.</summary>
+    internal void Halve(uint hash)
+    {
+        var (block, counters) = Locate(hash);
+        var least = Least(block, counters);
+        for (var row = 0; row < 4; row++)
+        {
+            ref var word = ref _words[block + (row * 2) + (int)(counters & 1)];
+            var shift = (int)(counters >> 1 & 15) * 4;
+            if ((word >> shift & 15) == least)
+            {
+                word -= (least - (least >> 1)) << shift;
+            }
+
+            counters >>= 8;
+        }
+    }
+
+    /// <summary>The least of a key's counters, as they stand.</summary>
+    private ulong Least(int block, uint counters)
+    {
         var least = (ulong)Maximum;
         for (var row = 0; row < 4; row++)
         {
@@ -95,7 +119,7 @@ internal sealed class FrequencySketch
             counters >>= 8;
         }
 
-        return (int)least >> (block < _halved ? 0 : 1);
+        return least;
     }
 
     private (int Block, uint Counters) Locate(uint hash)

@@ -38,7 +38,7 @@ internal abstract class MemoryEntry
 
     private uint _weight = 1;
 
-    /// <summary>Which of the policy's queues the entry is in; 0 for none.</summary>
+    /// <summary>Which of the policy's queues the entry is in, 0 for none; and <see cref="EntryQueue.Mark"/>.</summary>
     internal byte Region;
 
     /// <summary>The policy's mark of recent use; written by readers without a lock, where losing a count is harmless.</summary>

@@ -10,14 +10,21 @@ internal enum Admission
     ByReuse,
 }
 
-/// <summary>A way to run the cache: what share of it the window has, and how entries get into the main part.</summary>
-internal readonly record struct Tuning(double WindowShare, Admission Admission);
+/// <summary>A way to run the cache.</summary>
+/// <param name="WindowShare">What share of it the window has.</param>
+/// <param name="Admission">How entries get into the main part.</param>
+/// <param name="Ages">
+/// Whether an entry that has stayed by its frequency alone, and has not been hit since, goes round and has its count halved when it comes by again: with
+/// admission by frequency. So what an earlier phase has left behind is gone after a few turns of the hand, and does not wait for the sketch to forget.
+/// </param>
+internal readonly record struct Tuning(double WindowShare, Admission Admission, bool Ages = false);
 
 /// <summary>A small cache of hashes alone, which decides as <see cref="AdaptiveClockPolicy"/> would with one tuning.</summary>
 /// <remarks>Nodes are numbered by 16 bits and linked by number: about 20 bytes each with the sketch. Not thread-safe.</remarks>
 internal sealed class MiniatureCache
 {
     private readonly int _capacity;
+    private readonly bool _ages;
     private readonly int _windowCapacity;
     private readonly Node[] _nodes;
     private readonly ushort[] _buckets;
@@ -30,6 +37,7 @@ internal sealed class MiniatureCache
     internal MiniatureCache(int capacity, Tuning tuning)
     {
         _capacity = capacity;
+        _ages = tuning.Ages && tuning.Admission == Admission.ByFrequency;
         _windowCapacity = Math.Max(1, (int)(capacity * tuning.WindowShare));
         _nodes = new Node[capacity + 2];
         _buckets = new ushort[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)capacity + 1)];
@@ -115,7 +123,28 @@ internal sealed class MiniatureCache
         else
         {
             Evict(candidate);
+            if (_ages && _main.Count > 0)
+            {
+                Age();
+            }
         }
+    }
+
+    private void Age()
+    {
+        ref var winner = ref _nodes[_main.First];
+        if (winner.Frequency != 0)
+        {
+            return;
+        }
+
+        if (winner.IsMarked)
+        {
+            _sketch!.Halve(winner.Hash); // admission is by frequency
+        }
+
+        winner.IsMarked = true;
+        Append(ref _main, Pop(ref _main));
     }
 
     private ushort TurnToVictim()
@@ -130,6 +159,7 @@ internal sealed class MiniatureCache
             }
 
             node.Frequency--;
+            node.IsMarked = false;
             _sketch?.Add(node.Hash);
             Append(ref _main, Pop(ref _main));
         }
@@ -187,6 +217,7 @@ internal sealed class MiniatureCache
         internal ushort Chain;
         internal ushort After;
         internal byte Frequency;
+        internal bool IsMarked;
     }
 
     private struct Queue

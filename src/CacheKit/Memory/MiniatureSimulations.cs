@@ -17,11 +17,16 @@ internal sealed class MiniatureSimulations
     private const int LeastCapacity = 64;
     private const int LeastBurst = 1000;
     private const int MostCapacity = 8192;
+
+    /// <summary>Smaller caches do without the tunings that age. They judge by few requests, and one more candidate misleads them more often than it helps.</summary>
+    private const int LeastForAgeing = 1024;
+
     private const double ScoreLimit = 1e30;
 
     /// <summary>So many sampled hits a miss plays at most, so that one insert cannot pay for many requests.</summary>
     private const int HitsPerMiss = 32;
 
+    private readonly Tuning[] _tunings;
     private readonly MiniatureCache[] _caches;
     private readonly double[] _scores;
     private readonly int _keyRate;
@@ -30,6 +35,7 @@ internal sealed class MiniatureSimulations
     private readonly int _burst;
     private readonly int _reviewEvery;
     private readonly double _growth;
+    private int _best;
     private double _weight = 1;
     private int _unscored;
     private long _events;
@@ -38,12 +44,13 @@ internal sealed class MiniatureSimulations
     private long _missesToSkip;
 
     /// <param name="capacity">How many entries the cache has when it is full.</param>
-    /// <param name="tunings">The tunings that compete.</param>
-    /// <param name="best">The one in use, as an index.</param>
-    internal MiniatureSimulations(int capacity, Tuning[] tunings, int best)
+    /// <param name="tunings">The tunings that compete, not all of them in a small cache; the first is the one to start with.</param>
+    /// <param name="current">The one in use.</param>
+    internal MiniatureSimulations(int capacity, Tuning[] tunings, Tuning current)
     {
         Capacity = capacity;
-        Best = best;
+        _tunings = [.. tunings.Where(tuning => !tuning.Ages || capacity >= LeastForAgeing)];
+        _best = Math.Max(0, Array.IndexOf(_tunings, current));
         _keyRate = 1;
         while ((_keyRate < Budget && capacity / (_keyRate * 2) >= LeastCapacity) || capacity / _keyRate > MostCapacity)
         {
@@ -57,18 +64,18 @@ internal sealed class MiniatureSimulations
         _reviewEvery = Math.Max(1, halfLife / 16);
         _growth = Math.Pow(2, 1.0 / halfLife);
         SampleMask = (uint)_keyRate - 1;
-        _caches = [.. tunings.Select(tuning => new MiniatureCache(_miniature, tuning))];
+        _caches = [.. _tunings.Select(tuning => new MiniatureCache(_miniature, tuning))];
         _scores = new double[_caches.Length];
     }
 
     /// <summary>
     /// The usual tunings, found by leaving out and adding: without the windows of 1, 40 or 99 % the worst cases of loops
-    /// and of recency come back, without reuse those of sudden change; more of them gained little.
+    /// and of recency come back, without reuse those of sudden change, without ageing those of a loop after another; more of them gained little.
     /// </summary>
     internal static Tuning[] Tunings { get; } =
     [
         new(0.10, Admission.ByFrequency), new(0.01, Admission.ByFrequency), new(0.40, Admission.ByFrequency),
-        new(0.99, Admission.ByFrequency), new(0.15, Admission.ByReuse),
+        new(0.99, Admission.ByFrequency), new(0.15, Admission.ByReuse), new(0.01, Admission.ByFrequency, Ages: true),
     ];
 
     /// <summary>The capacity of the cache it was made for.</summary>
@@ -82,8 +89,8 @@ internal sealed class MiniatureSimulations
 
     private bool IsRecording => SampleMask != uint.MaxValue;
 
-    /// <summary>The best tuning of late, as an index; the one in use until there is reason to change it.</summary>
-    internal int Best { get; private set; }
+    /// <summary>The best tuning of late; the one in use until there is reason to change it.</summary>
+    internal Tuning Best => _tunings[_best];
 
     /// <summary>Plays the hits sampled since the last miss, some at least, and this miss. Between bursts it only counts misses.</summary>
     internal void Miss(uint hash, SampleBuffer hits)
@@ -161,9 +168,9 @@ internal sealed class MiniatureSimulations
         {
             for (var index = 0; index < _scores.Length; index++)
             {
-                if (_scores[index] > _scores[Best])
+                if (_scores[index] > _scores[_best])
                 {
-                    Best = index;
+                    _best = index;
                 }
             }
         }

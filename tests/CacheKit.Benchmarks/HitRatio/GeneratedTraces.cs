@@ -1,6 +1,6 @@
 namespace CacheKit.Benchmarks.HitRatio;
 
-/// <summary>Workloads made by rule, the same in every run. The second set has other sizes, mixtures and seeds, for checking what was tuned on the first.</summary>
+/// <summary>Workloads made by rule, the same in every run. The second set has other sizes, mixtures and seeds, for checking what was tuned on the first; the third yet others, for what was mended by the second.</summary>
 internal static class GeneratedTraces
 {
     internal static IEnumerable<Trace> Tuning()
@@ -26,6 +26,20 @@ internal static class GeneratedTraces
         yield return new("gen-recency2", Recency(27, uses: 2, reach: 20_000, requests: 500_000));
         yield return new("gen-phases2", Phases(28, loop: 5_000, rounds: 80, recent: 250_000));
         yield return new("gen-days2", Days(29, keys: 100_000, requests: 1_200_000, day: 60_000));
+    }
+
+    internal static IEnumerable<Trace> Later()
+    {
+        yield return new("gen-drift3", Drift(51, keys: 25_000, exponent: 0.95, every: 8, requests: 700_000));
+        yield return new("gen-scans3", Scans(52, keys: 60_000, exponent: 0.9, scan: 15_000, pause: 25_000, requests: 800_000));
+        yield return new("gen-loops3", Loops(53, [15_000, 40_000, 2_000, 25_000], rounds: 10, noise: 0.2));
+        yield return new("gen-loops4", Loops(54, [5_000, 7_000, 60_000], rounds: 8, noise: 0.05));
+        yield return new("gen-loops5", Loops(55, [30_000, 4_000], rounds: 15, noise: 0.5));
+        yield return new("gen-shift3", Shift(56, keys: 25_000, exponent: 0.95, every: 90_000, requests: 800_000));
+        yield return new("gen-disk4", Disk(57, files: 6_000, meanBlocks: 60, exponent: 0.85, reads: 15_000));
+        yield return new("gen-recency3", Recency(58, uses: 4, reach: 8_000, requests: 400_000));
+        yield return new("gen-phases3", Phases(59, loop: 12_000, rounds: 40, recent: 200_000));
+        yield return new("gen-days3", Days(60, keys: 60_000, requests: 1_000_000, day: 100_000));
     }
 
     /// <summary>Popularity that moves on: now and then a rank passes to a key never seen before.</summary>

@@ -7,7 +7,7 @@ namespace CacheKit.Benchmarks.HitRatio;
 /// <summary>Replays traces against the product's memory tier and against published policies, and compares hit ratios.</summary>
 /// <remarks>
 /// Regret: how many points of hit ratio a policy stays behind the best published one at one (trace, size). Sizes are
-/// shares of the distinct keys of the trace. Usage: <c>hit-ratio [folder of *.trace.gz] [--set tuning|held-out|fresh|all]
+/// shares of the distinct keys of the trace. Usage: <c>hit-ratio [folder of *.trace.gz] [--set tuning|held-out|later|fresh|all]
 /// [--only name,name] [--traces part,part] [--tsv file]</c>
 /// </remarks>
 internal static class HitRatioBenchmark
@@ -103,7 +103,7 @@ internal static class HitRatioBenchmark
         }
 
         (string Set, IEnumerable<Trace> Traces)[] generated =
-            [("tuning", GeneratedTraces.Tuning()), ("held-out", GeneratedTraces.HeldOut()), ("fresh", FreshTraces.All())];
+            [("tuning", GeneratedTraces.Tuning()), ("held-out", GeneratedTraces.HeldOut()), ("later", GeneratedTraces.Later()), ("fresh", FreshTraces.All())];
         foreach (var trace in generated.Where(each => set == "all" || set == each.Set).SelectMany(each => each.Traces).Where(trace => names is null || names.Contains(trace.Name)))
         {
             yield return trace;

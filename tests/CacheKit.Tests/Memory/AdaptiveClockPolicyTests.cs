@@ -235,9 +235,12 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
     [InlineData(0.99, false, 30, 60)]
     [InlineData(0.15, true, 1, 100)]
     [InlineData(0.15, true, 12, 200)]
-    public void It_decides_as_an_obvious_model_of_itself(double windowShare, bool isByReuse, int maximumWeight, long bound)
+    [InlineData(0.01, false, 1, 300, true)]
+    [InlineData(0.1, false, 20, 300, true)]
+    [InlineData(0.4, false, 9, 100, true)]
+    public void It_decides_as_an_obvious_model_of_itself(double windowShare, bool isByReuse, int maximumWeight, long bound, bool ages = false)
     {
-        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency, ages);
         for (var seed = 0; seed < 3; seed++)
         {
             var random = new Random(seed);
@@ -289,15 +292,36 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
         }
     }
 
+    [Fact]
+    public void A_loop_that_does_not_fit_gets_its_share_soon_after_one_that_did()
+    {
+        const int Capacity = 10_000, Loop = 2 * Capacity, Rounds = 12;
+        var withoutAgeing = Play([.. MiniatureSimulations.Tunings.Where(static tuning => !tuning.Ages)]);
+        withoutAgeing.Should().BeLessThan(0.2, "what was frequent before holds the place: else this would show nothing");
+        Play(MiniatureSimulations.Tunings).Should().BeGreaterThan(0.27, "half of it fits");
+
+        static double Play(Tuning[] tunings)
+        {
+            var books = new Books(new AdaptiveClockPolicy(Capacity, tunings: tunings), Capacity);
+            for (var request = 0; request < 20 * Capacity; request++)
+            {
+                books.Use(request % (Capacity * 9 / 10), 1);
+            }
+
+            return Enumerable.Range(0, Rounds * Loop).Count(request => books.Use(1_000_000 + (request % Loop), 1)) / (double)(Rounds * Loop);
+        }
+    }
+
     [Theory]
     [InlineData(0.01, false, 1.0)]
     [InlineData(0.1, false, 1.0)]
     [InlineData(0.99, false, 1.0)]
     [InlineData(0.15, true, 0.0)]
-    public void A_miniature_has_the_hits_that_the_policy_would_have_with_its_tuning(double windowShare, bool isByReuse, double points)
+    [InlineData(0.01, false, 1.0, true)]
+    public void A_miniature_has_the_hits_that_the_policy_would_have_with_its_tuning(double windowShare, bool isByReuse, double points, bool ages = false)
     {
         const int Capacity = 200, Requests = 40_000;
-        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency);
+        Tuning tuning = new(windowShare, isByReuse ? Admission.ByReuse : Admission.ByFrequency, ages);
         var miniature = new MiniatureCache(Capacity, tuning);
         var books = new Books(new AdaptiveClockPolicy(Capacity, tunings: [tuning]), Capacity);
         var random = new Random(4);

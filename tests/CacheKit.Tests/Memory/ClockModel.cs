@@ -224,6 +224,11 @@ internal sealed class ClockModel(long bound, Tuning tuning)
 
             if (worth <= 0)
             {
+                if (tuning.Ages && taken.Count == 0 && list == _main && _main[0].Hits == 0)
+                {
+                    Age();
+                }
+
                 taken.Reverse();
                 taken.ForEach(each => each.From.Insert(0, each.Item)); // as they stood
                 return false;
@@ -235,6 +240,17 @@ internal sealed class ClockModel(long bound, Tuning tuning)
 
         victims.AddRange(taken.Select(each => each.Item));
         return true;
+    }
+
+    private void Age()
+    {
+        if (_main[0].HasWonUnused)
+        {
+            _sketch.Halve(_main[0].Hash);
+        }
+
+        _main[0].HasWonUnused = true;
+        Move(_main, _main);
     }
 
     private Item TurnToVictim(Item? kept)
@@ -251,6 +267,7 @@ internal sealed class ClockModel(long bound, Tuning tuning)
 
                 _sketch.Add(oldest.Hash);
                 oldest.Hits--;
+                oldest.HasWonUnused = false;
             }
 
             steps++;
@@ -284,5 +301,8 @@ internal sealed class ClockModel(long bound, Tuning tuning)
         internal long Weight => weight;
 
         internal int Hits { get; set; }
+
+        /// <summary>Whether it has stayed by its frequency alone since it was last seen to be hit.</summary>
+        internal bool HasWonUnused { get; set; }
     }
 }

@@ -41,6 +41,35 @@ public sealed class FrequencySketchTests
     }
 
     [Fact]
+    public void One_key_can_be_halved_and_no_other_is_estimated_less_than_it_was_counted()
+    {
+        var sketch = new FrequencySketch(callsPerEntry: 100);
+        sketch.SetCapacity(1_000);
+        for (var use = 1; use <= 9; use++)
+        {
+            for (var key = 0u; key < 500; key++)
+            {
+                sketch.Add(key * 2_654_435_769);
+            }
+        }
+
+        const uint halved = 400_613; // none of these, but counted as often
+        for (var use = 0; use < 9; use++)
+        {
+            sketch.Add(halved);
+        }
+
+        int[] expected = [9, 4, 2, 1, 0, 0];
+        foreach (var estimate in expected)
+        {
+            sketch.Estimate(halved).Should().Be(estimate);
+            sketch.Halve(halved);
+        }
+
+        Enumerable.Range(0, 500).Count(key => sketch.Estimate((uint)key * 2_654_435_769) < 9).Should().BeLessThan(5, "others that share a counter with it only lose by it if they share all four");
+    }
+
+    [Fact]
     public void Growing_leaves_every_estimate_as_it_was()
     {
         var sketch = new FrequencySketch(callsPerEntry: 100);

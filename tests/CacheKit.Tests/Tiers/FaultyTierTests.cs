@@ -42,13 +42,7 @@ public sealed class FaultyTierTests : TieredCaches
         faulty.Heal();
         fault.Release();
         (await InTimeAsync(cache.GetAsync<int>("a"))).IsHit.Should().BeFalse();
-        for (var i = 0; i < 200 && cache.GetStatistics().Tiers[0].PendingRecoveries > 0; i++)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(1);
-        }
-
-        cache.GetStatistics().Tiers[0].PendingRecoveries.Should().Be(0);
+        await Waiting.UntilAsync(() => cache.GetStatistics().Tiers[0].PendingRecoveries == 0, () => Clock.Advance(TimeSpan.FromSeconds(1)));
         (await InTimeAsync(Create(Far()).GetAsync<int>("a"))).IsHit.Should().BeFalse("another node must not see it either");
     }
 
@@ -89,13 +83,8 @@ public sealed class FaultyTierTests : TieredCaches
     private async Task<T> InTimeAsync<T>(ValueTask<T> call)
     {
         var task = call.AsTask();
-        for (var i = 0; i < 400 && !task.IsCompleted; i++)
-        {
-            Clock.Advance(TimeSpan.FromMilliseconds(50));
-            await Task.Delay(1);
-        }
-
-        return await task.WaitAsync(TimeSpan.FromSeconds(30));
+        await Waiting.UntilAsync(() => task.IsCompleted, () => Clock.Advance(TimeSpan.FromMilliseconds(50)));
+        return await task;
     }
 
     private static async ValueTask<bool> Valued(ValueTask call)

@@ -39,12 +39,7 @@ public sealed class KeyListingTests : TieredCaches
         await Create(Far()).SetAsync("p:far", 1);
         faulty.Inject(StoreOperations.EnumerateKeys, kind == "throws" ? StoreFault.Throw() : StoreFault.Hang());
         var listing = ListAsync(cache, "p");
-        while (!listing.IsCompleted)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
-
+        await Waiting.UntilAsync(() => listing.IsCompleted, () => Clock.Advance(TimeSpan.FromSeconds(1)));
         (await listing).Should().Equal("p:memory");
         cache.GetStatistics().Tiers[0].Failures.Should().Be(kind == "throws" ? 1 : 0);
         cache.GetStatistics().Tiers[0].Timeouts.Should().Be(kind == "throws" ? 0 : 1);

@@ -38,23 +38,11 @@ public sealed class LateDeliveryTests : TieredCaches
         }
 
         var slow = faulty.Inject(StoreOperations.Invalidate, StoreFault.AnswerLate(heedsToken: false), times: 1);
-        for (var i = 0; i < 100 && !slow.Reached.IsCompleted; i++)
-        {
-            Clock.Advance(TimeSpan.FromMilliseconds(100));
-            await Task.Delay(1);
-        }
-
-        await slow.Reached.WaitAsync(AtMost);
+        await Waiting.UntilAsync(() => slow.Reached.IsCompleted, () => Clock.Advance(TimeSpan.FromMilliseconds(100)));
         var end = cache.DisposeAsync().AsTask();
         slow.Release();
         await end.WaitAsync(AtMost);
-        for (var i = 0; i < 50; i++)
-        {
-            await Task.Delay(1);
-        }
-
-        (await IsInAsync(Far(), "b")).Should().BeFalse();
-        (await IsInAsync(Far(), "c")).Should().BeFalse();
+        await Waiting.UntilAsync(async () => !await IsInAsync(Far(), "b") && !await IsInAsync(Far(), "c"));
     }
 
     [Fact]

@@ -63,11 +63,7 @@ public sealed class ManyKeysTests : TieredCaches
         (await cache.RemoveManyAsync(["b", "nothing"])).Should().Be(1);
         (await cache.GetAsync<int>("a")).Value.Should().Be(2);
         faulty.Heal();
-        for (var i = 0; i < 200 && cache.GetStatistics().Tiers[0].PendingRecoveries > 0; i++)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(1);
-        }
+        await Waiting.UntilAsync(() => cache.GetStatistics().Tiers[0].PendingRecoveries == 0, () => Clock.Advance(TimeSpan.FromSeconds(1)));
 
         var other = Create(Far());
         (await other.GetAsync<int>("a")).Value.Should().Be(2);

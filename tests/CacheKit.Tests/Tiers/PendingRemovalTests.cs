@@ -83,11 +83,7 @@ public sealed class PendingRemovalTests : TieredCaches
             await cache.RemoveByTagAsync("t");
         });
         faulty.Heal();
-        for (var i = 0; i < 200 && cache.GetStatistics().Tiers[0].PendingRecoveries > 0; i++)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1));
-            await Task.Delay(1);
-        }
+        await Waiting.UntilAsync(() => cache.GetStatistics().Tiers[0].PendingRecoveries == 0, () => Clock.Advance(TimeSpan.FromSeconds(1)));
 
         (await cache.IncrementAsync("n")).Should().Be(1);
         (await Create(hasMemory: false, configure: null, Far()).IncrementAsync("n")).Should().Be(2);

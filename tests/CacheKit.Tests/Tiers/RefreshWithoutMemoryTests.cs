@@ -15,7 +15,7 @@ public sealed class RefreshWithoutMemoryTests : TieredCaches
     {
         var cache = await DueAsync();
         (await cache.GetOrCreateAsync("k", _ => Make(2), _early)).Should().Be(1);
-        await UntilAsync(async () => (await cache.GetAsync<int>("k")).Value == 2);
+        await Waiting.UntilAsync(async () => (await cache.GetAsync<int>("k")).Value == 2);
         cache.GetStatistics().BackgroundRefreshes.Should().Be(1);
         (await cache.GetTimeToLiveAsync("k")).Should().Be(TimeSpan.FromMinutes(10));
     }
@@ -28,7 +28,7 @@ public sealed class RefreshWithoutMemoryTests : TieredCaches
         for (var i = 0; i < 5; i++)
         {
             (await CallAsync()).Should().Be(1);
-            await UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 1));
+            await Waiting.UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 1));
         }
 
         runs.Should().Be(1);
@@ -37,7 +37,7 @@ public sealed class RefreshWithoutMemoryTests : TieredCaches
 
         Clock.Advance(TimeSpan.FromMinutes(1));
         (await CallAsync()).Should().Be(1);
-        await UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 2));
+        await Waiting.UntilAsync(() => Task.FromResult(cache.GetStatistics().FactoryFailures == 2));
         runs.Should().Be(2);
 
         ValueTask<int> CallAsync() => cache.GetOrCreateAsync<int>("k", _ =>
@@ -53,13 +53,5 @@ public sealed class RefreshWithoutMemoryTests : TieredCaches
         await cache.SetAsync("k", 1, _early);
         Clock.Advance(TimeSpan.FromMinutes(6));
         return cache;
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition())
-        {
-            await Task.Delay(1, TestContext.Current.CancellationToken);
-        }
     }
 }

@@ -63,12 +63,7 @@ public sealed class SuspicionTests : TieredCaches
             : faulty.Inject(StoreOperations.Read, StoreFault.AnswerLate(heedsToken: false), times: 1);
         var call = slow.GetOrCreateAsync("k", _ => Make(1)).AsTask();
         await late.Reached.WaitAsync(_patience);
-        while (!call.IsCompleted)
-        {
-            Clock.Advance(TimeSpan.FromMilliseconds(100)); // the limit of a write passes
-            await Task.Delay(1);
-        }
-
+        await Waiting.UntilAsync(() => call.IsCompleted, () => Clock.Advance(TimeSpan.FromMilliseconds(100))); // the limit of a write passes
         late.Release();
         for (var i = 0; i < 60; i++)
         {

@@ -77,13 +77,8 @@ public abstract class TieredCaches : IAsyncDisposable
     /// <summary>Lets the clock run until something has ended.</summary>
     private protected async Task<T> InTimeAsync<T>(Task<T> task)
     {
-        for (var i = 0; i < 400 && !task.IsCompleted; i++)
-        {
-            Clock.Advance(TimeSpan.FromMilliseconds(50));
-            await Task.Delay(1);
-        }
-
-        return await task.WaitAsync(AtMost);
+        await Waiting.UntilAsync(() => task.IsCompleted, () => Clock.Advance(TimeSpan.FromMilliseconds(50)));
+        return await task;
     }
 
     /// <summary>Interrupts the messages to a node, so that it may have missed some.</summary>
