@@ -122,6 +122,10 @@ internal sealed unsafe class Ring
         var tagCount = entry.Tags?.Count ?? 0;
         var tags = tagCount <= MostTagsOnStack ? stackalloc ulong[tagCount] : new ulong[tagCount];
         Hash(entry.Tags, tags);
+
+        // What does not depend on the stamp, while memory is fetched.
+        var value = entry.Payload.Span;
+        ulong? sum = RecordLayout.Bytes(tagCount, hashed.Bytes.Length, value.Length) <= _index.Geometry.LargestRecord ? RecordLayout.SumOf(value, _index.StoreId) : null;
         ulong written = 0;
         var mayRepeat = condition.Kind is StoreConditionKind.Always or StoreConditionKind.IfAbsent;
         for (var round = 1; ; round++)
@@ -131,8 +135,8 @@ internal sealed unsafe class Ring
                 return new(StoreWriteOutcome.Overtaken, Volatile.Read(ref _index.Sequence));
             }
 
-            fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks };
-            var outcome = Store(hashed, tags, fields, entry.Payload.Span, condition, ref written, out var isLapped);
+            fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks, ValueSum = sum };
+            var outcome = Store(hashed, tags, fields, value, condition, ref written, out var isLapped);
             if (outcome == Publication.Done && !(isLapped && mayRepeat && round < MostRounds))
             {
                 _hook?.Invoke(DiskStep.Published);
@@ -621,7 +625,7 @@ internal sealed unsafe class Ring
         }
 
         PieceList.Write(list, length, firstBytes, pieces);
-        return TryAppendRecord(key.Bytes, tags, fields with { Kind = RecordKind.Head }, list, out address, out bytes);
+        return TryAppendRecord(key.Bytes, tags, fields with { Kind = RecordKind.Head, ValueSum = null }, list, out address, out bytes);
     }
 
     private bool TryAppendRecord(

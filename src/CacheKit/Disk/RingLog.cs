@@ -26,7 +26,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
     /// <exception cref="IOException">It cannot be written for another reason.</exception>
     internal bool TryAppend(Span<byte> record, out long address)
     {
-        if (Interlocked.Exchange(ref _unwritten, null) is { } left && record.Length <= left.Bytes && index.IsInLog(left.Address))
+        if (Volatile.Read(ref _unwritten) is not null && Interlocked.Exchange(ref _unwritten, null) is { } left && record.Length <= left.Bytes && index.IsInLog(left.Address))
         {
             address = left.Address;
             if (!TryWrite(record, left))

@@ -47,7 +47,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         var offset = address % geometry.SegmentBytes;
         into = into[..(int)Math.Min(into.Length, geometry.SegmentBytes - offset)];
         var read = 0;
-        while (read < into.Length && RandomAccess.Read(file, into[read..], offset + read) is > 0 and var count)
+        while (read < into.Length && FileAtOffset.Read(file, into[read..], offset + read) is > 0 and var count)
         {
             read += count;
         }
@@ -65,7 +65,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {
         TryOpen(address, create: true, out var file);
-        RandomAccess.Write(file!, bytes, address % geometry.SegmentBytes);
+        FileAtOffset.Write(file!, bytes, address % geometry.SegmentBytes); // there since it was created
     }
 
     /// <summary>Has all segments written to the disk, also what other processes wrote.</summary>

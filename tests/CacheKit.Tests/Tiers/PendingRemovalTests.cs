@@ -33,11 +33,11 @@ public sealed class PendingRemovalTests : TieredCaches
         Logger = logger;
         var faulty = FaultyStore.Wrap(Far());
         var cache = Create(faulty);
+        faulty.Inject(StoreOperations.Write, StoreFault.Hang(heedsToken: false));
+        var late = cache.SetAsync("late", 1).AsTask();
         faulty.Inject(StoreOperations.Invalidate, StoreFault.Fail());
         for (var i = 0; i < before; i++)
             await cache.RemoveAsync($"before{i}");
-        faulty.Inject(StoreOperations.Write, StoreFault.Hang(heedsToken: false));
-        var late = cache.SetAsync("late", 1).AsTask();
         await cache.DisposeAsync();
         late.IsCompleted.Should().BeFalse("it waits for the store");
 
