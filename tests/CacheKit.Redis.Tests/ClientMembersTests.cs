@@ -16,12 +16,16 @@ public sealed class ClientMembersTests
     // RedisType.Unknown, and implementing any of the interfaces.
     private static readonly string[] _known =
     [
+        "ConfigurationOptions.Clone() : ConfigurationOptions",
         "ConfigurationOptions.get_ChannelPrefix() : RedisChannel",
         "ConfigurationOptions.get_ClientName() : String",
         "ConfigurationOptions.get_EndPoints() : EndPointCollection",
         "ConfigurationOptions.get_ServiceName() : String",
         "ConfigurationOptions.set_AbortOnConnectFail(Boolean) : Void",
         "ConfigurationOptions.set_ClientName(String) : Void",
+        "ConfigurationOptions.set_ConnectRetry(Int32) : Void",
+        "ConnectionFailedEventArgs.get_Exception() : Exception",
+        "ConnectionFailedEventArgs.get_FailureType() : ConnectionFailureType",
         "IConnectionMultiplexer.CloseAsync(Boolean) : Task",
         "IConnectionMultiplexer.GetDatabase(Int32, Object) : IDatabase",
         "IConnectionMultiplexer.GetEndPoints(Boolean) : EndPoint[]",
@@ -40,6 +44,7 @@ public sealed class ClientMembersTests
         "IDatabaseAsync.ExecuteAsync(String, ICollection<Object>, CommandFlags) : Task<RedisResult>",
         "IDatabaseAsync.KeyDeleteAsync(RedisKey, CommandFlags) : Task<Boolean>",
         "IDatabaseAsync.KeyExpireAsync(RedisKey, Nullable<TimeSpan>, CommandFlags) : Task<Boolean>",
+        "IDatabaseAsync.KeyTypeAsync(RedisKey, CommandFlags) : Task<RedisType>",
         "IDatabaseAsync.PublishAsync(RedisChannel, RedisValue, CommandFlags) : Task<Int64>",
         "IDatabaseAsync.ScriptEvaluateAsync(Byte[], RedisKey[], RedisValue[], CommandFlags) : Task<RedisResult>",
         "IDatabaseAsync.StringGetAsync(RedisKey, CommandFlags) : Task<RedisValue>",
@@ -64,6 +69,7 @@ public sealed class ClientMembersTests
         "static ConnectionMultiplexer.ConnectAsync(ConfigurationOptions, TextWriter) : Task<ConnectionMultiplexer>",
         "static RedisChannel.op_Implicit(RedisChannel) : Byte[]",
         "static RedisKey.op_Implicit(Byte[]) : RedisKey",
+        "static RedisKey.op_Implicit(RedisKey) : String",
         "static RedisKey.op_Implicit(String) : RedisKey",
         "static RedisResult.op_Explicit(RedisResult) : Byte[]",
         "static RedisResult.op_Explicit(RedisResult) : Int64",
@@ -113,7 +119,11 @@ public sealed class ClientMembersTests
     [InlineData(typeof(CommandFlags), "FireAndForget", 2)]
     [InlineData(typeof(CommandFlags), "DemandMaster", 4)]
     [InlineData(typeof(ConnectionFailureType), "AuthenticationFailure", 3)]
+    [InlineData(typeof(ConnectionFailureType), "UnableToConnect", 9)]
     [InlineData(typeof(RedisChannel.PatternMode), "Literal", 1)]
+    [InlineData(typeof(RedisType), "None", 0)]
+    [InlineData(typeof(RedisType), "String", 1)]
+    [InlineData(typeof(RedisType), "SortedSet", 4)]
     [InlineData(typeof(ServerType), "Standalone", 0)]
     [InlineData(typeof(ServerType), "Cluster", 2)]
     [InlineData(typeof(ServerType), "Twemproxy", 3)]

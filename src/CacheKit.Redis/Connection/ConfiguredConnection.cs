@@ -1,3 +1,5 @@
+using System.Net;
+using System.Reflection;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Connection;
@@ -12,17 +14,16 @@ internal sealed class ConfiguredConnection : ConnectionSource
     internal ConfiguredConnection(string configuration)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(configuration);
+        ConfigurationText.Check(configuration);
         try
         {
             _options = ConfigurationOptions.Parse(configuration);
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
         {
+            // Without the client's message, neither here nor within: it quotes what it does not understand, which may be a piece of a password with a comma.
             throw new ArgumentException(
-                $"The Redis configuration cannot be read: {exception.Message} It is a list such as \"server:6379,password=…,ssl=true\", in the syntax of "
-                + $"StackExchange.Redis {ClientVersion.ToString(3)}, which is the version loaded. Options of later versions, such as 'user', need a later "
-                + "version: reference it in the application.",
-                nameof(configuration), exception);
+                $"The Redis configuration cannot be read: {ConfigurationText.FindMistake(configuration)} {ConfigurationText.HowToWrite}", nameof(configuration));
         }
 
         if (_options.EndPoints.Count == 0)
@@ -33,7 +34,7 @@ internal sealed class ConfiguredConnection : ConnectionSource
         if (!string.IsNullOrEmpty(_options.ServiceName) && ClientVersion.Major < 2)
         {
             throw new ArgumentException(
-                $"The Redis configuration names a service of Sentinel, which StackExchange.Redis {ClientVersion.ToString(3)} does not follow. Reference version 2 or "
+                $"The Redis configuration names a service of Sentinel, which StackExchange.Redis {ClientVersionText} does not follow. Reference version 2 or "
                 + "later in the application, or list the master and its replicas instead of the sentinels.",
                 nameof(configuration));
         }
@@ -46,7 +47,23 @@ internal sealed class ConfiguredConnection : ConnectionSource
     /// <summary>The version of the client that is loaded.</summary>
     internal static Version ClientVersion { get; } = typeof(ConfigurationOptions).Assembly.GetName().Version ?? new(0, 0, 0);
 
+    /// <summary>The same, as its package is called.</summary>
+    internal static string ClientVersionText { get; } =
+        typeof(ConfigurationOptions).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+', '-')[0] ?? ClientVersion.ToString(3);
+
     internal override bool IsOwned => true;
+
+    internal override IReadOnlyList<EndPoint> EndPoints => [.. _options.EndPoints];
+
+    internal override async Task TryConnectAsync(CancellationToken cancellationToken)
+    {
+        var options = _options.Clone();
+        options.AbortOnConnectFail = true;
+        options.ConnectRetry = 1;
+        Close(await ConnectionMultiplexer.ConnectAsync(options).ConfigureAwait(false));
+
+        static void Close(IConnectionMultiplexer connection) => Abandoned.Observe(connection.CloseAsync(allowCommandsToComplete: false));
+    }
 
     internal override async Task<IConnectionMultiplexer> ConnectAsync(IServiceProvider services, CancellationToken cancellationToken)
     {

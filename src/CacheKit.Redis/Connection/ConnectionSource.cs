@@ -1,3 +1,4 @@
+using System.Net;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Connection;
@@ -10,6 +11,12 @@ internal abstract class ConnectionSource
 
     /// <summary>Makes a connection, or gives the one there is.</summary>
     internal abstract Task<IConnectionMultiplexer> ConnectAsync(IServiceProvider services, CancellationToken cancellationToken);
+
+    /// <summary>The servers, where they are known before there is a connection.</summary>
+    internal virtual IReadOnlyList<EndPoint> EndPoints => [];
+
+    /// <summary>Connects for a moment, where that is possible, to learn what it fails with.</summary>
+    internal virtual Task TryConnectAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Takes an object for a connection.</summary>
     /// <exception cref="ArgumentException">It is none.</exception>

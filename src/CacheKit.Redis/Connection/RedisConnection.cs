@@ -34,6 +34,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly CancellationTokenSource _disposal = new();
     private readonly CommandWatch _watch;
+    private readonly ReachabilityCheck _check;
     private readonly Lock _gate = new();
 
     private volatile RedisLink? _link;
@@ -41,6 +42,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private long _connectAfter;
     private volatile bool _isTroubled;
     private int _timeouts;
+    private bool _isTold;
     private long _failedAt;
     private bool _isWatching;
 
@@ -52,6 +54,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         _logger = logger;
         _limit = limit;
         _watch = new(limit, _time);
+        _check = new(source, _time);
         _silenceToReplace = silenceToReplace ?? TimeSpan.FromSeconds(5);
 
         // Misuse is told here and now, and a connection that is there already is used at once.
@@ -260,10 +263,15 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e) => Lost?.Invoke();
+    private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e)
+    {
+        _check.OnFailed(e);
+        Lost?.Invoke();
+    }
 
     private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)
     {
+        _check.Forget();
         _link?.Inspect();
         Restored?.Invoke();
     }
@@ -290,8 +298,16 @@ internal sealed class RedisConnection : IAsyncDisposable
 
             _timeouts = 0;
             _isTroubled = false;
+            if (!_isTold)
+            {
+                // It was over before its cause was found.
+                return;
+            }
+
+            _isTold = false;
         }
 
+        _check.Forget();
         _logger.Reachable(_cache);
     }
 
@@ -319,7 +335,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
         if (isNew)
         {
-            _logger.Unreachable(_cache, translated);
+            _ = TellAsync(link, translated);
         }
 
         if (watch)
@@ -327,7 +343,59 @@ internal sealed class RedisConnection : IAsyncDisposable
             _ = WatchAsync(link!); // set where watch is
         }
 
-        return translated;
+        return Explained(link, translated);
+    }
+
+    /// <summary>Finds out why there is no connection, and says so with the failure.</summary>
+    internal async Task<CacheStoreException> ExplainAsync(CacheStoreException failure, CancellationToken cancellationToken)
+    {
+        if (failure.Failure == StoreFailure.Unavailable && _check.Cause is null)
+        {
+            await _check.FindAsync(_link, cancellationToken).ConfigureAwait(false);
+        }
+
+        return Explained(_link, failure);
+    }
+
+    private CacheStoreException Explained(RedisLink? link, CacheStoreException failure) =>
+        _check.Cause is { } cause
+            ? new(
+                cause.IsRefusal
+                    ? $"Redis at {EndPointText.Of(_check.Servers(link))} does not let this application in: {cause.Text}"
+                    : $"Redis cannot be reached: {cause.Text}",
+                failure.Failure, failure.InnerException)
+            : failure;
+
+    private async Task TellAsync(RedisLink? link, CacheStoreException failure)
+    {
+        try
+        {
+            // What is connected and does not answer has no cause that could be seen from here.
+            var cause = link is { Multiplexer.IsConnected: true } ? null : await _check.FindAsync(link, _disposal.Token).ConfigureAwait(false);
+            lock (_gate)
+            {
+                if (!_isTroubled)
+                {
+                    return;
+                }
+
+                _isTold = true;
+            }
+
+            var servers = EndPointText.Of(_check.Servers(link));
+            if (cause is { IsRefusal: true })
+            {
+                _logger.NotLetIn(_cache, servers, cause.Text, failure);
+            }
+            else
+            {
+                _logger.Unreachable(_cache, servers, cause?.Text ?? failure.Message, failure);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Disposed.
+        }
     }
 
     private async Task WatchAsync(RedisLink link)

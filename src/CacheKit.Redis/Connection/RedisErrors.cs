@@ -1,3 +1,4 @@
+using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using StackExchange.Redis;
 
@@ -34,9 +35,9 @@ internal static class RedisErrors
         RedisCommandException command when command.InnerException is { } inner => Translate(inner, key),
         RedisCommandException command => new(
             $"Redis cannot be asked just now: {command.Message}", StoreFailure.Unavailable, command),
-        RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } connection => new(
+        RedisConnectionException connection when UnreachableCause.IsRefusedBy(connection) => new(
             "Redis does not accept the credentials, or the certificate of one side was not accepted. Check the password in the configuration, and ssl.",
-            StoreFailure.Permanent, connection),
+            StoreFailure.Unavailable, connection),
         TimeoutException timeout => new("Redis did not answer in time.", StoreFailure.Unavailable, timeout),
         _ => new($"Redis cannot be reached: {exception.Message}", StoreFailure.Unavailable, exception),
     };
@@ -62,19 +63,24 @@ internal static class RedisErrors
         }
 
         // Inside a script, an error of a command is told within the script's own.
-        if (message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        if (ForeignKeys.IsFound(exception))
         {
             return new(
                 key is null
-                    ? "A key of the cache's holds another type than strings: something else writes under the same prefix."
+                    ? "One of the cache's names in Redis is taken by another type: something else writes under the same prefix. Choose another KeyPrefix."
                     : $"The name of '{key}' in Redis holds another type than a string: something else writes under the same prefix. Remove it, or choose another KeyPrefix.",
                 StoreFailure.Permanent, exception);
         }
 
-        if (message.StartsWith("NOAUTH", StringComparison.Ordinal) || message.StartsWith("WRONGPASS", StringComparison.Ordinal)
-            || message.Contains("invalid password", StringComparison.Ordinal) || message.StartsWith("NOPERM", StringComparison.Ordinal))
+        if (UnreachableCause.Refuses(message))
         {
-            return new($"Redis does not let this application in, or not do that: {message}", StoreFailure.Permanent, exception);
+            // Like a server that is not there: nothing gets through, until the credentials are right again. What could not be told is told then.
+            return new($"Redis does not let this application in: {message}", StoreFailure.Unavailable, exception);
+        }
+
+        if (message.Contains("NOPERM", StringComparison.Ordinal))
+        {
+            return new($"Redis does not let this application do that: {message}", StoreFailure.Permanent, exception);
         }
 
         return new($"Redis refused: {message}", StoreFailure.Permanent, exception);

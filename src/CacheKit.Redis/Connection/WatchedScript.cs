@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace CacheKit.Redis.Connection;
 
-/// <summary>The wait for a script, which is sent in full if the server proves not to know it.</summary>
+/// <summary>The wait for a script, which is sent in full if the server proves not to know it; where a key is of another type, it is found out which.</summary>
 internal sealed class WatchedScript : WatchedCommand<RedisResult>
 {
     private readonly IDatabase _database;
@@ -22,5 +22,8 @@ internal sealed class WatchedScript : WatchedCommand<RedisResult>
         new WatchedScript(connection, watch, link, key, script, keys, arguments).TryBegin(running, cancellationToken);
 
     private protected override Task<RedisResult>? Again(Task<RedisResult> failed) =>
-        RedisScript.IsUnknown(failed.Exception?.InnerException) ? _script.SendInFullAsync(_database, _keys, _arguments) : null;
+        failed.Exception?.InnerException is not { } failure ? null
+        : RedisScript.IsUnknown(failure) ? _script.SendInFullAsync(_database, _keys, _arguments)
+        : ForeignKeys.IsFound(failure) ? ForeignKeys.TellAsync(_database, _keys, failure)
+        : null;
 }

@@ -5,8 +5,8 @@ namespace CacheKit.Redis.Diagnostics;
 /// <summary>Every message this package writes: one per change of state. Event ids are permanent.</summary>
 internal static partial class RedisLog
 {
-    [LoggerMessage(1, LogLevel.Warning, "Cache '{Cache}': Redis does not answer.")]
-    internal static partial void Unreachable(this ILogger logger, string cache, Exception exception);
+    [LoggerMessage(1, LogLevel.Warning, "Cache '{Cache}': Redis does not answer at {Servers}: {Reason}")]
+    internal static partial void Unreachable(this ILogger logger, string cache, string servers, string reason, Exception exception);
 
     [LoggerMessage(2, LogLevel.Information, "Cache '{Cache}': Redis answers again.")]
     internal static partial void Reachable(this ILogger logger, string cache);
@@ -31,4 +31,7 @@ internal static partial class RedisLog
 
     [LoggerMessage(9, LogLevel.Warning, "Cache '{Cache}': taking out what was cleared failed; it stays until it expires.")]
     internal static partial void SweepFailed(this ILogger logger, string cache, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Error, "Cache '{Cache}': Redis at {Servers} does not let this application in: {Reason}. The cache goes on without it. Check the password, the user and ssl in the configuration.")]
+    internal static partial void NotLetIn(this ILogger logger, string cache, string servers, string reason, Exception exception);
 }

@@ -78,6 +78,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
     private async Task RunAsync()
     {
         ISubscriber? subscriber = null;
+        RedisChannel channel = default;
         RedisLink? subscribed = null;
         var (isFirst, hasFailed, failures) = (true, false, 0);
         while (!_disposal.IsCancellationRequested)
@@ -101,11 +102,12 @@ internal sealed class FeedSubscription : IAsyncDisposable
                     // On the connection that was replaced, or where the client seems to have forgotten.
                     if (subscriber is not null)
                     {
-                        Abandoned.Observe(subscriber.UnsubscribeAsync(_feed.Layout.Channel, OnMessage));
+                        Abandoned.Observe(subscriber.UnsubscribeAsync(channel, OnMessage));
                     }
 
                     subscriber = link.Multiplexer.GetSubscriber();
-                    await _feed.Connection.RunAsync(link, AsResult(subscriber.SubscribeAsync(_feed.Layout.Channel, OnMessage)), _disposal.Token).ConfigureAwait(false);
+                    channel = _feed.ChannelOf(link);
+                    await _feed.Connection.RunAsync(link, AsResult(subscriber.SubscribeAsync(channel, OnMessage)), _disposal.Token).ConfigureAwait(false);
                     subscribed = link;
                 }
 
@@ -151,7 +153,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
         _firstAttempt.TrySetResult();
         if (subscriber is not null && !_feed.Connection.IsDisposed)
         {
-            Abandoned.Observe(subscriber.UnsubscribeAsync(_feed.Layout.Channel, OnMessage));
+            Abandoned.Observe(subscriber.UnsubscribeAsync(channel, OnMessage));
         }
     }
 

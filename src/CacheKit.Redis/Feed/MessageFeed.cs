@@ -5,6 +5,7 @@ using CacheKit.Redis.Diagnostics;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
 
 namespace CacheKit.Redis.Feed;
 
@@ -36,6 +37,9 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
     internal RedisConnection Connection => connection;
 
     internal KeyLayout Layout => layout;
+
+    /// <summary>The channel of the database that a connection uses.</summary>
+    internal RedisChannel ChannelOf(RedisLink link) => layout.Channel(link.Database.Database);
 
     internal string Cache => cache;
 
@@ -146,7 +150,7 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
             try
             {
                 var logging = Scripts.Publish.RunAsync(
-                    link.Database, [layout.Log], [link.NameOnServer(layout.Channel), frame, logLength]);
+                    link.Database, [layout.Log], [link.NameOnServer(ChannelOf(link)), frame, logLength]);
                 await connection.RunAsync(link, logging, cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -161,11 +165,11 @@ internal sealed class MessageFeed(RedisConnection connection, StampClock clock, 
             }
         }
 
-        // Whoever was cut off must not take the log for all there was: what it holds is not where he was any more.
+        // Whoever was cut off must not take the log for all there was: what it holds is not where he was any more. With every such message: nodes that log begin the log anew in between.
         Abandoned.Observe(link.Database.KeyDeleteAsync(layout.Log, Flags.Master));
 
         byte[] bare = [.. "- "u8, .. frame];
-        await connection.RunAsync(link, link.Database.PublishAsync(layout.Channel, bare), cancellationToken).ConfigureAwait(false);
+        await connection.RunAsync(link, link.Database.PublishAsync(ChannelOf(link), bare), cancellationToken).ConfigureAwait(false);
     }
 }
 

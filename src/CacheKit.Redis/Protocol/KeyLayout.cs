@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using CacheKit.Redis.Gathering;
@@ -16,7 +17,7 @@ namespace CacheKit.Redis.Protocol;
 /// <item><term><c>l:{key}</c></term><description>a lock</description></item>
 /// <item><term><c>w:{store}:{n}</c></term><description>bytes on their way to an entry, within one transaction</description></item>
 /// <item><term><c>clock</c></term><description>the clock, and the journal of recent invalidations by tag</description></item>
-/// <item><term><c>log</c></term><description>the latest messages; the channel of the same name carries them</description></item>
+/// <item><term><c>log</c></term><description>the latest messages; the channel <c>feed</c> carries them</description></item>
 /// </list>
 /// <para>No two of them need to be in one slot of a cluster.</para>
 /// </remarks>
@@ -46,7 +47,6 @@ internal sealed class KeyLayout
         _waiting = [.. Enumerable.Range(0, CallGatherer.MostCalls).Select(n => (RedisKey)Encoding.UTF8.GetBytes($"{Prefix}w:{own}:{n}"))];
         Clock = Prefix + "clock";
         Log = Prefix + "log";
-        Channel = new RedisChannel(Encoding.UTF8.GetBytes(Prefix + "feed"), RedisChannel.PatternMode.Literal);
     }
 
     internal string Prefix { get; }
@@ -55,7 +55,9 @@ internal sealed class KeyLayout
 
     internal RedisKey Log { get; }
 
-    internal RedisChannel Channel { get; }
+    /// <summary>The channel of a database. Channels know none, so those of all but the first have its number in their name: what is changed in one database is not in the others.</summary>
+    internal RedisChannel Channel(int database) =>
+        new(Encoding.UTF8.GetBytes(database > 0 ? string.Create(CultureInfo.InvariantCulture, $"{Prefix}feed@{database}") : Prefix + "feed"), RedisChannel.PatternMode.Literal);
 
     internal IReadOnlyList<RedisKey> Clears => _clears;
 
@@ -109,7 +111,7 @@ internal sealed class KeyLayout
         {
             if (character is '/' or '%' or '{' or '}')
             {
-                escaped.Append('%').Append(((int)character).ToString("X2", System.Globalization.CultureInfo.InvariantCulture));
+                escaped.Append('%').Append(((int)character).ToString("X2", CultureInfo.InvariantCulture));
             }
             else
             {

@@ -53,11 +53,18 @@ internal sealed class RedisScript
     {
         try
         {
-            return await running.ConfigureAwait(false);
+            try
+            {
+                return await running.ConfigureAwait(false);
+            }
+            catch (RedisServerException exception) when (IsUnknown(exception))
+            {
+                return await SendInFullAsync(database, keys, arguments).ConfigureAwait(false);
+            }
         }
-        catch (RedisServerException exception) when (IsUnknown(exception))
+        catch (RedisServerException exception) when (ForeignKeys.IsFound(exception))
         {
-            return await SendInFullAsync(database, keys, arguments).ConfigureAwait(false);
+            return await ForeignKeys.TellAsync(database, keys, exception).ConfigureAwait(false);
         }
     }
 }

@@ -82,12 +82,21 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <summary>About what time it is at the server, in microseconds since 1970.</summary>
     internal long ServerMicroseconds => Latest + (long)_time.GetElapsedTime(Volatile.Read(ref _shownAt)).TotalMicroseconds;
 
-    /// <summary>Begins a look at the clock, unless there was one lately or there is one under way.</summary>
+    /// <summary>Whether what was seen is about what the clock shows now.</summary>
+    internal bool IsFresh => _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _freshFor;
+
+    /// <summary>Begins a look at the clock, unless there was one lately.</summary>
+    /// <returns>The look, or the one that is under way.</returns>
     internal Task<long>? BeginLook(RedisLink link)
     {
-        if (_time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _freshFor || Volatile.Read(ref _looking) is { IsCompleted: false })
+        if (IsFresh)
         {
             return null;
+        }
+
+        if (Volatile.Read(ref _looking) is { IsCompleted: false } underWay)
+        {
+            return underWay;
         }
 
         var looking = LookAlongAsync(link);

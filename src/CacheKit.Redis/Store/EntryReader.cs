@@ -12,6 +12,8 @@ namespace CacheKit.Redis.Store;
 /// <para>On a single server an entry and the records it is judged by are read by one command, as they are at one instant. Then the stamp
 /// to load under may be as late as the latest of the records. Where they are read one after the other, somebody may have set the key in between, and a value
 /// loaded under a later record's stamp would replace what he set. So in that case the entry is read once more.</para>
+/// <para>A stamp tells an entry from all others ever under its key, so what is loaded in its place needs a later one. On a single server a look at the clock goes before the read, on the same connection, and is waited for where there is something to load. In a
+/// cluster the clock is at another node, and only a look that has ended was certainly before: where that was a while ago, and nothing that is still good is found, it is looked and read once more.</para>
 /// </remarks>
 internal sealed class EntryReader(RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, KeyLayout layout, Lifetimes lifetimes)
 {
@@ -58,14 +60,15 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
     /// <summary>Finishes what takes more than was read by one command.</summary>
     internal ValueTask<StoreLookup> FinishAsync(
-        string key, StoreReadOptions options, EntryTags tags, RedisValue[] values, long loadStamp, CancellationToken cancellationToken) =>
-        ReadInStepsAsync(key, options, new(tags, values, loadStamp), cancellationToken);
+        string key, StoreReadOptions options, EntryTags tags, RedisValue[] values, long loadStamp, bool isRecent, Task<long>? look, CancellationToken cancellationToken) =>
+        ReadInStepsAsync(key, options, new(tags, values, loadStamp, isRecent, look), cancellationToken);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreLookup> ReadAtOnceAsync(
         RedisLink link, string key, StoreReadOptions options, EntryTags tags, CancellationToken cancellationToken)
     {
         var isSingle = link.IsSingle;
+        var isRecent = clock.IsFresh;
         var loadStamp = clock.Latest;
         var look = clock.BeginLook(link);
         RedisKey[] names = [layout.Entry(key), layout.Clear(key), .. tags.Keys];
@@ -73,12 +76,18 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         loadStamp = WithLook(link, look, loadStamp);
         if (TryFinish(link, key, options, tags, values[0], values.AsSpan(1), isSingle, loadStamp, out var lookup))
         {
-            return lookup;
+            if (isRecent || IsBefore(link, look) || !IsToBeLoaded(lookup))
+            {
+                return lookup;
+            }
         }
 
         // As a task, whose awaiter is small: most reads do not come here, but all would carry it.
-        return await FinishAsync(key, options, tags, values, loadStamp, cancellationToken).AsTask().ConfigureAwait(false);
+        return await FinishAsync(key, options, tags, values, loadStamp, isRecent, look, cancellationToken).AsTask().ConfigureAwait(false);
     }
+
+    // Nothing there, or something that has expired.
+    internal bool IsToBeLoaded(StoreLookup lookup) => lookup.Status == StoreLookupStatus.Missing || lookup.ExpiresAt.UtcTicks <= lifetimes.NowTicks;
 
     private async ValueTask<StoreLookup> ReadInStepsAsync(string key, StoreReadOptions options, FirstRead? first, CancellationToken cancellationToken)
     {
@@ -90,6 +99,8 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             EntryTags tags;
             Memory<RedisValue> records;
             byte[]? bytes;
+            var isRecent = first?.IsRecent ?? clock.IsFresh;
+            var look = first?.Look;
             if (first is not null)
             {
                 (tags, loadStamp, bytes, records) = (first.Tags, first.LoadStamp, first.Values[0], first.Values.AsMemory(1));
@@ -98,7 +109,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             else
             {
                 loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
-                var look = clock.BeginLook(link);
+                look = clock.BeginLook(link);
                 tags = ExpectedTags(key, options);
                 if (isWithoutPayload)
                 {
@@ -133,6 +144,17 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
             if (ToLookup(judged, options) is { } complete)
             {
+                if (!isRecent && attempt < MaximumAttempts && !IsBefore(link, look) && IsToBeLoaded(complete))
+                {
+                    if (link.IsSingle && look is not null && await EndOfAsync(look).ConfigureAwait(false) is > 0 and var seen)
+                    {
+                        return ToLookup(judged.Since(seen), options) ?? complete;
+                    }
+
+                    await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
+                    continue;
+                }
+
                 return complete;
             }
 
@@ -142,9 +164,23 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
     }
 
-    // On a single server a look that was begun before the read was also taken before it.
-    internal static long WithLook(RedisLink link, Task<long>? look, long loadStamp) =>
-        look is { IsCompletedSuccessfully: true } && link.IsSingle ? Math.Max(loadStamp, look.Result) : loadStamp;
+    /// <summary>Whether a look that was begun before a read was certainly taken before it, as it was on a single server, and has ended.</summary>
+    internal static bool IsBefore(RedisLink link, Task<long>? look) => look is { IsCompletedSuccessfully: true, Result: > 0 } && link.IsSingle;
+
+    internal static long WithLook(RedisLink link, Task<long>? look, long loadStamp) => IsBefore(link, look) ? Math.Max(loadStamp, look!.Result) : loadStamp; // not null then
+
+    // It has been answered already, since what was sent after it has; 0 if it has failed.
+    private static async ValueTask<long> EndOfAsync(Task<long> look)
+    {
+        try
+        {
+            return await look.ConfigureAwait(false);
+        }
+        catch (CacheStoreException)
+        {
+            return 0;
+        }
+    }
 
     internal async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken)
     {
@@ -202,7 +238,9 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         IReadOnlyList<string> keys, int start, int count, StoreReadOptions options, StoreLookup[] lookups, CancellationToken cancellationToken)
     {
         var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var loadStamp = await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false);
+        var loadStamp = clock.IsFresh
+            ? await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false)
+            : await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
 
         // What several of the entries are judged by is read once.
         var places = new Dictionary<RedisKey, int>();
@@ -268,7 +306,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         {
             return await link.Database.StringGetRangeAsync(layout.Entry(key), 0, BeginningLength - 1, Flags.Master).ConfigureAwait(false);
         }
-        catch (RedisServerException exception) when (exception.Message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        catch (RedisServerException exception) when (ForeignKeys.IsFound(exception))
         {
             return RedisValue.Null;
         }
@@ -439,5 +477,5 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         ticks >= DateTimeOffset.MaxValue.UtcTicks ? DateTimeOffset.MaxValue : new(Math.Max(ticks, 0), TimeSpan.Zero);
 
     /// <summary>What was read in one go, but is not enough.</summary>
-    private sealed record FirstRead(EntryTags Tags, RedisValue[] Values, long LoadStamp);
+    private sealed record FirstRead(EntryTags Tags, RedisValue[] Values, long LoadStamp, bool IsRecent, Task<long>? Look);
 }

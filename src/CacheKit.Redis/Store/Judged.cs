@@ -11,6 +11,7 @@ internal readonly struct Judged
         Record = record;
         IsWhole = isWhole;
         Verdict = verdict;
+        Latest = latest;
         LoadStamp = isAtOnce ? Math.Max(loadStamp, latest) : loadStamp;
         IsToBeReadAgain = latest > LoadStamp;
     }
@@ -24,10 +25,16 @@ internal readonly struct Judged
 
     internal Verdict Verdict { get; }
 
+    /// <summary>The latest stamp in what it was judged by.</summary>
+    private long Latest { get; }
+
     internal long LoadStamp { get; }
 
     /// <summary>Whether something has a later stamp than a value would be loaded under, so that it would be dead on arrival.</summary>
     internal bool IsToBeReadAgain { get; }
+
+    /// <summary>The same, with a stamp to load under that was taken before, too, and may be later.</summary>
+    internal Judged Since(long stamp) => new(IsFound, Record, IsWhole, Verdict, Latest, Math.Max(LoadStamp, stamp), isAtOnce: false);
 
     internal static Judged Missing(long latest, long loadStamp, bool isAtOnce) => new(false, default, false, default, latest, loadStamp, isAtOnce);
 

@@ -6,7 +6,6 @@ using CacheKit.Redis.Feed;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
-using StackExchange.Redis;
 
 namespace CacheKit.Redis.Store;
 
@@ -190,9 +189,16 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     /// <exception cref="CacheStoreException">There is none in time.</exception>
     internal async Task CheckConnectionAsync(CancellationToken cancellationToken)
     {
-        var link = await _connection.GetFirstAsync(cancellationToken).ConfigureAwait(false);
-        await _connection.RunAsync(link, link.Database.PingAsync(), cancellationToken).ConfigureAwait(false);
-        await _clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var link = await _connection.GetFirstAsync(cancellationToken).ConfigureAwait(false);
+            await _connection.RunAsync(link, link.Database.PingAsync(), cancellationToken).ConfigureAwait(false);
+            await _clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
+        }
+        catch (CacheStoreException exception)
+        {
+            throw await _connection.ExplainAsync(exception, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -261,7 +267,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         {
             return (long)await Scripts.Sweep.RunAsync(link.Database, [name], stamp).ConfigureAwait(false) == 1;
         }
-        catch (RedisServerException exception) when (exception.Message.Contains("WRONGTYPE", StringComparison.Ordinal))
+        catch (CacheStoreException exception) when (ForeignKeys.IsFound(exception.InnerException))
         {
             return false;
         }

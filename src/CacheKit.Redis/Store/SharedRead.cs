@@ -20,9 +20,11 @@ internal sealed class SharedRead(
     private bool _isAtOnce;
     private long _loadStamp;
     private Task<long>? _look;
+    private bool _isRecent;
 
     private protected override Task<RedisValue[]> SendAsync(RedisLink link)
     {
+        _isRecent = clock.IsFresh;
         _loadStamp = clock.Latest;
         _look = clock.BeginLook(link);
         _isAtOnce = link.IsSingle;
@@ -32,6 +34,7 @@ internal sealed class SharedRead(
     private protected override void OnAnswer(RedisValue[] answer)
     {
         _loadStamp = EntryReader.WithLook(Link, _look, _loadStamp);
+        _isRecent |= EntryReader.IsBefore(Link, _look);
         var bytes = 0L;
         foreach (var value in answer.AsSpan(0, _entries))
         {
@@ -63,7 +66,8 @@ internal sealed class SharedRead(
             records = _scratch.AsSpan(0, length);
         }
 
-        return reader.TryFinish(Link, call.Key, call.Options, call.Tags, answer[call.EntryAt], records, _isAtOnce, _loadStamp, out result);
+        return reader.TryFinish(Link, call.Key, call.Options, call.Tags, answer[call.EntryAt], records, _isAtOnce, _loadStamp, out result)
+            && (_isRecent || !reader.IsToBeLoaded(result));
     }
 
     private protected override ValueTask<StoreLookup> RunAloneAsync(ReadCall call, RedisValue[]? answer)
@@ -76,7 +80,7 @@ internal sealed class SharedRead(
         var values = new RedisValue[2 + call.Tags.Keys.Length];
         values[0] = answer[call.EntryAt];
         CopyRecords(call, answer, values.AsSpan(1));
-        return reader.FinishAsync(call.Key, call.Options, call.Tags, values, _loadStamp, call.CancellationToken);
+        return reader.FinishAsync(call.Key, call.Options, call.Tags, values, _loadStamp, _isRecent, _look, call.CancellationToken);
     }
 
     private void CopyRecords(ReadCall call, RedisValue[] answer, Span<RedisValue> records)

@@ -20,12 +20,33 @@ public sealed class ConfigurationTests
     [InlineData("", "*empty*")]
     [InlineData("password=secret", "*names no server*")]
     [InlineData("localhost,sillyoption=secret", "*cannot be read*")]
-    [InlineData("localhost,ssl=perhaps", "*cannot be read*")]
+    [InlineData("localhost,ssl=perhaps", "*cannot be read*'ssl'*")]
+    [InlineData("redis://user:secret@localhost:6379", "*URL*\"server:6379,password=…,ssl=true\"*")]
+    [InlineData("localhost:notaport", "*'localhost:notaport' is not a server*")]
+    [InlineData("localhost:65536", "*'localhost:65536' is not a server*")]
+    [InlineData("local host", "*'local host' is not a server*")]
+    [InlineData("[::1]x:6379", "*::1]x:6379' is not a server*")]
+    [InlineData("localhost,password=ab,secret=ef", "*after the password*ConnectWith*")]
+    [InlineData("localhost,password=ab,secret", "*After the password*ConnectWith*")]
+    [InlineData("localhost,password=ab,secret/x", "*After the password*ConnectWith*")]
+    [InlineData("password=ab,secret/x,localhost", "*After the password*")]
     public void A_configuration_that_cannot_be_read_is_an_error_at_once(string configuration, string message)
     {
         var services = new ServiceCollection();
         var add = () => services.AddCacheKit(cache => cache.UseRedis(configuration));
-        add.Should().Throw<ArgumentException>().WithMessage(message).Which.Message.Should().NotContain("secret");
+        add.Should().Throw<ArgumentException>().WithMessage(message).Which.ToString().Should().NotContain("secret");
+    }
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("cache_1:6379,cache-2.example.org:6380,password=a=b==,ssl=true")]
+    [InlineData("127.0.0.1:6379, ::1 ,[::1]:6380")]
+    [InlineData("password=x,localhost")]
+    public void Servers_are_names_and_addresses(string configuration)
+    {
+        var services = new ServiceCollection();
+        var add = () => services.AddCacheKit(cache => cache.UseRedis(configuration));
+        add.Should().NotThrow();
     }
 
     [Fact]
@@ -156,12 +177,25 @@ public sealed class ConfigurationTests
     public async Task An_application_that_requires_the_connection_does_not_start_without()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        var nowhere = $"127.0.0.1:{RedisServer.FreePort()},connectTimeout=500";
+        var port = RedisServer.FreePort();
+        var nowhere = $"127.0.0.1:{port},connectTimeout=500,password=secret";
         builder.Services.AddCacheKit(cache => cache.UseRedis(nowhere, options => options.RequireConnectionAtStart = true));
         using var host = builder.Build();
         await using var store = host.Services.GetRequiredKeyedService<ConnectionCheck>("default").Remember(TestStores.Create(nowhere));
         var start = () => host.StartAsync();
-        await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*'default' requires Redis*");
+        (await start.Should().ThrowAsync<InvalidOperationException>().WithMessage($"*'default' requires Redis*127.0.0.1:{port}: {Refused}*"))
+            .Which.ToString().Should().NotContain("secret");
+    }
+
+    [Fact]
+    public async Task An_application_that_requires_the_connection_is_told_of_a_wrong_password()
+    {
+        RedisServer.Require();
+        await using var server = await RedisServer.StartAsync(password: "right");
+        await using var store = TestStores.Create($"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=1000");
+        var check = () => store.CheckConnectionAsync(default);
+        (await check.Should().ThrowAsync<CacheStoreException>().WithMessage($"Redis at 127.0.0.1:{server.Port} does not let this application in*"))
+            .Which.ToString().Should().NotContain("wrong-one");
     }
 
     [Fact]
@@ -171,10 +205,49 @@ public sealed class ConfigurationTests
         await using var server = await RedisServer.StartAsync(password: "right");
         foreach (var configuration in new[] { $"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=1000", $"127.0.0.1:{server.Port},connectTimeout=1000" })
         {
-            await using var store = TestStores.Create(configuration);
+            using var logger = new RecordingLogger();
+            await using var store = Impatient(configuration, logger);
             var read = () => store.GetAsync("k");
             var thrown = (await read.Should().ThrowAsync<CacheStoreException>()).Which;
-            thrown.Message.Should().NotContain("wrong-one");
+            thrown.Failure.Should().Be(StoreFailure.Unavailable, "it is right again as soon as somebody changes it");
+            await EventuallyAsync(() => Task.FromResult(logger.Count(10) == 1), "it is told");
+            logger.Messages.Should().ContainSingle(message => message.Id == 10).Which.Text.Should().Contain($"127.0.0.1:{server.Port}").And.Contain("does not let this application in");
+            logger.Messages.Should().NotContain(message => message.Text.Contains("wrong-one", StringComparison.Ordinal));
+            await read.Should().ThrowAsync<CacheStoreException>().WithMessage($"*127.0.0.1:{server.Port} does not let this application in*");
         }
+    }
+
+    [Fact]
+    public async Task Where_nobody_listens_it_is_told()
+    {
+        using var logger = new RecordingLogger();
+        var port = RedisServer.FreePort();
+        await using var store = Impatient($"127.0.0.1:{port},connectTimeout=1000,password=secret", logger);
+        await ReadInVainAsync(store);
+        await EventuallyAsync(() => Task.FromResult(logger.Count(1) == 1), "it is told");
+        logger.Messages.Should().ContainSingle(message => message.Id == 1).Which.Text.Should().Match($"*does not answer at 127.0.0.1:{port}: 127.0.0.1:{port}: {Refused}*");
+        logger.Messages.Should().NotContain(message => message.Text.Contains("secret", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_server_of_an_unknown_name_is_told()
+    {
+        using var logger = new RecordingLogger();
+        await using var store = Impatient("nowhere.invalid:7000,connectTimeout=1000", logger);
+        await ReadInVainAsync(store);
+        await EventuallyAsync(() => Task.FromResult(logger.Count(1) == 1), "it is told");
+        logger.Messages.Should().ContainSingle(message => message.Id == 1).Which.Text.Should().Match("*nowhere.invalid:7000: *");
+    }
+
+    // What the system says, in the language it speaks.
+    private static string Refused => new System.Net.Sockets.SocketException((int)System.Net.Sockets.SocketError.ConnectionRefused).Message;
+
+    private static CacheKit.Redis.Store.RedisStore Impatient(string configuration, RecordingLogger logger) =>
+        TestStores.Create(configuration, TestStores.Context(loggers: logger), options => options.OperationTimeout = TimeSpan.FromMilliseconds(200));
+
+    private static async Task ReadInVainAsync(CacheKit.Redis.Store.RedisStore store)
+    {
+        var read = () => store.GetAsync("k");
+        await read.Should().ThrowAsync<CacheStoreException>();
     }
 }

@@ -180,8 +180,32 @@ public sealed class FaultTests : IAsyncLifetime
         await _server.SendAsync("LPUSH", store.Layout.Entry("k").ToString(), "x");
         (await store.GetAsync("k")).Should().BeNull();
         var write = () => store.SetAsync("k", Entry("1"));
-        (await write.Should().ThrowAsync<CacheStoreException>().WithMessage("*'k'*another type*")).Which.Failure.Should().Be(StoreFailure.Permanent);
+        (await write.Should().ThrowAsync<CacheStoreException>().WithMessage("*/e:k'*another type*")).Which.Failure.Should().Be(StoreFailure.Permanent);
         (await store.GetAsync("other")).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task Something_foreign_in_the_place_of_the_clock_is_named()
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        await _server.SendAsync("SET", store.Layout.Clock.ToString(), "x");
+        foreach (var call in new Func<Task>[] { () => store.SetAsync("k", Entry("1")), () => store.RemoveByTagAsync("t"), () => store.LoadStampAsync("k") })
+        {
+            (await call.Should().ThrowAsync<CacheStoreException>().WithMessage("*'cachekit/test/clock'*another type*sorted set*string*KeyPrefix*"))
+                .Which.Failure.Should().Be(StoreFailure.Permanent);
+        }
+    }
+
+    [Fact]
+    public async Task Something_foreign_in_the_place_of_a_tag_is_named()
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        await _server.SendAsync("LPUSH", store.Layout.Tag("t").ToString(), "x");
+        foreach (var call in new Func<Task>[] { () => store.SetAsync("k", Entry("1", "t")), () => store.RemoveByTagAsync("t") })
+        {
+            (await call.Should().ThrowAsync<CacheStoreException>().WithMessage("*'cachekit/test/t:t'*another type*string*list*KeyPrefix*"))
+                .Which.Failure.Should().Be(StoreFailure.Permanent);
+        }
     }
 
     [Theory]

@@ -235,7 +235,7 @@ public sealed class TroubleTests : IAsyncLifetime
         await near.PublishAsync("meanwhile"u8.ToArray(), default);
         proxy.IsClosed = false;
         await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count > connections), "it is connected again");
-        (receiver.Messages.Contains("meanwhile") || !receiver.Connections[^1]).Should().BeTrue("'meanwhile' did not come, and yet all is told to have come");
+        (receiver.Messages.Contains("meanwhile") || receiver.Connections.Skip(connections).Contains(false)).Should().BeTrue("'meanwhile' did not come, and yet all is told to have come");
     }
 
     [Fact]

@@ -58,14 +58,16 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var subscription = await far.SubscribeAsync(receiver, default);
         proxy.IsClosed = true;
         proxy.Cut();
-        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions == 1), "the interruption is told");
+        await EventuallyAsync(() => Task.FromResult(receiver.Interruptions > 0), "the interruption is told");
         for (var i = 0; i < 500; i++)
         {
             await PublishAsync(near, $"{i}");
         }
 
         proxy.IsClosed = false;
-        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count == 2), "it is connected again");
+
+        // Clients of the 3.x line may tell of one loss several times, and of the last when all is well again: the first time tells what was missed.
+        await EventuallyAsync(() => Task.FromResult(receiver.Connections.Count >= 2), "it is connected again");
         receiver.Connections[1].Should().BeFalse();
     }
 
@@ -85,7 +87,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await EventuallyAsync(async () =>
         {
             await PublishAsync(far, "own");
-            return receiver.Connections.Count == 2;
+            return receiver.Connections.Count >= 2;
         }, "the connection is replaced");
         receiver.Interruptions.Should().BePositive();
         receiver.Connections[1].Should().BeTrue();
@@ -105,6 +107,22 @@ public sealed class FeedFaultTests : IAsyncLifetime
         receiver.Connections[0].Should().BeFalse("nobody knows what was published meanwhile");
         await PublishAsync(store, "hello");
         await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("hello")), "messages arrive");
+    }
+
+    [Fact]
+    public async Task What_is_told_in_one_database_is_not_heard_in_another()
+    {
+        await using var first = TestStores.Create(_server.Configuration);
+        await using var second = TestStores.Create(_server.Configuration + ",defaultDatabase=1");
+        var (inFirst, inSecond) = (new RecordingReceiver(), new RecordingReceiver());
+        await using var one = await first.SubscribeAsync(inFirst, default);
+        await using var other = await second.SubscribeAsync(inSecond, default);
+        await PublishAsync(second, "of the second");
+        await EventuallyAsync(() => Task.FromResult(inSecond.Messages.Count > 0), "messages arrive");
+        await PublishAsync(first, "of the first");
+        await EventuallyAsync(() => Task.FromResult(inFirst.Messages.Contains("of the first")), "messages arrive");
+        inFirst.Messages.Should().Equal("of the first");
+        inSecond.Messages.Should().Equal("of the second");
     }
 
     [Fact]

@@ -59,7 +59,7 @@ public sealed class SharedCommandTests : IAsyncLifetime
             var setting = Enumerable.Range(0, Callers).Select(i => store.SetAsync($"k{i}", Entry($"{round} {i}"))).ToArray();
             var failure = await FluentActions.Awaiting(() => setting[13]).Should().ThrowAsync<CacheStoreException>();
             failure.Which.Failure.Should().Be(StoreFailure.Permanent);
-            failure.Which.Message.Should().Contain("'k13'");
+            failure.Which.Message.Should().Contain("/e:k13'");
             foreach (var i in Enumerable.Range(0, Callers).Where(i => i != 13))
             {
                 await setting[i];

@@ -53,6 +53,28 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         (await _other.GetAsync("k")).Should().BeNull();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_loaded_in_place_of_what_has_expired_has_a_stamp_of_its_own(bool isKept)
+    {
+        var first = await _store.LoadStampAsync("k");
+        var life = TimeSpan.FromMilliseconds(20);
+        var entry = new StoreEntry
+        {
+            Payload = "1"u8.ToArray(), ExpiresAt = DateTimeOffset.UtcNow + life, RetainUntil = DateTimeOffset.UtcNow + (isKept ? _hour : life),
+        };
+        (await _store.PopulateAsync("k", entry, first)).Should().BeTrue();
+
+        // It has expired, and nobody has looked at the clock for longer than looks are good for.
+        await Task.Delay(150);
+        var second = await _store.LoadStampAsync("k");
+        second.Should().BeGreaterThan(first);
+        (await _store.PopulateAsync("k", Entry("2"), second)).Should().BeTrue();
+        using var lookup = await _store.ReadAsync("k", new() { KnownStamp = first }, default);
+        lookup.Status.Should().Be(StoreLookupStatus.Found, "who has the first is not to take the second for it");
+    }
+
     [Fact]
     public async Task Sets_that_came_together_and_land_late_change_nothing_that_was_changed_since()
     {
