@@ -106,8 +106,8 @@ internal static partial class CacheLog
     [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} changes it had missed.{Unreported}")]
     internal static partial void Recovered(this ILogger logger, string cache, string store, int changes, HeldBackMessages unreported);
 
-    [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.")]
-    internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, int changes);
+    [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.{Unreported}")]
+    internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, int changes, HeldBackMessages unreported);
 
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of what it holds.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);

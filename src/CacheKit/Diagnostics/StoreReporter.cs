@@ -13,6 +13,7 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     private readonly LogThrottle _openedLog = new(time);
     private readonly LogThrottle _overflowLog = new(time);
     private readonly LogThrottle _recoveredLog = new(time);
+    private readonly LogThrottle _tooLateLog = new(time);
     private bool _isOpeningLogged;
     private long _openedAt;
 
@@ -90,7 +91,16 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
         }
     }
 
-    internal void RecoveryGivenUp(int changes) => _logger.RecoveryGivenUp(cacheName, storeName, changes);
+    internal void RecoveryGivenUp(int changes) => _logger.RecoveryGivenUp(cacheName, storeName, changes, default);
+
+    /// <summary>The same, of a change that came after that.</summary>
+    internal void RecoveryCameTooLate()
+    {
+        if (_tooLateLog.ShouldLog(out var unreported))
+        {
+            _logger.RecoveryGivenUp(cacheName, storeName, 1, unreported);
+        }
+    }
 
     internal void DisposalFailed(Exception exception) => _logger.StoreDisposalFailed(cacheName, storeName, exception);
 

@@ -11,7 +11,7 @@ internal sealed class EntrySettings
     private readonly TimeSpan? _expiration, _slidingExpiration, _staleFor, _jitter;
     private readonly double? _refreshAheadThreshold;
 
-    /// <summary>A life of so many ticks may be measured from the coarse clock: the entry ends a thousandth early at most, and its set is a tenth cheaper.</summary>
+    /// <summary>A life of so many ticks may be measured from the coarse clock: the entry ends a thousandth early at most, unless the process was held up, and its set is a tenth cheaper.</summary>
     private const long LongLife = 1000 * CacheClock.CoarseTicks;
 
     private EntrySettings(CacheEntryOptions? options, CacheEntryOptions defaults)

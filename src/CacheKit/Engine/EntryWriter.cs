@@ -176,9 +176,10 @@ internal sealed class EntryWriter(
     /// <summary>Counts what an entry takes beside its value, where its size is estimated: with small values that may be half of it.</summary>
     private void AddDetails(MemoryEntry entry, long? size)
     {
-        if (countsBytes && size is null && sizeOf is null && entry.Details is { } details && entry.Weight is var weight && weight < long.MaxValue - details.Bytes)
+        if (countsBytes && size is null && sizeOf is null && entry.Details is { } details)
         {
-            entry.Weight = weight + details.Bytes;
+            var bytes = details.BytesWhere(isFromStore: hasStores);
+            entry.Weight = entry.Weight < long.MaxValue - bytes ? entry.Weight + bytes : long.MaxValue;
         }
     }
 

@@ -131,6 +131,11 @@ internal sealed class KeyListing(
             {
                 await end.ConfigureAwait(false);
             }
+            else
+            {
+                _ = end.ContinueWith(
+                    static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
         }
     }
 

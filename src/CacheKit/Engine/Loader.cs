@@ -73,6 +73,7 @@ internal sealed class Loader
     /// Runs the factory of one flight on this thread, for a cache that has only memory and a call without a hard timeout. When it returns, a factory that was done
     /// at once has its value stored and its flight ended, and nothing was made to wait with.
     /// </summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A clock or a listener of activities may throw, too, and every flight ends.")]
     internal void StartAtOnce<TState, T>(
         Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory, CacheEntryOptions? options)
     {
@@ -100,6 +101,10 @@ internal sealed class Loader
             {
                 _ = FinishAsync(flight, making, activity, started, options);
             }
+        }
+        catch (Exception exception)
+        {
+            FailRun(flight, exception, options);
         }
         finally
         {

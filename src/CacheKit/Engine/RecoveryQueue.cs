@@ -260,16 +260,20 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     {
         var isFirst = false;
         var isFull = false;
-        var isGivenUp = false;
+        bool isGivenUp;
         lock (_lock)
         {
             isGivenUp = _isGivenUp;
-            if (_clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
+            if (!isGivenUp && _clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
             {
                 return; // the clear is still to be sent, and will cover this
             }
 
-            if (pending.Kind == PendingKind.Clear)
+            if (isGivenUp)
+            {
+                // Told below, and not kept: nobody sends it any more.
+            }
+            else if (pending.Kind == PendingKind.Clear)
             {
                 ReplaceAllBy(pending);
             }
@@ -291,13 +295,13 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
                 }
             }
 
-            isFirst = _count == 0;
+            isFirst = !isGivenUp && _count == 0;
             CountAnew();
         }
 
         if (isGivenUp)
         {
-            guard.Reporter.RecoveryGivenUp(1);
+            guard.Reporter.RecoveryCameTooLate();
             return;
         }
 

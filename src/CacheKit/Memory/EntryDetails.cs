@@ -164,18 +164,19 @@ internal sealed class EntryDetails
     }
 
     /// <summary>What it takes, with the reference to it: the object itself is 56 bytes.</summary>
-    internal long Bytes
-    {
-        get
-        {
-            var bytes = 64L;
-            for (var part = Volatile.Read(ref _parts); part is not null; part = part.Next)
-            {
-                bytes += part.Bytes;
-            }
+    internal long Bytes => BytesWhere(isFromStore: false);
 
-            return bytes;
+    /// <summary>The same, with what a store's stamp will take if it is one of a store and has none yet.</summary>
+    internal long BytesWhere(bool isFromStore)
+    {
+        var bytes = 64L;
+        for (var part = Volatile.Read(ref _parts); part is not null; part = part.Next)
+        {
+            bytes += part.Bytes;
+            isFromStore &= part is not StorePart;
         }
+
+        return bytes + (isFromStore ? StorePart.Size : 0);
     }
 
     /// <summary>The same for another entry, which registers with the tokens itself.</summary>
@@ -288,7 +289,9 @@ internal sealed class EntryDetails
 
     private sealed class StorePart : Part
     {
-        internal override int Bytes => 56;
+        internal const int Size = 56;
+
+        internal override int Bytes => Size;
 
         internal long Stamp;
         internal long RenewalAt = long.MaxValue;

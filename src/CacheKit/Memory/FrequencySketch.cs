@@ -103,8 +103,12 @@ internal sealed class FrequencySketch
         }
     }
 
-    /// <summary>Does without the growth that is under way, in want of memory: keys share counters then.</summary>
-    internal void StopGrowing() => _growing = _parts.Length;
+    /// <summary>Does without the growth that is under way, in want of memory: keys share counters then, until it is made fit for more entries once again.</summary>
+    internal void StopGrowing()
+    {
+        _growing = _parts.Length;
+        _partBlocks = _parts.Min(static part => part.Length) / BlockWords;
+    }
 
     /// <summary>Counts one use of a key.</summary>
     internal void Add(uint hash)

@@ -1,5 +1,7 @@
 using CacheKit.Engine;
 using CacheKit.Memory;
+using CacheKit.Stores;
+using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Tests.Engine;
@@ -37,10 +39,22 @@ public sealed class EntryBytesTests
         (await WeightAsync(new() { Tags = ["a"] }, static (_, _) => 20)).Should().Be(20);
     }
 
-    private static async Task<long> WeightAsync(CacheEntryOptions options, Func<string, object?, long>? sizeOf = null)
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task So_does_what_an_entry_of_a_store_has(bool isMade)
     {
-        using var cache = new Cache("test", new(), new() { MaximumBytes = 10_000, SizeOf = sizeOf }, TimeProvider.System, NullLogger.Instance, [], meters: null);
-        await cache.SetAsync("k", "value", options);
+        // An object with the stamp of the store, beside that of the details.
+        (await WeightAsync(_defaults, null, isMade, new InMemoryStore(TimeProvider.System)) - await WeightAsync(_defaults)).Should().Be(64 + 56);
+    }
+
+    private static async Task<long> WeightAsync(CacheEntryOptions options, Func<string, object?, long>? sizeOf = null, bool isMade = false, params ICacheStore[] stores)
+    {
+        await using var cache = new Cache(
+            "test", new(), new() { MaximumBytes = 10_000, SizeOf = sizeOf }, TimeProvider.System, NullLogger.Instance, [], meters: null,
+            stores: [.. stores.Select(static store => new StoreSetup(store, new CacheStoreOptions()))]);
+        _ = isMade ? await cache.GetOrCreateAsync("k", static _ => ValueTask.FromResult("value"), options) : "";
+        await (isMade ? default : cache.SetAsync("k", "value", options));
         cache.Verify();
         return cache.GetStatistics().Weight;
     }

@@ -63,12 +63,7 @@ public sealed class KeyListingTests : TieredCaches
         }
         else
         {
-            while (!step.IsCompleted)
-            {
-                Clock.Advance(TimeSpan.FromSeconds(1));
-                await Task.Delay(1, TestContext.Current.CancellationToken);
-            }
-
+            await Waiting.UntilAsync(() => step.IsCompleted, () => Clock.Advance(TimeSpan.FromSeconds(1)));
             (await step).Should().BeFalse("it has taken too long");
         }
 
