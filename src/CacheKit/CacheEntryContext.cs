@@ -15,8 +15,7 @@ public sealed class CacheEntryContext
     private volatile string[] _tags;
     private volatile bool _hasReadStale;
     private List<IChangeToken>? _tokens;
-    private TimeSpan? _expiration, _slidingExpiration, _staleFor;
-    private long? _size;
+    private Changes? _changes;
 
     internal CacheEntryContext(string key, CacheEntryOptions? options, CacheEntryOptions defaults, string[] tags, StaleValue? stale)
     {
@@ -41,15 +40,15 @@ public sealed class CacheEntryContext
     /// <summary>How long the value may be served; see <see cref="CacheEntryOptions.Expiration"/>.</summary>
     public TimeSpan? Expiration
     {
-        get => _expiration ?? _options?.Expiration ?? _defaults.Expiration;
-        set => _expiration = value;
+        get => _changes?.Expiration ?? _options?.Expiration ?? _defaults.Expiration;
+        set => Change().Expiration = value;
     }
 
     /// <summary>How long the entry lives without being read; see <see cref="CacheEntryOptions.SlidingExpiration"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Zero or less.</exception>
     public TimeSpan? SlidingExpiration
     {
-        get => _slidingExpiration ?? _options?.SlidingExpiration ?? _defaults.SlidingExpiration;
+        get => _changes?.SlidingExpiration ?? _options?.SlidingExpiration ?? _defaults.SlidingExpiration;
         set
         {
             if (value is { } window)
@@ -57,7 +56,7 @@ public sealed class CacheEntryContext
                 ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero, nameof(SlidingExpiration));
             }
 
-            _slidingExpiration = value;
+            Change().SlidingExpiration = value;
         }
     }
 
@@ -65,7 +64,7 @@ public sealed class CacheEntryContext
     /// <exception cref="ArgumentOutOfRangeException">Less than zero.</exception>
     public TimeSpan? StaleFor
     {
-        get => _staleFor ?? _options?.StaleFor ?? _defaults.StaleFor;
+        get => _changes?.StaleFor ?? _options?.StaleFor ?? _defaults.StaleFor;
         set
         {
             if (value is { } time)
@@ -73,7 +72,7 @@ public sealed class CacheEntryContext
                 ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero, nameof(StaleFor));
             }
 
-            _staleFor = value;
+            Change().StaleFor = value;
         }
     }
 
@@ -81,7 +80,7 @@ public sealed class CacheEntryContext
     /// <exception cref="ArgumentOutOfRangeException">Less than zero.</exception>
     public long? Size
     {
-        get => _size ?? _options?.Size ?? _defaults.Size;
+        get => _changes?.Size ?? _options?.Size ?? _defaults.Size;
         set
         {
             if (value is { } size)
@@ -89,7 +88,7 @@ public sealed class CacheEntryContext
                 ArgumentOutOfRangeException.ThrowIfNegative(size, nameof(Size));
             }
 
-            _size = value;
+            Change().Size = value;
         }
     }
 
@@ -98,6 +97,9 @@ public sealed class CacheEntryContext
 
     /// <summary>Whether the value will be handed to those who wait but not stored.</summary>
     public bool IsStoringSkipped { get; private set; }
+
+    /// <summary>Whether the factory has left everything but the tags as the options say.</summary>
+    internal bool HasChangedNothing => _changes is null && _tokens is null;
 
     internal string[] TagArray => _tags;
 
@@ -139,5 +141,16 @@ public sealed class CacheEntryContext
     {
         _hasReadStale = true;
         return _stale is null ? default : _stale.Read<T>();
+    }
+
+    private Changes Change() => _changes ??= new();
+
+    /// <summary>What the factory has set instead of what the options say. Most set nothing.</summary>
+    private sealed class Changes
+    {
+        internal TimeSpan? Expiration;
+        internal TimeSpan? SlidingExpiration;
+        internal TimeSpan? StaleFor;
+        internal long? Size;
     }
 }

@@ -1,3 +1,4 @@
+using CacheKit.Engine;
 using Microsoft.Extensions.Primitives;
 
 namespace CacheKit;
@@ -14,6 +15,7 @@ public sealed class CacheEntryOptions
     private readonly long? _size;
     private readonly CacheTiers? _tiers;
     private readonly IChangeToken[]? _expirationTokens;
+    private EntrySettings? _settings;
 
     /// <summary>
     /// How long the value may be served, from the moment it is stored; for a sliding entry, the longest it may live
@@ -180,6 +182,13 @@ public sealed class CacheEntryOptions
             _tiers = value;
             SkipsMemoryRead = value is { } tiers && (tiers & CacheTiers.ReadMemory) == 0;
         }
+    }
+
+    /// <summary>What a call with these options comes to, as a cache has worked it out; of several caches that share them, the last.</summary>
+    internal EntrySettings? Settings
+    {
+        get => Volatile.Read(ref _settings);
+        set => Volatile.Write(ref _settings, value);
     }
 
     /// <summary>Whether a call goes past memory. Asked on every hit.</summary>

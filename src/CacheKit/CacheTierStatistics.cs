@@ -50,6 +50,12 @@ public sealed class CacheTierStatistics
     /// <summary>Changes that the store could not be told yet, and that are kept to be sent when it answers again.</summary>
     public long PendingRecoveries { get; init; }
 
+    /// <summary>
+    /// Bytes that a disk store was given and cannot use, because the disk is full: it goes on with less, and new entries displace older ones sooner. Zero in other
+    /// stores, and while nothing is missing.
+    /// </summary>
+    public long MissingBytes { get; init; }
+
     /// <summary>A line to read.</summary>
     public override string ToString()
     {

@@ -11,7 +11,7 @@ public sealed class DiskOptions
     public string Path { get; set; } = "";
 
     /// <summary>The most bytes on disk at any instant, the index included. Default: 1 GiB.</summary>
-    /// <value>16 MiB to 1 TiB. An entry may take an eighth of it at most.</value>
+    /// <value>16 MiB to 1 TiB. An entry may take about a ninth of it: an eighth of what the index leaves.</value>
     /// <remarks>
     /// The sizes are fixed when the files are created. The first process that opens them with another value, while no other process has
     /// them open, starts empty.

@@ -99,7 +99,7 @@ public interface ICache
     /// <param name="cancellationToken">Ends the call before all of it is there.</param>
     /// <returns>
     /// <see langword="true"/> if it is stored. <see langword="false"/> if it is not: the key was removed or set, or one of the tags removed, after the call began, which counts as later;
-    /// the <see cref="CacheEntryOptions.Expiration"/> is zero or less; the value is too large for the store (an eighth of its bytes, and at most 2 GiB); or the store
+    /// the <see cref="CacheEntryOptions.Expiration"/> is zero or less; the value is too large for the store (of the disk about a ninth of its bytes, and at most 2 GiB), which is logged; or the store
     /// has no room or fails. But for the first, nothing older is left then.
     /// </returns>
     /// <exception cref="NotSupportedException">

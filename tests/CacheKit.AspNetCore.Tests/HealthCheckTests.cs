@@ -55,6 +55,17 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
+    public async Task A_cache_with_a_full_disk_is_degraded()
+    {
+        _services.AddSingleton(FixedCache.With(new CacheStatistics { Tiers = [new() { Name = "disk", MissingBytes = 4096 }, new() { Name = "redis" }] }));
+        _services.AddHealthChecks().AddCacheKit();
+        var entry = (await CheckAsync()).Entries["cachekit"];
+        entry.Status.Should().Be(HealthStatus.Degraded);
+        entry.Description.Should().EndWith(": disk has 4096 bytes fewer than it was given, because the disk is full.");
+        entry.Data.Should().Contain("disk.missingBytes", 4096L).And.Contain("redis.missingBytes", 0L);
+    }
+
+    [Fact]
     public async Task Named_caches_have_checks_of_their_own()
     {
         _services.AddCacheKit().AddCacheKit("products");

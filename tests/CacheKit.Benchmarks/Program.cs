@@ -13,6 +13,7 @@ using CacheKit.Benchmarks.Tables;
 (string Name, string Question, Func<string[], int> Run)[] programs =
 [
     ("hit", "what a hit costs, beside ConcurrentDictionary and MemoryCache", HitBenchmark.Run),
+    ("scaling", "how many times as many hits two threads get done as one", ScalingBenchmark.Run),
     ("tiered-hit", "what a hit in memory costs with stores behind it, beside memory alone", TieredHitBenchmark.Run),
     ("churn", "what a miss, its set and the eviction it causes cost", ChurnBenchmark.Run),
     ("memory", "how many bytes an entry takes, beyond its key and value", MemoryBenchmark.Run),

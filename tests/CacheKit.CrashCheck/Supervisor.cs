@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using CacheKit.Disk;
+using CacheKit.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 using static CacheKit.CrashCheck.CheckTable;
 
@@ -88,10 +89,18 @@ internal sealed partial class Supervisor(CheckOptions options)
     /// <summary>Opens the cache and says whether it is shared.</summary>
     internal int Probe()
     {
-        var store = OpenToLook();
-        Console.WriteLine(store.IsShared ? "shared" : "private");
-        store.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        return 0;
+        try
+        {
+            var store = OpenToLook();
+            Console.WriteLine(store.IsShared ? "shared" : "private");
+            store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            return 0;
+        }
+        catch (CacheStoreException exception)
+        {
+            Console.WriteLine(exception.Message);
+            return 1;
+        }
     }
 
     private string Conclude(CheckTable table, int deaths, TimeSpan elapsed)

@@ -12,6 +12,11 @@ internal static class CacheActivity
     /// <summary>Starts the activity of a factory's run; <see langword="null"/> if nobody listens. No tag tells the key: it may be confidential.</summary>
     internal static Activity? StartFactory(string cacheName, bool isBackground)
     {
+        if (!_source.HasListeners())
+        {
+            return null;
+        }
+
         var activity = _source.StartActivity("cachekit.factory");
         if (activity is { IsAllDataRequested: true })
         {

@@ -8,8 +8,10 @@ internal sealed class CacheCounters : IDisposable
     private readonly HitCounter _misses = new();
     private readonly HitCounter _sets = new();
     private readonly HitCounter _evictions = new();
+    private readonly HitCounter _factoryRuns = new();
+    private readonly HitCounter _factoryTicks = new();
     private long _staleHits, _joins;
-    private long _factoryRuns, _factoryFailures, _factoryTicks, _backgroundRefreshes, _discardedResults;
+    private long _factoryFailures, _backgroundRefreshes, _discardedResults;
     private long _removals, _refusals;
     private long _replacements, _expirations, _tokenExpirations;
 
@@ -25,7 +27,7 @@ internal sealed class CacheCounters : IDisposable
 
     internal void FactoryStarted(bool isBackgroundRefresh)
     {
-        Interlocked.Increment(ref _factoryRuns);
+        _factoryRuns.Increment();
         if (isBackgroundRefresh)
         {
             Interlocked.Increment(ref _backgroundRefreshes);
@@ -34,7 +36,7 @@ internal sealed class CacheCounters : IDisposable
 
     internal void FactoryEnded(TimeSpan elapsed, bool hasFailed)
     {
-        Interlocked.Add(ref _factoryTicks, elapsed.Ticks);
+        _factoryTicks.Add(elapsed.Ticks);
         if (hasFailed)
         {
             Interlocked.Increment(ref _factoryFailures);
@@ -76,9 +78,9 @@ internal sealed class CacheCounters : IDisposable
         StaleHits = Volatile.Read(ref _staleHits),
         Misses = _misses.Value,
         Joins = Volatile.Read(ref _joins),
-        FactoryRuns = Volatile.Read(ref _factoryRuns),
+        FactoryRuns = _factoryRuns.Value,
         FactoryFailures = Volatile.Read(ref _factoryFailures),
-        FactoryTime = new(Volatile.Read(ref _factoryTicks)),
+        FactoryTime = new(_factoryTicks.Value),
         BackgroundRefreshes = Volatile.Read(ref _backgroundRefreshes),
         DiscardedResults = Volatile.Read(ref _discardedResults),
         Sets = _sets.Value,
@@ -99,5 +101,7 @@ internal sealed class CacheCounters : IDisposable
         _misses.Dispose();
         _sets.Dispose();
         _evictions.Dispose();
+        _factoryRuns.Dispose();
+        _factoryTicks.Dispose();
     }
 }

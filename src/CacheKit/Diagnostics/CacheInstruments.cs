@@ -126,6 +126,9 @@ internal sealed class CacheInstruments : IDisposable
             meter.CreateObservableUpDownCounter("cachekit.tier.pending_recoveries", () => ObserveTiers(static tier => tier.PendingRecoveries),
                 "{change}", "Changes that wait to be sent to a store until it answers again.");
 
+            meter.CreateObservableUpDownCounter("cachekit.tier.missing", () => ObserveTiers(static tier => tier.MissingBytes),
+                "By", "Bytes that a store was given and cannot use, because the disk is full.");
+
             // From a look at a file's page in memory to a server far away.
             StoreDuration = meter.CreateHistogram("cachekit.tier.duration", "s", "Time that calls of a store took, by operation and outcome.", tags: null,
                 new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] });

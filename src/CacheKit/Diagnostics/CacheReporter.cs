@@ -130,7 +130,7 @@ internal sealed class CacheReporter(
     }
 
     /// <summary>An entry is larger than a store takes.</summary>
-    internal void EntryTooLargeForStore(string store, int bytes, int maximum)
+    internal void EntryTooLargeForStore(string store, long bytes, long maximum)
     {
         if (_tooLargeLog.ShouldLog(out var unreported))
         {

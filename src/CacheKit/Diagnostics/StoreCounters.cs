@@ -42,7 +42,7 @@ internal sealed class StoreCounters : IDisposable
 
     internal void Waited(TimeSpan elapsed, bool isRead) => (isRead ? _readTicks : _writeTicks).Add(elapsed.Ticks);
 
-    internal CacheTierStatistics Snapshot(string name, CircuitState circuit, long pendingRecoveries) => new()
+    internal CacheTierStatistics Snapshot(string name, CircuitState circuit, long pendingRecoveries, long missingBytes) => new()
     {
         Name = name,
         Hits = _hits.Value,
@@ -57,6 +57,7 @@ internal sealed class StoreCounters : IDisposable
         WriteTime = new(_writeTicks.Value),
         Circuit = circuit,
         PendingRecoveries = pendingRecoveries,
+        MissingBytes = missingBytes,
     };
 
     public void Dispose()

@@ -18,7 +18,8 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
 
     internal StoreCounters Counters { get; } = new();
 
-    internal CacheTierStatistics Snapshot(CircuitState circuit, long pendingRecoveries) => Counters.Snapshot(storeName, circuit, pendingRecoveries);
+    internal CacheTierStatistics Snapshot(CircuitState circuit, long pendingRecoveries, long missingBytes) =>
+        Counters.Snapshot(storeName, circuit, pendingRecoveries, missingBytes);
 
     internal void Waited(string operation, TimeSpan elapsed, bool isRead, string outcome)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using CacheKit.Stores;
@@ -18,12 +17,7 @@ internal sealed unsafe class DiskDirectory
     internal const string FormatFolder = "v1";
     internal const string OpenLockFile = "open.lock";
     internal const string IndexFile = "index.ck";
-    internal const string PrivatePrefix = "private-";
-    internal const string PrivateOpenLockFile = "private.lock";
     private const string NewIndexFile = "index.new";
-    private const string PrivateLockFile = "lock";
-
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
 
     private readonly DiskSettings _settings;
     private readonly string _folder;
@@ -53,7 +47,7 @@ internal sealed unsafe class DiskDirectory
     /// <exception cref="CacheStoreException">It is impossible; the message says why.</exception>
     internal static DiskDirectory Open(DiskSettings settings)
     {
-        var folder = FolderOf(settings.Path, settings.CacheName);
+        var folder = CacheFolder.Of(settings.Path, settings.CacheName);
         try
         {
             if (settings.Geometry is null)
@@ -61,42 +55,24 @@ internal sealed unsafe class DiskDirectory
                 return OpenExisting(settings, Path.Combine(folder, FormatFolder));
             }
 
-            if (settings.IsShared)
+            if (!settings.IsShared)
             {
-                var shared = Path.Combine(folder, FormatFolder);
-                string? reason;
-                try
-                {
-                    Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));
-                    reason = FileSystem.ReasonNotToShare(shared);
-                    if (reason is null && TryOpenShared(settings, settings.Geometry, shared, out reason) is { } opened)
-                    {
-                        return opened;
-                    }
-                }
-                catch (UnauthorizedAccessException exception)
-                {
-                    // Perhaps only the files are another user's.
-                    reason = exception.Message;
-                }
-
-                settings.Logger.DiskNotShared(settings.CacheName, folder, reason ?? "it cannot be");
+                return OpenPrivate(settings, settings.Geometry, folder);
             }
 
-            return OpenPrivate(settings, settings.Geometry, folder);
+            if (OpenShared(settings, settings.Geometry, folder, out var reason) is { } shared)
+            {
+                return shared;
+            }
+
+            var alone = OpenPrivate(settings, settings.Geometry, folder);
+            settings.Logger.DiskNotShared(settings.CacheName, alone.Folder, reason.TrimEnd('.'));
+            return alone;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             throw DiskOpeningError.Of(settings.Path, exception);
         }
-    }
-
-    /// <summary>The folder of one cache: readable where the name allows, and its own in any case.</summary>
-    internal static string FolderOf(string path, string cacheName)
-    {
-        var readable = new string([.. cacheName.Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-').Take(32)]);
-        var unique = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheName)).AsSpan(0, 8));
-        return Path.Combine(Path.GetFullPath(path), $"{readable}-{unique}");
     }
 
     /// <summary>Closes the files. Whoever is the last leaves everything on the disk, for the next boot.</summary>
@@ -107,13 +83,11 @@ internal sealed unsafe class DiskDirectory
             if (_indexFile is null)
             {
                 Files.Dispose();
-                using var opening = TakePrivateTurn(Path.GetDirectoryName(_folder)!); // it is in the cache's
-                _lock.Dispose();
-                Directory.Delete(_folder, recursive: true);
+                PrivateFolder.Remove(_folder, _lock);
             }
             else if (_settings.FlushOnClose)
             {
-                using var opening = FileLock.Take(Path.Combine(_folder, OpenLockFile), _patience);
+                using var opening = FileLock.Take(Path.Combine(_folder, OpenLockFile));
                 if (opening is not null && !ProcessLocks.IsAnyHeld(_folder, _lock))
                 {
                     MarkClean(_indexFile);
@@ -158,6 +132,27 @@ internal sealed unsafe class DiskDirectory
             ?? throw DiskOpeningError.Refused(settings, $"What is there does not count any more, because {reason ?? "its index is gone"}.");
     }
 
+    /// <summary>Opens the folder that all processes share.</summary>
+    /// <returns><see langword="null"/> if that cannot be, for a reason.</returns>
+    private static DiskDirectory? OpenShared(DiskSettings settings, DiskGeometry geometry, string folder, out string reason)
+    {
+        try
+        {
+            var shared = Path.Combine(folder, FormatFolder);
+            CacheFolder.Create(folder);
+            Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));
+            var known = FileSystem.ReasonNotToShare(shared);
+            var opened = known is null ? TryOpenShared(settings, geometry, shared, out known) : null;
+            reason = known ?? "it cannot be";
+            return opened;
+        }
+        catch (UnauthorizedAccessException exception) when (Directory.Exists(folder))
+        {
+            reason = "its files are another user's: " + exception.Message;
+            return null;
+        }
+    }
+
     private static DiskDirectory? TryOpenShared(DiskSettings settings, DiskGeometry geometry, string folder, out string? reason)
     {
         using var opening = TakeTurn(folder);
@@ -194,7 +189,7 @@ internal sealed unsafe class DiskDirectory
     }
 
     /// <summary>Waits until nobody else opens or closes it.</summary>
-    private static FileLock TakeTurn(string folder) => FileLock.Take(Path.Combine(folder, OpenLockFile), _patience) ?? throw HeldForLong();
+    private static FileLock TakeTurn(string folder) => FileLock.TakeTurn(Path.Combine(folder, OpenLockFile));
 
     /// <summary>Uses the files that are there, if they count.</summary>
     /// <returns><see langword="null"/> if there are none, or they do not, which has a reason.</returns>
@@ -391,63 +386,22 @@ internal sealed unsafe class DiskDirectory
 
     private static DiskDirectory OpenPrivate(DiskSettings settings, DiskGeometry geometry, string folder)
     {
-        Directory.CreateDirectory(folder);
-
-        // One after the other: a folder whose lock is not taken yet looks like one that was left behind.
-        using var opening = TakePrivateTurn(folder);
-        settings.Hook?.Invoke(DiskStep.OpenLocked);
-        var own = Path.Combine(folder, PrivatePrefix + Guid.NewGuid().ToString("N"));
-        Directory.CreateDirectory(own);
-        var lockPath = Path.Combine(own, PrivateLockFile);
-        var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
-        using (var second = FileLock.TryTake(lockPath))
-        {
-            // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
-            if (opening is not null && second is null)
-            {
-                RemoveOrphans(folder);
-            }
-        }
-
+        var (own, ownLock) = CreatePrivate(settings, folder);
         var memory = MappedMemory.Allocate(geometry.IndexBytes);
         WriteHeader((byte*)memory.DangerousGetHandle(), settings, geometry);
         return new(settings, own, new(memory, geometry), indexFile: null, ownLock);
     }
 
-    /// <summary>Waits until nobody else creates or removes private folders.</summary>
-    /// <returns><see langword="null"/> if the lock is another user's: then their folders and one's own are safe from each other.</returns>
-    private static FileLock? TakePrivateTurn(string folder)
+    private static (string Folder, FileLock Lock) CreatePrivate(DiskSettings settings, string folder)
     {
         try
         {
-            return FileLock.Take(Path.Combine(folder, PrivateOpenLockFile), _patience) ?? throw HeldForLong();
+            return PrivateFolder.Create(folder, settings.Hook);
         }
-        catch (UnauthorizedAccessException)
+        catch (UnauthorizedAccessException) when (Directory.Exists(folder))
         {
-            return null;
-        }
-    }
-
-    private static IOException HeldForLong() => new(string.Create(
-        CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
-
-    private static void RemoveOrphans(string folder)
-    {
-        foreach (var orphan in Directory.GetDirectories(folder, PrivatePrefix + "*"))
-        {
-            try
-            {
-                var taken = FileLock.TryTake(Path.Combine(orphan, PrivateLockFile), FileMode.Open);
-                if (taken is not null)
-                {
-                    taken.Dispose();
-                    Directory.Delete(orphan, recursive: true);
-                }
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                // It is another user's, or in use where that keeps it from being removed.
-            }
+            // It is another user's, who began with the directory. Where that lets others create folders, there is room beside.
+            return PrivateFolder.Create(PrivateFolder.Beside(folder), settings.Hook);
         }
     }
 

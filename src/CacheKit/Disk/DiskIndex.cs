@@ -84,6 +84,9 @@ internal sealed unsafe class DiskIndex
 
     internal ref long DisplacedEntries => ref Word(1184);
 
+    /// <summary>1 while the disk has no room for all of the log.</summary>
+    internal ref long IsShortOfRoom => ref Word(1216);
+
     /// <summary>How many entries are being written part by part.</summary>
     internal ref long Streams => ref Word(1280);
 

@@ -9,14 +9,15 @@ internal static class DiskOpeningError
     internal static CacheStoreException Of(string path, Exception cause)
     {
         var full = Path.GetFullPath(path);
+        var nearest = NearestThatExists(full);
         var remedy = cause switch
         {
-            _ when FileInTheWay(full) is { } file => $"'{file}' is a file. Choose another directory, or remove the file.",
-            UnauthorizedAccessException => "Give the process the right to write there, or choose another directory.",
+            _ when nearest is not null && !Directory.Exists(nearest) => $"'{nearest}' is a file. Choose another directory, or remove the file.",
+            UnauthorizedAccessException => $"{(nearest is null ? null : FileSystem.RightsOf(nearest))}Give the process the right to write there, or choose another directory.",
             IOException error when DiskErrors.IsReadOnly(error) => "Give the process the right to write there, or choose another directory.",
             IOException error when DiskErrors.IsFull(error) => "Free some space, or set DiskOptions.MaximumBytes to less.",
             IOException error when DiskErrors.IsOutOfHandles(error) => "Allow the process to have more files open.",
-            _ when !Directory.Exists(full) => "Choose a directory that exists or can be created.",
+            _ when nearest != full => $"{(nearest is null ? null : $"Of its path there is '{nearest}'{FileSystem.KindOf(nearest)}. ")}Choose a directory that exists or can be created.",
             _ => "Try again; if it lasts, choose another directory.",
         };
         return new($"The disk cache cannot be opened in '{full}': {cause.Message} {remedy}", StoreFailure.Permanent, cause);
@@ -26,19 +27,15 @@ internal static class DiskOpeningError
     internal static CacheStoreException Refused(DiskSettings settings, string why) =>
         new($"There is no disk cache '{settings.CacheName}' to look into in '{Path.GetFullPath(settings.Path)}'. {why}", StoreFailure.Permanent);
 
-    private static string? FileInTheWay(string path)
+    /// <summary>The path, or what there is of it.</summary>
+    private static string? NearestThatExists(string path)
     {
         var existing = path;
-        while (!Path.Exists(existing))
+        while (existing is { Length: > 0 } && !Path.Exists(existing))
         {
-            if (Path.GetDirectoryName(existing) is not { Length: > 0 } parent)
-            {
-                return null;
-            }
-
-            existing = parent;
+            existing = Path.GetDirectoryName(existing);
         }
 
-        return Directory.Exists(existing) ? null : existing;
+        return existing;
     }
 }

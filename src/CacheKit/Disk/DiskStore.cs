@@ -9,7 +9,7 @@ namespace CacheKit.Disk;
 /// Small entries are read and written on the caller's thread, which is faster than handing them over: mostly they come from the
 /// memory of the operating system. Larger ones are handed to the thread pool.
 /// </remarks>
-internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed
+internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed, IBoundedStore
 {
     private const int MostBytesInline = 64 << 10;
 
@@ -35,6 +35,32 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     }
 
     public string Name => "disk";
+
+    public long MaximumEntryBytes => _ring.LargestValue;
+
+    public long MissingBytes
+    {
+        get
+        {
+            if (!_gate.TryEnter(out var stripe))
+            {
+                return 0;
+            }
+
+            try
+            {
+                return _ring.Room.MissingBytes;
+            }
+            catch (Exception exception) when (IsOfDisk(exception))
+            {
+                return 0; // it cannot be told now
+            }
+            finally
+            {
+                Leave(stripe);
+            }
+        }
+    }
 
     public unsafe long* Head => _index.FeedHeadAddress;
 
@@ -75,14 +101,37 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         return ReadLargeAsync(key, options, cancellationToken);
     }
 
-    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-        entry.Payload.Length <= MostBytesInline || cancellationToken.IsCancellationRequested
-            ? InsideGateAsync(
-                "write",
-                (key, entry, condition, cancellationToken),
-                static (ring, in of) => ring.Write(of.key, of.entry, of.condition, of.cancellationToken),
-                cancellationToken)
-            : new(Task.Run(() => InsideGate("write", () => _ring.Write(key, entry, condition, cancellationToken)), CancellationToken.None));
+    // So is this one.
+    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<StoreWriteResult>(cancellationToken);
+        }
+
+        if (entry.Payload.Length > MostBytesInline)
+        {
+            return WriteLargeAsync(key, entry, condition, cancellationToken);
+        }
+
+        if (!_gate.TryEnter(out var stripe))
+        {
+            return ValueTask.FromException<StoreWriteResult>(IsClosed());
+        }
+
+        try
+        {
+            return new(_ring.Write(key, entry, condition, cancellationToken));
+        }
+        catch (Exception exception) when (IsOfDisk(exception))
+        {
+            return ValueTask.FromException<StoreWriteResult>(Translate("write", exception));
+        }
+        finally
+        {
+            Leave(stripe);
+        }
+    }
 
     public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) => InsideGateAsync(
         "write", (store: this, key), static (ring, in of) => ring.BeginStream(of.key) is var begun
@@ -194,6 +243,10 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
     private async ValueTask<StoreLookup> ReadLargeAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
         await Task.Run(() => InsideGate("read", () => _ring.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
+
+    // Apart: what the work needs is not to be allocated for small ones.
+    private ValueTask<StoreWriteResult> WriteLargeAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+        new(Task.Run(() => InsideGate("write", () => _ring.Write(key, entry, condition, cancellationToken)), CancellationToken.None));
 
     private List<string> KeysOf(ReadOnlySpan<ListedSlot> slots, ReadOnlySpan<byte> prefix)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
 namespace CacheKit.Disk;
@@ -6,6 +7,8 @@ namespace CacheKit.Disk;
 /// <remarks>Only on files that hold nothing: a file of data that is open like this could be opened by nobody else.</remarks>
 internal sealed class FileLock : IDisposable
 {
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
+
     private readonly SafeFileHandle _file;
 
     private FileLock(SafeFileHandle file) => _file = file;
@@ -26,7 +29,7 @@ internal sealed class FileLock : IDisposable
 
     /// <summary>Waits for a lock.</summary>
     /// <returns><see langword="null"/> if it was not free in time.</returns>
-    internal static FileLock? Take(string path, TimeSpan patience)
+    internal static FileLock? Take(string path)
     {
         var start = TimeProvider.System.GetTimestamp();
         using var never = new ManualResetEventSlim();
@@ -37,7 +40,7 @@ internal sealed class FileLock : IDisposable
                 return taken;
             }
 
-            if (TimeProvider.System.GetElapsedTime(start) > patience)
+            if (TimeProvider.System.GetElapsedTime(start) > _patience)
             {
                 return null;
             }
@@ -46,6 +49,11 @@ internal sealed class FileLock : IDisposable
             never.Wait(TimeSpan.FromMilliseconds(5));
         }
     }
+
+    /// <summary>Waits for a lock that others only hold while they open or close.</summary>
+    /// <exception cref="IOException">It was not free in time.</exception>
+    internal static FileLock TakeTurn(string path) => Take(path) ?? throw new IOException(string.Create(
+        CultureInfo.InvariantCulture, $"Another process has been opening or closing it for more than {_patience.TotalSeconds} seconds."));
 
     public void Dispose() => _file.Dispose();
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -63,6 +64,66 @@ internal static partial class FileSystem
             ? throw DiskErrors.Full(new IOException(Marshal.GetPInvokeErrorMessage(error)))
             : error == 0;
     }
+
+    /// <summary>Who this process runs as, as part of a name.</summary>
+    internal static string User => OperatingSystem.IsWindows()
+        ? new string([.. Environment.UserName.Select(static c => char.IsAsciiLetterOrDigit(c) ? c : '-')])
+        : EffectiveUser().ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>A sentence on who may do what in a directory that exists; nothing where that cannot be told.</summary>
+    internal static unsafe string? RightsOf(string directory)
+    {
+        const int OwnerOffset = 20;
+        const int RightsOffset = 28;
+        const int OwnerAndMode = 0xA;
+        const int BytesOfAll = 256;
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        try
+        {
+            Span<byte> all = stackalloc byte[BytesOfAll];
+            fixed (byte* start = all)
+            {
+                if (Describe(CurrentDirectory, directory, 0, OwnerAndMode, start) != 0)
+                {
+                    return null;
+                }
+            }
+
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{directory}' belongs to user {BitConverter.ToUInt32(all[OwnerOffset..])} and has the rights {Convert.ToString(BitConverter.ToUInt16(all[RightsOffset..]) & 0xFFF, 8)}, and this process runs as user {EffectiveUser()}. ");
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null; // an old library
+        }
+    }
+
+    /// <summary>The kind of file system that a directory is on, in brackets; nothing where that cannot be told.</summary>
+    internal static string? KindOf(string directory)
+    {
+        try
+        {
+            return $" (file system {new DriveInfo(directory).DriveFormat})";
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    private const int CurrentDirectory = -100;
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
+
+    // The one call for this whose structure is the same on all processors.
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int Describe(int directory, string path, int flags, uint wanted, byte* into);
 
     [LibraryImport("libc", EntryPoint = "posix_fallocate")]
     private static partial int Allocate(SafeFileHandle file, nint offset, nint bytes);

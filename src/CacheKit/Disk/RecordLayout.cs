@@ -52,7 +52,7 @@ internal static class RecordLayout
         BinaryPrimitives.WriteInt32LittleEndian(record[56..], value.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(record[60..], (ushort)key.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(record[62..], (ushort)tags.Length);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[64..], Mix64.Of(value, seed));
+        BinaryPrimitives.WriteUInt64LittleEndian(record[64..], fields.ValueSum ?? SumOf(value, seed));
         BinaryPrimitives.WriteInt32LittleEndian(record[72..], (int)fields.Kind);
         BinaryPrimitives.WriteInt32LittleEndian(record[76..], fields.IsExpired ? 1 : 0);
         var at = HeaderBytes;
@@ -66,6 +66,8 @@ internal static class RecordLayout
         value.CopyTo(record[(at + key.Length)..]);
         record[(at + key.Length + value.Length)..].Clear();
     }
+
+    internal static ulong SumOf(ReadOnlySpan<byte> value, ulong seed) => Mix64.Of(value, seed);
 
     /// <summary>Writes what depends on the place in the log, and the sums.</summary>
     internal static void Place(Span<byte> record, long address, ulong seed)
@@ -141,6 +143,9 @@ internal readonly struct RecordFields
     internal long RetainUntil { get; init; }
 
     internal bool IsExpired { get; init; }
+
+    /// <summary>The sum of the value, if somebody has it already.</summary>
+    internal ulong? ValueSum { get; init; }
 }
 
 /// <summary>A record whose header is intact, as it was read.</summary>

@@ -13,6 +13,7 @@ internal sealed unsafe class Ring
     private const int MostTagsOnStack = 32;
     private const int MostRounds = 16;
     private const int MostRecordOnStack = 2048;
+    private const int MostBytesToCheck = 64 << 10;
 
     private readonly DiskIndex _index;
     private readonly RingLog _log;
@@ -29,7 +30,9 @@ internal sealed unsafe class Ring
         _index = index;
         _hook = settings.Hook;
         _raisesFences = settings.RaiseFences;
-        _log = new(index, files, settings.Hook);
+        Room = new(index, files, settings);
+        files.Created = Room.Returned;
+        _log = new(index, files, Room, settings.Hook);
         _reader = new(index, _log, settings.VerifySums);
         _invalidations = new(index);
         _judge = new(_invalidations, settings.TimeProvider);
@@ -40,6 +43,8 @@ internal sealed unsafe class Ring
     }
 
     internal SharedFeed Feed => _feed;
+
+    internal DiskRoom Room { get; }
 
     internal Reclaimer Reclaimer { get; }
 
@@ -117,6 +122,10 @@ internal sealed unsafe class Ring
         var tagCount = entry.Tags?.Count ?? 0;
         var tags = tagCount <= MostTagsOnStack ? stackalloc ulong[tagCount] : new ulong[tagCount];
         Hash(entry.Tags, tags);
+
+        // What does not depend on the stamp, while memory is fetched.
+        var value = entry.Payload.Span;
+        ulong? sum = RecordLayout.Bytes(tagCount, hashed.Bytes.Length, value.Length) <= _index.Geometry.LargestRecord ? RecordLayout.SumOf(value, _index.StoreId) : null;
         ulong written = 0;
         var mayRepeat = condition.Kind is StoreConditionKind.Always or StoreConditionKind.IfAbsent;
         for (var round = 1; ; round++)
@@ -126,8 +135,8 @@ internal sealed unsafe class Ring
                 return new(StoreWriteOutcome.Overtaken, Volatile.Read(ref _index.Sequence));
             }
 
-            fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks };
-            var outcome = Store(hashed, tags, fields, entry.Payload.Span, condition, ref written, out var isLapped);
+            fields = fields with { ExpiresAt = entry.ExpiresAt.UtcTicks, RetainUntil = entry.RetainUntil.UtcTicks, ValueSum = sum };
+            var outcome = Store(hashed, tags, fields, value, condition, ref written, out var isLapped);
             if (outcome == Publication.Done && !(isLapped && mayRepeat && round < MostRounds))
             {
                 _hook?.Invoke(DiskStep.Published);
@@ -616,7 +625,7 @@ internal sealed unsafe class Ring
         }
 
         PieceList.Write(list, length, firstBytes, pieces);
-        return TryAppendRecord(key.Bytes, tags, fields with { Kind = RecordKind.Head }, list, out address, out bytes);
+        return TryAppendRecord(key.Bytes, tags, fields with { Kind = RecordKind.Head, ValueSum = null }, list, out address, out bytes);
     }
 
     private bool TryAppendRecord(
@@ -717,6 +726,11 @@ internal sealed unsafe class Ring
             if (!record.Key.SequenceEqual(key.Bytes) || !_judge.IsLive(record))
             {
                 return Finding.None;
+            }
+
+            if (options.WithoutPayload && (record.Kind == RecordKind.Head || record.TotalBytes <= MostBytesToCheck) && !_reader.IsReadable(slot))
+            {
+                return Finding.Unreadable;
             }
 
             lookup = options.KnownStamp == record.Stamp

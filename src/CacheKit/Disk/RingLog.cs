@@ -5,7 +5,7 @@ namespace CacheKit.Disk;
 /// Addresses grow for ever; segment <c>address / size</c> is in file <c>segment modulo count</c>. Opening a segment moves the beginning
 /// past the one whose file it takes over, whether or not what was worth keeping has been saved from it: nobody waits for anybody.
 /// </remarks>
-internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskStep>? hook)
+internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room, Action<DiskStep>? hook)
 {
     /// <summary>The first bytes of a segment are unused: an address at its very start is one at the end of the segment before.</summary>
     internal const int SegmentStart = 64;
@@ -26,10 +26,16 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
     /// <exception cref="IOException">It cannot be written for another reason.</exception>
     internal bool TryAppend(Span<byte> record, out long address)
     {
-        if (Interlocked.Exchange(ref _unwritten, null) is { } left && record.Length <= left.Bytes && index.IsInLog(left.Address))
+        if (Volatile.Read(ref _unwritten) is not null && Interlocked.Exchange(ref _unwritten, null) is { } left && record.Length <= left.Bytes && index.IsInLog(left.Address))
         {
             address = left.Address;
-            return TryWrite(record, left);
+            if (!TryWrite(record, left))
+            {
+                return false;
+            }
+
+            room.Returned();
+            return true;
         }
 
         // A full disk leaves files missing: go on to one that exists.
@@ -80,6 +86,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
             // There is a file, and it takes nothing: the next ones would not either, and going on to them would drop what is there.
             // So would places that are taken for one declined record after another.
             _unwritten = place;
+            room.RanOut();
             return false;
         }
     }
@@ -93,6 +100,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, Action<DiskSt
         }
         catch (IOException exception) when (DiskErrors.IsFull(exception))
         {
+            room.RanOut();
             return false;
         }
     }

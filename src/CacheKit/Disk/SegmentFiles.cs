@@ -17,6 +17,24 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
     private readonly Lock _opening = new();
     private bool _isDisposed;
 
+    internal string Folder => folder;
+
+    /// <summary>How much room the disk has; 0 if that cannot be told.</summary>
+    internal long FreeBytes
+    {
+        get
+        {
+            try
+            {
+                return new DriveInfo(folder).AvailableFreeSpace;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                return 0;
+            }
+        }
+    }
+
     /// <summary>Reads up to the end of the segment.</summary>
     /// <returns>How many bytes there were.</returns>
     internal int Read(long address, Span<byte> into)
@@ -29,13 +47,16 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         var offset = address % geometry.SegmentBytes;
         into = into[..(int)Math.Min(into.Length, geometry.SegmentBytes - offset)];
         var read = 0;
-        while (read < into.Length && RandomAccess.Read(file, into[read..], offset + read) is > 0 and var count)
+        while (read < into.Length && FileAtOffset.Read(file, into[read..], offset + read) is > 0 and var count)
         {
             read += count;
         }
 
         return read;
     }
+
+    /// <summary>Called when a segment was given a file that it did not have.</summary>
+    internal Action? Created { get; set; }
 
     /// <summary>Makes sure that a segment has a file with room for all of it.</summary>
     /// <exception cref="IOException">There is no room, or no folder.</exception>
@@ -44,7 +65,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {
         TryOpen(address, create: true, out var file);
-        RandomAccess.Write(file!, bytes, address % geometry.SegmentBytes);
+        FileAtOffset.Write(file!, bytes, address % geometry.SegmentBytes); // there since it was created
     }
 
     /// <summary>Has all segments written to the disk, also what other processes wrote.</summary>
@@ -119,6 +140,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
             // With its blocks, so that the disk cannot become full in the middle of it.
             file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
             RandomAccess.SetLength(file, geometry.SegmentBytes);
+            Created?.Invoke();
             return file;
         }
         catch (IOException exception)

@@ -112,7 +112,7 @@ internal sealed class BatchCalls(
         var stored = 0;
         foreach (var (key, value) in values)
         {
-            if (edits.Set(key, value, new EntrySettings(options, defaults)))
+            if (edits.Set(key, value, EntrySettings.For(options, defaults)))
             {
                 reporter.Counters.Set();
                 stored++;

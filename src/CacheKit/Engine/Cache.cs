@@ -268,14 +268,71 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled<T>(cancellationToken);
         }
 
-        return CreateAsync(key, state, factory, options, TagSet.Create(options?.Tags ?? _defaults.Tags), cancellationToken);
+        var tags = TagSet.Create(options?.Tags ?? _defaults.Tags);
+        return _stores is null && options?.Tiers is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null && _table.Find(key) is null
+            ? CreateInMemory(key, state, factory, options, tags, cancellationToken)
+            : CreateAsync(key, state, factory, options, tags, isFirst: true, cancellationToken);
+    }
+
+    /// <summary>The commonest miss: the key is not there, and there is nothing to ask but the factory, which may be done at once.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It reaches the caller.")]
+    private ValueTask<T> CreateInMemory<TState, T>(
+        string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+    {
+        _life.ObserveTime();
+        Boarding<T> boarding;
+        try
+        {
+            boarding = _flights.Board<T>(key, judged: null, tags, _createInMemory, mayLeave: cancellationToken.CanBeCanceled);
+        }
+        catch (Exception exception)
+        {
+            return ValueTask.FromException<T>(exception);
+        }
+
+        if (boarding.Flight is not { } flight)
+        {
+            return CreateAsync(key, state, factory, options, tags, isFirst: true, cancellationToken); // somebody has stored a value since
+        }
+
+        _reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst: true);
+        if (boarding.IsLeader)
+        {
+            flight.Context = new(key, options, _defaults, tags, stale: null);
+            _loader.StartAtOnce(flight, state, factory, options);
+            if (flight.TryGetOutcome(out var outcome) && !outcome.IsStale && _waiter.TryUse(outcome, boarding, out var value))
+            {
+                return new(value);
+            }
+        }
+
+        return CreateAboardAsync(boarding, key, state, factory, options, tags, cancellationToken);
+    }
+
+    /// <summary>The rest of it, for a caller who is on a flight that has not landed.</summary>
+    private async ValueTask<T> CreateAboardAsync<TState, T>(
+        Boarding<T> boarding, string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+    {
+        var outcome = await _waiter.WaitAsync(boarding.Flight!, hasStale: false, options, cancellationToken).ConfigureAwait(false); // it is on one
+        if (!_waiter.TryUse(outcome, boarding, out var value))
+        {
+            return await CreateAsync(key, state, factory, options, tags, isFirst: false, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (outcome.IsStale)
+        {
+            _reporter.StaleServed(key);
+        }
+
+        return value;
     }
 
     private async ValueTask<T> CreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
+        CacheEntryOptions? options, string[] tags, bool isFirst, CancellationToken cancellationToken)
     {
-        var isFirst = true;
         var purpose = _stores is null && options?.Tiers is null ? _createInMemory : new(IsRead: false, TiersOf(options));
         while (true)
         {
@@ -376,7 +433,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        var settings = new EntrySettings(options, _defaults);
+        var settings = EntrySettings.For(options, _defaults);
         if (_stores is not null)
         {
             return SetInStoresAsync(key, value, settings);
@@ -415,7 +472,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
                 "The value cannot be streamed into the cache: it has only memory, which keeps whole values. Set it as an array of bytes instead, or give the cache a disk with UseDisk.");
         }
 
-        var isStored = await _stores.Streams.SetAsync(key, source, new EntrySettings(options, _defaults), cancellationToken).ConfigureAwait(false);
+        var isStored = await _stores.Streams.SetAsync(key, source, EntrySettings.For(options, _defaults), cancellationToken).ConfigureAwait(false);
         if (isStored)
         {
             _counters.Set();
@@ -455,7 +512,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     public ValueTask<bool> TryAddAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default) =>
         OnKey(key, (value, options), static async (cache, key, argument, _) =>
         {
-            var settings = new EntrySettings(argument.options, cache._defaults);
+            var settings = EntrySettings.For(argument.options, cache._defaults);
             var isAdded = cache._stores is { } stores
                 ? await stores.Edits.TryAddAsync(key, argument.value, settings).ConfigureAwait(false)
                 : cache._edits.TryAdd(key, argument.value, settings);

@@ -9,7 +9,7 @@ internal sealed class EntryEdits(
 {
     /// <summary>Stores a value in place of what is there.</summary>
     /// <returns>Whether it was stored: not if the options have nothing stored, or it was too heavy.</returns>
-    internal bool Set<T>(string key, T value, in EntrySettings settings)
+    internal bool Set<T>(string key, T value, EntrySettings settings)
     {
         if (!settings.IsStored || (settings.Tiers & CacheTiers.WriteMemory) == 0)
         {
@@ -33,7 +33,7 @@ internal sealed class EntryEdits(
 
     /// <summary>Stores a value if no unexpired one is there.</summary>
     /// <returns>Whether it was stored.</returns>
-    internal bool TryAdd<T>(string key, T value, in EntrySettings settings)
+    internal bool TryAdd<T>(string key, T value, EntrySettings settings)
     {
         if (!settings.IsStored || (settings.Tiers & CacheTiers.WriteMemory) == 0)
         {
@@ -152,7 +152,7 @@ internal sealed class EntryEdits(
             var isThere = state is EntryState.Fresh or EntryState.Due || (isUnconfirmed && state == EntryState.Suspect);
             var current = isThere ? ReadCounter(entry!) : options?.InitialValue ?? 0; // an entry that is fresh is not null
             var next = Step(current, delta, options);
-            var settings = new EntrySettings(options, defaults);
+            var settings = EntrySettings.For(options, defaults);
             if (!isThere && !settings.IsStored)
             {
                 return (next, false);

@@ -4,16 +4,19 @@ using Microsoft.Extensions.Primitives;
 namespace CacheKit.Engine;
 
 /// <summary>How one entry is stored: the options of the call over the defaults of the cache, and the factory's say over both.</summary>
-internal readonly struct EntrySettings
+/// <remarks>Never changes. Those of options that are shared between calls are worked out once.</remarks>
+internal sealed class EntrySettings
 {
+    private readonly CacheEntryOptions? _defaults;
     private readonly TimeSpan? _expiration, _slidingExpiration, _staleFor, _jitter;
     private readonly double? _refreshAheadThreshold;
 
     /// <summary>A life of so many ticks may be measured from the coarse clock: the entry ends a thousandth early at most, and its set is a tenth cheaper.</summary>
     private const long LongLife = 1000 * CacheClock.CoarseTicks;
 
-    internal EntrySettings(CacheEntryOptions? options, CacheEntryOptions defaults)
+    private EntrySettings(CacheEntryOptions? options, CacheEntryOptions defaults)
     {
+        _defaults = defaults;
         _expiration = options?.Expiration ?? defaults.Expiration;
         _slidingExpiration = options?.SlidingExpiration ?? defaults.SlidingExpiration;
         _staleFor = options?.StaleFor ?? defaults.StaleFor;
@@ -26,9 +29,10 @@ internal readonly struct EntrySettings
         Compress = options?.Compress ?? defaults.Compress;
         Tokens = options?.ExpirationTokens ?? defaults.ExpirationTokens;
         Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
+        NeedsDetails = FindOutWhetherDetailsAreNeeded();
     }
 
-    internal EntrySettings(CacheEntryContext context, CacheEntryOptions? options, CacheEntryOptions defaults)
+    private EntrySettings(CacheEntryContext context, CacheEntryOptions? options, CacheEntryOptions defaults)
     {
         _expiration = context.Expiration;
         _slidingExpiration = context.SlidingExpiration;
@@ -42,14 +46,43 @@ internal readonly struct EntrySettings
         Compress = options?.Compress ?? defaults.Compress;
         Tokens = context.Tokens;
         Tags = context.TagArray;
+        NeedsDetails = FindOutWhetherDetailsAreNeeded();
     }
 
-    internal EntrySettings(CacheCounterOptions? options, CacheEntryOptions defaults)
+    private EntrySettings(CacheCounterOptions? options, CacheEntryOptions defaults)
     {
         _expiration = options?.Expiration ?? defaults.Expiration;
         Tiers = defaults.Tiers ?? CacheTiers.All;
         Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
+        NeedsDetails = FindOutWhetherDetailsAreNeeded();
     }
+
+    /// <summary>The settings of a call with these options.</summary>
+    internal static EntrySettings For(CacheEntryOptions? options, CacheEntryOptions defaults)
+    {
+        var given = options ?? defaults;
+        if (given.Settings is { } known && ReferenceEquals(known._defaults, defaults))
+        {
+            return known;
+        }
+
+        var settings = new EntrySettings(options, defaults);
+        if ((options?.Tags ?? defaults.Tags) is null or string[] { Length: 0 })
+        {
+            given.Settings = settings; // a list of tags could change; everything else cannot
+        }
+
+        return settings;
+    }
+
+    /// <summary>The settings of a counter.</summary>
+    internal static EntrySettings For(CacheCounterOptions? options, CacheEntryOptions defaults) => new(options, defaults);
+
+    /// <summary>The settings of a value that a factory has made.</summary>
+    internal static EntrySettings For(CacheEntryContext context, CacheEntryOptions? options, CacheEntryOptions defaults) =>
+        context.HasChangedNothing && context.TagArray.Length == 0 && For(options, defaults) is { Tags.Length: 0 } common
+            ? common
+            : new(context, options, defaults);
 
     internal string[] Tags { get; }
 
@@ -83,7 +116,9 @@ internal readonly struct EntrySettings
     }
 
     /// <summary>Whether the entry must be made with room for details.</summary>
-    internal bool NeedsDetails =>
+    internal bool NeedsDetails { get; }
+
+    private bool FindOutWhetherDetailsAreNeeded() =>
         Tags.Length > 0 || _staleFor > TimeSpan.Zero || _slidingExpiration > TimeSpan.Zero || _refreshAheadThreshold is not null || Tokens is { Count: > 0 };
 
     /// <summary>Gives an entry that is not published yet its times, tags and tokens.</summary>

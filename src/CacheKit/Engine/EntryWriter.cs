@@ -13,7 +13,7 @@ internal sealed class EntryWriter(
     private volatile bool _isClosed;
 
     /// <summary>Makes an entry, not yet valid for any stamp. Runs the caller's code (copying, sizing): under no lock.</summary>
-    internal MemoryEntry Compose<T>(string key, T value, in EntrySettings settings)
+    internal MemoryEntry Compose<T>(string key, T value, EntrySettings settings)
     {
         var entry = Hold(key, value, settings.Isolate, settings.Size, hasStores || settings.NeedsDetails);
         settings.Apply(entry, clock, hasStores);
@@ -22,6 +22,7 @@ internal sealed class EntryWriter(
             LimitInMemory(entry, settings.MemoryExpiration);
         }
 
+        AddDetails(entry, settings.Size);
         return entry;
     }
 
@@ -31,6 +32,7 @@ internal sealed class EntryWriter(
         var entry = Hold(key, value, isolate, size, hasDetails: true);
         entry.Details = details;
         entry.FreshUntil = details.FreshUntil();
+        AddDetails(entry, size);
         return entry;
     }
 
@@ -169,6 +171,15 @@ internal sealed class EntryWriter(
         }
 
         return entry;
+    }
+
+    /// <summary>Counts what an entry takes beside its value, where its size is estimated: with small values that may be half of it.</summary>
+    private void AddDetails(MemoryEntry entry, long? size)
+    {
+        if (countsBytes && size is null && sizeOf is null && entry.Details is { } details && entry.Weight is var weight && weight < long.MaxValue - details.Bytes)
+        {
+            entry.Weight = weight + details.Bytes;
+        }
     }
 
     private long SizeOf<T>(string key, MemoryEntry entry, T value)

@@ -9,9 +9,12 @@ namespace CacheKit.Engine;
 /// Callers are counted: when the last has gone before the value has come, the flight is abandoned and its factory's
 /// token cancelled. What is marked so is guarded by the lock of the key's stripe in <see cref="Flights"/>.
 /// </remarks>
-internal abstract class Flight(string key, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
+internal abstract class Flight(string key, uint hash, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
 {
     internal readonly string Key = key;
+
+    /// <summary>The hash of the key, by which the stripe finds the flight.</summary>
+    internal readonly uint Hash = hash;
 
     /// <summary>What it is for: only callers who want just that may join.</summary>
     internal readonly FlightPurpose Purpose = purpose;
@@ -24,8 +27,8 @@ internal abstract class Flight(string key, long stamp, string[] tags, FlightPurp
     /// <summary>The factory's say in how its value is stored; set by who starts the flight, before the factory runs.</summary>
     internal volatile CacheEntryContext? Context;
 
-    /// <summary>The next flight of the same key, for another purpose. Guarded by the stripe.</summary>
-    internal Flight? NextOfKey;
+    /// <summary>The next flight in the stripe's chain: of another key, or of the same for another purpose. Guarded by the stripe.</summary>
+    internal Flight? Next;
 
     /// <summary>
     /// For each store, near to far, the condition to write the value under, as the reads before its making have shown it; none for a store
@@ -126,19 +129,57 @@ internal readonly record struct FlightPurpose(bool IsRead, CacheTiers Tiers, boo
 internal readonly record struct FlightOutcome<T>(T Value, bool HasValue, bool IsStale, IsolatedEntry? Isolated, bool IsAborted = false);
 
 /// <inheritdoc/>
-internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
-    : Flight(key, stamp, tags, purpose, cancellation)
+/// <remarks>
+/// It is its own source of completion: a task is made when somebody has to wait, which he who runs a factory that is done at once does not.
+/// Whoever makes the task then looks whether the end has come, and who ends the flight looks afterwards whether there is a task: one of them sees the other.
+/// </remarks>
+internal sealed class Flight<T>(string key, uint hash, long stamp, string[] tags, FlightPurpose purpose, FlightCancellation cancellation)
+    : Flight(key, hash, stamp, tags, purpose, cancellation)
 {
-    // Waiters must not run on the thread that completes the flight.
-    private readonly TaskCompletionSource<FlightOutcome<T>> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private const int UnderWay = 0;
+    private const int Ending = 1;
+    private const int Ended = 2;
 
-    internal Task<FlightOutcome<T>> Outcome => _completion.Task;
+    private TaskCompletionSource<FlightOutcome<T>>? _completion;
+    private FlightOutcome<T> _outcome;
+    private Exception? _failure;
+    private int _stage;
+
+    /// <summary>The end, to wait for.</summary>
+    internal Task<FlightOutcome<T>> Outcome
+    {
+        get
+        {
+            if (Volatile.Read(ref _completion) is { } known)
+            {
+                return known.Task;
+            }
+
+            // Waiters must not run on the thread that completes the flight.
+            var made = new TaskCompletionSource<FlightOutcome<T>>(TaskCreationOptions.RunContinuationsAsynchronously);
+            made = Interlocked.CompareExchange(ref _completion, made, null) ?? made;
+            if (IsCompleted)
+            {
+                Publish(made);
+            }
+
+            return made.Task;
+        }
+    }
 
     internal override Type ValueType => typeof(T);
 
-    internal override bool IsCompleted => _completion.Task.IsCompleted;
+    internal override bool IsCompleted => Volatile.Read(ref _stage) == Ended;
 
-    internal bool Complete(in FlightOutcome<T> outcome) => _completion.TrySetResult(outcome);
+    /// <summary>Gives what the flight brought, if it has ended and not failed.</summary>
+    internal bool TryGetOutcome(out FlightOutcome<T> outcome)
+    {
+        var hasOutcome = IsCompleted && _failure is null;
+        outcome = hasOutcome ? _outcome : default;
+        return hasOutcome;
+    }
+
+    internal bool Complete(in FlightOutcome<T> outcome) => TryEnd(outcome, null);
 
     // Whatever keeps the value from being read, the failure that it would have stood in for is the better answer.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "See above.")]
@@ -155,12 +196,37 @@ internal sealed class Flight<T>(string key, long stamp, string[] tags, FlightPur
         }
     }
 
-    internal override void Fail(Exception exception)
+    internal override void Fail(Exception exception) => TryEnd(default, exception);
+
+    private bool TryEnd(in FlightOutcome<T> outcome, Exception? failure)
     {
-        if (_completion.TrySetException(exception))
+        if (Interlocked.CompareExchange(ref _stage, Ending, UnderWay) != UnderWay)
+        {
+            return false;
+        }
+
+        _outcome = outcome;
+        _failure = failure;
+        Interlocked.Exchange(ref _stage, Ended);
+        if (Volatile.Read(ref _completion) is { } completion)
+        {
+            Publish(completion);
+        }
+
+        return true;
+    }
+
+    /// <summary>Tells those who wait. The flight has ended; this may be done twice.</summary>
+    private void Publish(TaskCompletionSource<FlightOutcome<T>> completion)
+    {
+        if (_failure is null)
+        {
+            completion.TrySetResult(_outcome);
+        }
+        else if (completion.TrySetException(_failure))
         {
             // Observed, in case that all who waited have gone.
-            _ = _completion.Task.Exception;
+            _ = completion.Task.Exception;
         }
     }
 }

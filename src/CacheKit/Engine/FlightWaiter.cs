@@ -10,8 +10,12 @@ internal sealed class FlightWaiter(
     /// <param name="hasStale">Whether there was a stale value when the caller came.</param>
     /// <param name="options">The options of the call.</param>
     /// <param name="cancellationToken">Ends this caller's wait.</param>
+    internal ValueTask<FlightOutcome<T>> WaitAsync<T>(
+        Flight<T> flight, bool hasStale, CacheEntryOptions? options, CancellationToken cancellationToken) =>
+        flight.TryGetOutcome(out var outcome) ? new(outcome) : WaitForEndAsync(flight, hasStale, options, cancellationToken);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    internal async ValueTask<FlightOutcome<T>> WaitAsync<T>(
+    private async ValueTask<FlightOutcome<T>> WaitForEndAsync<T>(
         Flight<T> flight, bool hasStale, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
         var outcome = flight.Outcome;

@@ -39,7 +39,9 @@ internal sealed class Flights
 
     private bool JoinsAfterRemoval => (_faults & Faults.JoinAfterRemoval) != 0;
 
-    internal Stripe StripeOf(string key) => _stripes[KeyHash.Of(key) & (StripeCount - 1)];
+    internal Stripe StripeOf(string key) => StripeOf(KeyHash.Of(key));
+
+    private Stripe StripeOf(uint hash) => _stripes[hash & (StripeCount - 1)];
 
     /// <summary>Joins the flight of a key, or starts one if there is none to join.</summary>
     /// <param name="key">The key.</param>
@@ -53,11 +55,12 @@ internal sealed class Flights
     internal Boarding<T> Board<T>(
         string key, MemoryEntry? judged, string[] tags, FlightPurpose purpose, FlightCancellation? shared = null, bool onlyStart = false, bool mayLeave = false)
     {
-        var stripe = StripeOf(key);
+        var hash = KeyHash.Of(key);
+        var stripe = StripeOf(hash);
         lock (stripe.Lock)
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(ICache));
-            if (stripe.Find(key, purpose) is { } under)
+            if (stripe.Find(key, hash, purpose) is { } under)
             {
                 if (onlyStart)
                 {
@@ -89,7 +92,7 @@ internal sealed class Flights
             }
 
             var cancellation = shared ?? new FlightCancellation(mayLeave);
-            var started = new Flight<T>(key, _tags.Current, tags, purpose, cancellation) { IsUnderWrite = stripe.IsBeingWritten(key) };
+            var started = new Flight<T>(key, hash, _tags.Current, tags, purpose, cancellation) { IsUnderWrite = stripe.IsBeingWritten(key) };
             stripe.Add(started);
             cancellation.Add();
             return new(started, IsLeader: true, IsProvisional: false);
@@ -213,22 +216,27 @@ internal sealed class Flights
     }
 
     /// <summary>The lock of some keys, their flights and the writes of them under way, which it guards.</summary>
+    /// <remarks>The flights are chained by their keys' hashes, and are the nodes themselves: most begin and end without any other in the stripe.</remarks>
     internal sealed class Stripe(KeyTraffic? traffic)
     {
+        private const int LeastBuckets = 4;
+        private const int MostIdleBuckets = 256;
+
         internal readonly Lock Lock = new();
-        private readonly Dictionary<string, Flight> _flights = new(StringComparer.Ordinal);
+        private Flight?[] _buckets = new Flight?[LeastBuckets];
+        private int _flightCount;
         private Dictionary<string, PendingWrites>? _writes;
 
         /// <summary>Those detached that still run: only those who have joined them wait, but these wait until disposal at most.</summary>
         internal HashSet<Flight>? Overtaken;
 
-        internal int Count => _flights.Count + (Overtaken?.Count ?? 0) + (_writes?.Count ?? 0);
+        internal int Count => _flightCount + (Overtaken?.Count ?? 0) + (_writes?.Count ?? 0);
 
         internal IEnumerable<Flight> All()
         {
-            foreach (var first in _flights.Values)
+            foreach (var first in _buckets)
             {
-                for (var flight = first; flight is not null; flight = flight.NextOfKey)
+                for (var flight = first; flight is not null; flight = flight.Next)
                 {
                     yield return flight;
                 }
@@ -237,7 +245,7 @@ internal sealed class Flights
 
         internal void CollectKeys(string prefix, List<string> keys)
         {
-            foreach (var key in _flights.Keys.Concat(_writes?.Keys ?? Enumerable.Empty<string>()))
+            foreach (var key in All().Select(static flight => flight.Key).Concat(_writes?.Keys ?? Enumerable.Empty<string>()))
             {
                 if (key.StartsWith(prefix, StringComparison.Ordinal))
                 {
@@ -246,12 +254,12 @@ internal sealed class Flights
             }
         }
 
-        internal Flight? Find(string key, FlightPurpose purpose)
+        internal Flight? Find(string key, uint hash, FlightPurpose purpose)
         {
-            var flight = _flights.GetValueOrDefault(key);
-            while (flight is not null && flight.Purpose != purpose)
+            var flight = BucketOf(hash);
+            while (flight is not null && !(IsOf(flight, key, hash) && flight.Purpose == purpose))
             {
-                flight = flight.NextOfKey;
+                flight = flight.Next;
             }
 
             return flight;
@@ -259,38 +267,55 @@ internal sealed class Flights
 
         internal void Add(Flight flight)
         {
-            flight.NextOfKey = _flights.GetValueOrDefault(flight.Key);
-            _flights[flight.Key] = flight;
+            if (++_flightCount > 2 * _buckets.Length)
+            {
+                Resize(2 * _buckets.Length);
+            }
+
+            ref var first = ref BucketOf(flight.Hash);
+            flight.Next = first;
+            first = flight;
             traffic?.Begin(flight);
         }
 
         internal void Remove(Flight flight)
         {
             traffic?.End(flight);
-            var first = _flights[flight.Key];
-            if (ReferenceEquals(first, flight))
+            ref var link = ref BucketOf(flight.Hash);
+            while (!ReferenceEquals(link, flight))
             {
-                if (flight.NextOfKey is { } next)
-                {
-                    _flights[flight.Key] = next;
-                }
-                else
-                {
-                    _flights.Remove(flight.Key);
-                }
-            }
-            else
-            {
-                var before = first;
-                while (!ReferenceEquals(before.NextOfKey, flight))
-                {
-                    before = before.NextOfKey!; // it is in the chain
-                }
-
-                before.NextOfKey = flight.NextOfKey;
+                link = ref link!.Next; // it is in the chain
             }
 
-            flight.NextOfKey = null;
+            link = flight.Next;
+            flight.Next = null;
+            if (--_flightCount == 0 && _buckets.Length > MostIdleBuckets)
+            {
+                _buckets = new Flight?[LeastBuckets]; // a crowd has gone
+            }
+        }
+
+        private static bool IsOf(Flight flight, string key, uint hash) =>
+            flight.Hash == hash && (ReferenceEquals(flight.Key, key) || string.Equals(flight.Key, key, StringComparison.Ordinal));
+
+        // All keys of a stripe have the lowest bits in common.
+        private ref Flight? BucketOf(uint hash) => ref _buckets[hash / StripeCount & (uint)(_buckets.Length - 1)];
+
+        private void Resize(int size)
+        {
+            var old = _buckets;
+            _buckets = new Flight?[size];
+            foreach (var first in old)
+            {
+                for (var flight = first; flight is not null;)
+                {
+                    var next = flight.Next;
+                    ref var bucket = ref BucketOf(flight.Hash);
+                    flight.Next = bucket;
+                    bucket = flight;
+                    flight = next;
+                }
+            }
         }
 
         internal void Detach(Flight flight, InvalidationKind kind = InvalidationKind.Remove)
@@ -307,9 +332,19 @@ internal sealed class Flights
 
         internal void DetachAll(string key, InvalidationKind kind)
         {
-            while (_flights.Count > 0 && _flights.TryGetValue(key, out var flight)) // counting is cheaper than hashing the key
+            if (_flightCount > 0) // counting is cheaper than hashing the key
             {
-                Detach(flight, kind);
+                var hash = KeyHash.Of(key);
+                for (var flight = BucketOf(hash); flight is not null;)
+                {
+                    var next = flight.Next;
+                    if (IsOf(flight, key, hash))
+                    {
+                        Detach(flight, kind);
+                    }
+
+                    flight = next;
+                }
             }
 
             if (_writes?.GetValueOrDefault(key) is { } writes)

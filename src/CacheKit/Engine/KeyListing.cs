@@ -100,15 +100,13 @@ internal sealed class KeyListing(
     {
         using var source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var keys = ((IEnumerableStore)tier.Store).EnumerateKeysAsync(prefix, source.Token).GetAsyncEnumerator(source.Token); // as its callers have seen
-        var isIdle = true;
+        var step = Task.FromResult(true);
+        Func<ICacheStore, int, CancellationToken, ValueTask<bool>> goOn = (_, _, _) => new(step = keys.MoveNextAsync().AsTask());
         try
         {
             while (true)
             {
-                isIdle = false;
-                var next = await tier.Guard.RunAsync(
-                    StoreOperation.Enumerate, null, keys, static (_, keys, _) => keys.MoveNextAsync(), cancellationToken).ConfigureAwait(false);
-                isIdle = next.Status is not StoreAnswerStatus.TimedOut;
+                var next = await tier.Guard.RunAsync(StoreOperation.Enumerate, null, 0, goOn, cancellationToken).ConfigureAwait(false);
                 if (!next.IsAnswered)
                 {
                     reporter?.KeysNotListed(tier.Name);
@@ -127,12 +125,19 @@ internal sealed class KeyListing(
         {
             await source.CancelAsync().ConfigureAwait(false);
 
-            // One that has not answered is still at its last step, and may not be disposed before that ends.
-            if (isIdle)
+            // One that has not answered, or was not waited for, is still at its last step, and may not be disposed before that ends.
+            var end = EndAsync(keys, step);
+            if (step.IsCompleted)
             {
-                await keys.DisposeAsync().ConfigureAwait(false);
+                await end.ConfigureAwait(false);
             }
         }
+    }
+
+    private static async Task EndAsync(IAsyncEnumerator<string> keys, Task step)
+    {
+        await step.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await keys.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Lists the unexpired entries of a store: it lists as well what it keeps beyond that.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
@@ -65,6 +66,139 @@ internal sealed class Loader
             NestedFlights.Enter(outer, flight);
             _ = RunAsync(run, flight, state, factory, options);
             NestedFlights.Exit(outer, flight);
+        }
+    }
+
+    /// <summary>
+    /// Runs the factory of one flight on this thread, for a cache that has only memory and a call without a hard timeout. When it returns, a factory that was done
+    /// at once has its value stored and its flight ended, and nothing was made to wait with.
+    /// </summary>
+    internal void StartAtOnce<TState, T>(
+        Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory, CacheEntryOptions? options)
+    {
+        if (ExecutionContext.Capture() is not { } caller)
+        {
+            Start(flight, state, factory, options, hasStale: false, isBackground: false); // its flow is suppressed: there is nothing that could be put back
+            return;
+        }
+
+        var synchronization = SynchronizationContext.Current;
+        var outer = NestedFlights.Waiter; // as above
+        NestedFlights.Enter(outer, flight);
+        try
+        {
+            NestedFlights.Current = flight.Cancellation;
+            _reporter.Counters.FactoryStarted(isBackgroundRefresh: false);
+            var started = _time.GetTimestamp();
+            var activity = CacheActivity.StartFactory(_reporter.CacheName, isBackground: false);
+            var making = Make(flight, state, factory);
+            if (activity is null && making.IsCompletedSuccessfully)
+            {
+                LandAtOnce(flight, making.Result, started, options);
+            }
+            else
+            {
+                _ = FinishAsync(flight, making, activity, started, options);
+            }
+        }
+        finally
+        {
+            NestedFlights.Exit(outer, flight);
+            if (!ReferenceEquals(SynchronizationContext.Current, synchronization))
+            {
+                SynchronizationContext.SetSynchronizationContext(synchronization);
+            }
+
+            ExecutionContext.Restore(caller);
+        }
+    }
+
+    /// <summary>Calls the factory; what it throws at once is as if it had come later.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
+    private static ValueTask<T> Make<TState, T>(Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory)
+    {
+        try
+        {
+            return factory(state, flight.Context!, flight.Cancellation.Token); // set by whoever started the flight
+        }
+        catch (Exception exception)
+        {
+            return ValueTask.FromException<T>(exception);
+        }
+    }
+
+    // Never throws, as RunAsync.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
+    private void LandAtOnce<T>(Flight<T> flight, T value, long started, CacheEntryOptions? options)
+    {
+        try
+        {
+            EndFactory(flight, started, null);
+            Land(flight, value, flight.Context!, options); // as above
+        }
+        catch (Exception exception)
+        {
+            FailRun(flight, exception, options);
+        }
+    }
+
+    // Never throws, as RunAsync.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A factory may throw anything; all of it belongs to those who wait.")]
+    private async Task FinishAsync<T>(Flight<T> flight, ValueTask<T> making, Activity? activity, long started, CacheEntryOptions? options)
+    {
+        var hasEnded = false;
+        try
+        {
+            T value;
+            using (activity)
+            {
+                try
+                {
+                    value = await making.ConfigureAwait(false);
+                }
+                catch (Exception exception) when (CacheActivity.NoteFailure(activity, exception))
+                {
+                    throw; // not reached: the filter only takes note
+                }
+            }
+
+            hasEnded = true;
+            EndFactory(flight, started, null);
+            Land(flight, value, flight.Context!, options); // as above
+        }
+        catch (Exception exception)
+        {
+            if (!hasEnded)
+            {
+                EndFactory(flight, started, exception);
+            }
+
+            FailRun(flight, exception, options);
+        }
+    }
+
+    /// <summary>Notes the end of a factory that ran for one flight.</summary>
+    private void EndFactory(Flight flight, long started, Exception? exception)
+    {
+        flight.Cancellation.HasEnded = true;
+        var elapsed = _time.GetElapsedTime(started);
+        _reporter.FactoryEnded(elapsed, exception);
+        if (_reporter.HasObservers)
+        {
+            _reporter.TellFactoryEnded(flight.Key, elapsed, exception);
+        }
+    }
+
+    /// <summary>Ends a flight whose factory, or whose landing, has failed.</summary>
+    private void FailRun(Flight flight, Exception exception, CacheEntryOptions? options, bool isBackground = false)
+    {
+        if (flight.IsCompleted)
+        {
+            _reporter.LateFactoryFailed(flight.Key, exception);
+        }
+        else
+        {
+            FailFlight(flight, exception, options, isBackground);
         }
     }
 
@@ -340,7 +474,7 @@ internal sealed class Loader
     /// <summary>Ends a flight with its value, and stores that unless a removal or a newer value has overtaken it.</summary>
     private void Land<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
     {
-        var settings = new EntrySettings(context, options, _defaults);
+        var settings = EntrySettings.For(context, options, _defaults);
         var entry = _writer.Compose(flight.Key, value, settings);
         Land(flight, value, entry, context, settings.IsStored, isOvertaken: false);
     }
@@ -348,7 +482,7 @@ internal sealed class Loader
     /// <summary>The same when stores are written first.</summary>
     private async ValueTask LandWithStoresAsync<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)
     {
-        var settings = new EntrySettings(context, options, _defaults);
+        var settings = EntrySettings.For(context, options, _defaults);
         var entry = _writer.Compose(flight.Key, value, settings);
         var isOvertaken = await _stores!.StoreAsync(flight, value, entry, settings, context).ConfigureAwait(false); // only with stores
         _writer.LimitInMemory(entry, settings.MemoryExpiration);
@@ -559,14 +693,7 @@ internal sealed class Loader
             TryEnd(exception);
             foreach (var flight in Flights)
             {
-                if (flight.IsCompleted)
-                {
-                    loader._reporter.LateFactoryFailed(flight.Key, exception);
-                }
-                else
-                {
-                    loader.FailFlight(flight, exception, options, isBackground);
-                }
+                loader.FailRun(flight, exception, options, isBackground);
             }
         }
 

@@ -36,6 +36,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     private int _count;
     private int _failedDrains;
     private bool _isDraining;
+    private bool _isGivenUp;
     private Task<bool> _drain = Task.FromResult(true);
 
     /// <summary>Whether nothing is pending. One read.</summary>
@@ -239,12 +240,30 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         return EndDrain(delivered);
     }
 
+    /// <summary>Nothing is sent any more: what is left is lost, and so is what is still added by calls that are under way. Both are told.</summary>
+    internal void GiveUp()
+    {
+        int left;
+        lock (_lock)
+        {
+            _isGivenUp = true;
+            left = _count;
+        }
+
+        if (left > 0)
+        {
+            guard.Reporter.RecoveryGivenUp(left);
+        }
+    }
+
     private void Add(Pending pending)
     {
         var isFirst = false;
         var isFull = false;
+        var isGivenUp = false;
         lock (_lock)
         {
+            isGivenUp = _isGivenUp;
             if (_clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
             {
                 return; // the clear is still to be sent, and will cover this
@@ -274,6 +293,12 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
             isFirst = _count == 0;
             CountAnew();
+        }
+
+        if (isGivenUp)
+        {
+            guard.Reporter.RecoveryGivenUp(1);
+            return;
         }
 
         if (isFull)

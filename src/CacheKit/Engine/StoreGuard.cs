@@ -75,7 +75,8 @@ internal sealed class StoreGuard : IAsyncDisposable
 
     internal CircuitState Circuit => _circuit.State;
 
-    internal CacheTierStatistics Snapshot(long pendingRecoveries = 0) => _reporter.Snapshot(_circuit.State, pendingRecoveries);
+    internal CacheTierStatistics Snapshot(long pendingRecoveries = 0) =>
+        _reporter.Snapshot(_circuit.State, pendingRecoveries, _store is IBoundedStore bounded ? bounded.MissingBytes : 0);
 
     internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, in StoreReadOptions options, CancellationToken cancellationToken)
     {

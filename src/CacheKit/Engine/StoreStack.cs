@@ -104,22 +104,14 @@ internal sealed class StoreStack : IAsyncDisposable
     /// <summary>Sends what a store still has to be told, if that can be done soon; nobody will do it later.</summary>
     private static async ValueTask SendLastAsync(StoreTier tier)
     {
-        if (tier.Recovery.IsEmpty)
-        {
-            return;
-        }
-
-        if (tier.Guard.Circuit == CircuitState.Closed)
+        if (!tier.Recovery.IsEmpty && tier.Guard.Circuit == CircuitState.Closed)
         {
             // In real time: it is the end of the process that this holds up.
             Task drain = tier.Recovery.DrainAsync();
             await drain.WaitAsync(_drainPatience, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        if (tier.Recovery.Count is > 0 and var left)
-        {
-            tier.Guard.Reporter.RecoveryGivenUp(left);
-        }
+        tier.Recovery.GiveUp();
     }
 
     public async ValueTask DisposeAsync()

@@ -51,8 +51,14 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
 
     internal bool Writes(CacheTiers tiers) => (tiers & (isFar ? CacheTiers.WriteFar : CacheTiers.WriteNear)) != 0;
 
+    /// <summary>The most bytes that an entry which comes part by part may have.</summary>
+    internal long MaximumStreamBytes { get; } = guard.Store is IBoundedStore bounded ? bounded.MaximumEntryBytes : long.MaxValue;
+
+    /// <summary>The most bytes that an entry may have.</summary>
+    internal long MaximumEntryBytes => Math.Min(options.MaximumEntryBytes, MaximumStreamBytes);
+
     /// <summary>Whether an entry of that many bytes belongs here.</summary>
-    internal bool Takes(int bytes) => bytes >= options.MinimumEntryBytes && bytes <= options.MaximumEntryBytes;
+    internal bool Takes(int bytes) => bytes >= options.MinimumEntryBytes && bytes <= MaximumEntryBytes;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, StoreReadOptions read, CancellationToken cancellationToken)

@@ -574,9 +574,9 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             return true;
         }
 
-        if (bytes > tier.Options.MaximumEntryBytes)
+        if (bytes > tier.MaximumEntryBytes)
         {
-            reporter.EntryTooLargeForStore(tier.Name, bytes, tier.Options.MaximumEntryBytes);
+            reporter.EntryTooLargeForStore(tier.Name, bytes, tier.MaximumEntryBytes);
         }
 
         return false;

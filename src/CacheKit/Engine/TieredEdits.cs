@@ -83,7 +83,7 @@ internal sealed class TieredEdits(
     /// <returns>How many any tier has, or will have.</returns>
     internal async ValueTask<int> SetManyAsync<T>(IReadOnlyDictionary<string, T> values, CacheEntryOptions? options)
     {
-        var settings = new EntrySettings(options, defaults);
+        var settings = EntrySettings.For(options, defaults);
         if (!settings.IsStored || !settings.FitsStores || (settings.Tiers & CacheTiers.WriteFar) == 0)
         {
             var stored = await Task.WhenAll(values.Select(pair => SetAsync(pair.Key, pair.Value, settings).AsTask())).ConfigureAwait(false);
@@ -370,7 +370,7 @@ internal sealed class TieredEdits(
             return local.Increment(key, delta, options); // its tokens keep it here
         }
 
-        var settings = new EntrySettings(options, defaults);
+        var settings = EntrySettings.For(options, defaults);
         var write = Begin(key);
         (long Value, bool IsStored, long Stamp)? counted = null;
         try

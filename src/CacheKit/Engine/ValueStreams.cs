@@ -33,6 +33,12 @@ internal sealed class ValueStreams(
             return false;
         }
 
+        // Not to be written for nothing, if that can be told beforehand.
+        if (source.CanSeek && !Fits(tier, source.Length - source.Position))
+        {
+            return await GiveUpAsync(key).ConfigureAwait(false);
+        }
+
         // The authority does not take the bytes, and what it has would come back from there. It gets an entry that stands for them, as old as this look.
         var farStamp = 0L;
         if (!tier.IsFar)
@@ -163,9 +169,21 @@ internal sealed class ValueStreams(
         }
     }
 
+    /// <summary>Whether a store takes so many bytes; if not, it is told.</summary>
+    private bool Fits(StoreTier tier, long bytes)
+    {
+        if (bytes <= tier.MaximumStreamBytes)
+        {
+            return true;
+        }
+
+        reporter.EntryTooLargeForStore(tier.Name, bytes, tier.MaximumStreamBytes);
+        return false;
+    }
+
     /// <summary>Hands a stream to a store.</summary>
     /// <returns>How many bytes it had, and their sum; nothing if the store does not take them all.</returns>
-    private static async ValueTask<(long Length, ulong Sum)?> CopyAsync(Stream source, StoreTier tier, IStoreWriteStream target, CancellationToken cancellationToken)
+    private async ValueTask<(long Length, ulong Sum)?> CopyAsync(Stream source, StoreTier tier, IStoreWriteStream target, CancellationToken cancellationToken)
     {
         var (length, sum) = (0L, 0UL);
         var block = ArrayPool<byte>.Shared.Rent(StreamedSum.BlockBytes);
@@ -177,6 +195,12 @@ internal sealed class ValueStreams(
             {
                 sum = StreamedSum.Add(sum, block.AsSpan(0, count));
                 length += count;
+                if (!Fits(tier, length))
+                {
+                    ArrayPool<byte>.Shared.Return(block);
+                    return null;
+                }
+
                 var answer = await tier.Guard.RunAsync(
                     StoreOperation.Stream, null, (target, Bytes: block.AsMemory(0, count)), static (_, call, token) => call.target.WriteAsync(call.Bytes, token),
                     cancellationToken).ConfigureAwait(false);
@@ -211,6 +235,12 @@ internal sealed class ValueStreams(
         };
         if (codec.EncodeStreamed(key, metadata, length, sum) is not { } header)
         {
+            return null;
+        }
+
+        if (!Fits(tier, header.Written.Length + length))
+        {
+            header.Dispose();
             return null;
         }
 

@@ -378,7 +378,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
                     continue;
                 }
 
-                worth -= _gathered.Count == 0 ? Worth(victim) : Math.Max(1, Worth(victim));
+                worth -= _gathered.Count == 0 ? Requests(victim) : Math.Max(1, Requests(victim));
             }
             else
             {
@@ -406,7 +406,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             gatheredFromMain += isInMain ? 1 : 0;
         }
 
-        victims.AddRange(_gathered);
+        foreach (var gathered in _gathered)
+        {
+            victims.Add(gathered); // usually one
+        }
+
         _gathered.Clear();
         return true;
     }
@@ -466,7 +470,10 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     private bool IsDead(MemoryEntry entry) =>
         (_clock is not null && entry.DeadAt is not long.MaxValue and var deadAt && deadAt <= _clock.Coarse) || (_isRemoved is not null && _isRemoved(entry));
 
-    private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : _sketch.Estimate(entry.Hash) + entry.Frequency;
+    private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : Requests(entry);
+
+    /// <summary>How often an entry was asked for lately: what it is worth while it is alive.</summary>
+    private int Requests(MemoryEntry entry) => _sketch.Estimate(entry.Hash) + entry.Frequency;
 
     private void TakeHits(MemoryEntry entry)
     {
@@ -486,10 +493,25 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <summary>Keeps the sketch as large as the cache ever was under this bound, or lately, if entries have become heavier.</summary>
     private void ScaleSketch()
     {
-        if (Count > _highCount || Count < _highCount / 2)
+        if (Count > _highCount || Count < _highCount / 2 || _sketch.IsGrowing)
         {
             // What could not be is not tried again at once.
-            _highCount = TryProvide(() => _sketch.SetCapacity(Count, ExpectedCount())) ? Count : Count + (Count / 2);
+            _highCount = TryScaleSketch() ? Count : Count + (Count / 2);
+        }
+    }
+
+    private bool TryScaleSketch()
+    {
+        try
+        {
+            _sketch.GrowOn();
+            _sketch.SetCapacity(Count, ExpectedCount());
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            _sketch.StopGrowing();
+            return false;
         }
     }
 

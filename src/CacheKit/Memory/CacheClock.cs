@@ -34,10 +34,12 @@ internal sealed class CacheClock
     private int _users;
     private ManualResetEvent? _stop;
 
-    private CacheClock(TimeProvider time)
+    /// <param name="time">The provider.</param>
+    /// <param name="isSystem">Whether it is too dear to be asked at every hit, so that a thread asks it. Tests say so of one that they move by hand.</param>
+    internal CacheClock(TimeProvider time, bool isSystem)
     {
         _time = time;
-        _isSystem = ReferenceEquals(time, TimeProvider.System);
+        _isSystem = isSystem;
         _hasWallClockOnly = !_isSystem && IsOverridden(time.GetUtcNow) && !IsOverridden(time.GetTimestamp);
         _origin = time.GetTimestamp();
         _wallMinusMonotonic = time.GetUtcNow().UtcTicks;
@@ -45,9 +47,9 @@ internal sealed class CacheClock
     }
 
     /// <summary>The one clock of all caches on the system's time provider.</summary>
-    internal static CacheClock System { get; } = new(TimeProvider.System);
+    internal static CacheClock System { get; } = new(TimeProvider.System, isSystem: true);
 
-    internal static CacheClock For(TimeProvider time) => ReferenceEquals(time, TimeProvider.System) ? System : new(time);
+    internal static CacheClock For(TimeProvider time) => ReferenceEquals(time, TimeProvider.System) ? System : new(time, isSystem: false);
 
     /// <summary>The time as of at most <see cref="CoarseTicks"/> ago.</summary>
     internal long Coarse => _isSystem ? Volatile.Read(ref _coarse) : Now;
@@ -92,8 +94,9 @@ internal sealed class CacheClock
                 {
                     _coarse = Now;
                     var stop = new ManualResetEvent(false);
-                    new Thread(() => Tick(stop)) { IsBackground = true, Name = "CacheKit clock" }.UnsafeStart();
-                    _stop = stop;
+                    var ticker = new Thread(() => Tick(stop)) { IsBackground = true, Name = "CacheKit clock" };
+                    ticker.UnsafeStart();
+                    (Ticker, _stop) = (ticker, stop);
                 }
 
                 _users++; // only now: if the thread could not be started, the next user tries again
@@ -101,6 +104,16 @@ internal sealed class CacheClock
         }
 
         return new Lease(this);
+    }
+
+    /// <summary>The thread that keeps the coarse clock going, or did last. For tests.</summary>
+    internal Thread? Ticker { get; private set; }
+
+    /// <summary>Brings the coarse clock up to date.</summary>
+    internal void Tick()
+    {
+        FollowWallClock(SystemStepTicks);
+        Volatile.Write(ref _coarse, Now);
     }
 
     private static bool IsOverridden(Delegate method) => method.Method.DeclaringType != typeof(TimeProvider);
@@ -112,8 +125,7 @@ internal sealed class CacheClock
         var interval = TimeSpan.FromTicks(CoarseTicks);
         while (!stop.WaitOne(interval))
         {
-            FollowWallClock(SystemStepTicks);
-            Volatile.Write(ref _coarse, Now);
+            Tick();
         }
 
         stop.Dispose();

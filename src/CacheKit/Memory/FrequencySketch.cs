@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace CacheKit.Memory;
 
 /// <summary>Estimates how often a key was asked for lately, in four bits per counter and eight bytes per entry.</summary>
@@ -10,6 +12,7 @@ namespace CacheKit.Memory;
 /// estimates take the part still to be halved into account, so that all keys are seen at the same age at any time.</para>
 /// <para>A key's block is where its hash falls when the blocks share out the range of hashes. So when their number doubles, each
 /// is copied twice and every estimate stays as it was; when it grows by less, some keys take over the counts of others.</para>
+/// <para>A large sketch is in parts, each for an equal range of hashes, that grow one after the other: no insert waits for more than one of them.</para>
 /// </remarks>
 internal sealed class FrequencySketch
 {
@@ -19,139 +22,232 @@ internal sealed class FrequencySketch
     private const int BlockWords = 8;
     private const ulong LowBits = 0x7777_7777_7777_7777;
 
-    /// <summary>So many words a call of <see cref="Add"/> halves at most.</summary>
-    private const int Slice = 4 * BlockWords;
+    /// <summary>So many words a call of <see cref="Add"/> halves at least, while there are some, and at most.</summary>
+    private const int LeastSlice = 4 * BlockWords;
+    private const int MostSlice = 128 * BlockWords;
 
-    /// <summary>The bound on words: what one array of 2³¹ bytes holds. A larger cache shares counters.</summary>
-    private const int MaximumWords = 1 << 28;
+    /// <summary>The bound on words, all parts together: a larger cache shares counters.</summary>
+    private const long MaximumWords = 1L << 28;
+
+    /// <summary>One part of so many words is copied in some ten microseconds; what is larger is divided.</summary>
+    private const int MostWordsUndivided = 1 << 15;
+
+    private const int PartBits = 6;
 
     private readonly long _callsPerEntry;
-    private ulong[] _words = [];
+    private ulong[][] _parts = [[]];
     private long _calls;
     private long _sample;
 
-    /// <summary>The words from here on are still to be halved; their number means that none is.</summary>
-    private int _halved;
+    /// <summary>How far hashes are shifted to tell their part.</summary>
+    private int _partShift = 32;
+
+    /// <summary>How many blocks each part has, or will have when it has grown.</summary>
+    private int _partBlocks;
+
+    /// <summary>The next part to grow; their number means that none is to.</summary>
+    private int _growing = 1;
+
+    /// <summary>The words from here on, in the parts' order, are still to be halved; the end of the last part means that none is.</summary>
+    private int _halvingPart = 1;
+    private int _halvingWord;
 
     /// <param name="callsPerEntry">After how many calls of <see cref="Add"/> per entry of capacity all counters are halved.</param>
     internal FrequencySketch(int callsPerEntry)
     {
         _callsPerEntry = callsPerEntry;
-        Grow(1);
+        _partBlocks = 1;
+        GrowPart(0);
         SetCapacity(1);
     }
 
-    /// <summary>Makes it fit for so many entries. Never gives up memory, but the next halving may come sooner.</summary>
+    /// <summary>Whether parts of it are still smaller than they are to be.</summary>
+    internal bool IsGrowing => _growing < _parts.Length;
+
+    private long Words => (long)_partBlocks * _parts.Length * BlockWords;
+
+    /// <summary>Makes it fit for so many entries, or begins with it: then <see cref="GrowOn"/> does the rest. Never gives up memory, but the next halving may come sooner.</summary>
     /// <param name="entries">How many there are.</param>
     /// <param name="expected">How many there will be, if known: it does not grow past that, unless there are more.</param>
     internal void SetCapacity(int entries, int expected = int.MaxValue)
     {
         _sample = _callsPerEntry * Math.Max(entries, 1);
-        while (_words.Length < entries && _words.Length < MaximumWords)
+        while (Words < entries && Words < MaximumWords)
         {
-            var doubled = Math.Min((long)_words.Length * 2, MaximumWords);
-            Grow((int)(expected > _words.Length ? Math.Min(doubled, (long)expected + BlockWords - 1) : doubled) / BlockWords);
+            var doubled = Math.Min(2 * Words, MaximumWords);
+            var words = expected > Words ? Math.Min(doubled, (long)expected + BlockWords - 1) : doubled;
+            if (words > MostWordsUndivided && _parts.Length == 1)
+            {
+                Divide();
+            }
+
+            // One at a time as a rule; the last growth may not be through where much is asked for at once.
+            while (IsGrowing)
+            {
+                GrowOn();
+            }
+
+            _partBlocks = (int)Math.Max((words + _parts.Length - 1) / _parts.Length / BlockWords, _partBlocks + 1);
+            _growing = 0;
+            GrowOn();
         }
     }
+
+    /// <summary>Has one part grow, if one is to.</summary>
+    internal void GrowOn()
+    {
+        if (_growing < _parts.Length)
+        {
+            GrowPart(_growing);
+            _growing++; // only now, as there may have been no memory for it
+        }
+    }
+
+    /// <summary>Does without the growth that is under way, in want of memory: keys share counters then.</summary>
+    internal void StopGrowing() => _growing = _parts.Length;
 
     /// <summary>Counts one use of a key.</summary>
     internal void Add(uint hash)
     {
-        if (_halved < _words.Length)
+        if (_halvingPart < _parts.Length)
         {
-            HalveTo(Math.Min(_halved + Slice, _words.Length));
+            HalveOn((int)Math.Clamp(2 * Words / _sample, LeastSlice, MostSlice));
         }
 
-        var (block, counters) = Locate(hash);
-        for (var row = 0; row < 4; row++)
-        {
-            ref var word = ref _words[block + (row * 2) + (int)(counters & 1)];
-            var shift = (int)(counters >> 1 & 15) * 4;
-            if ((word >> shift & 15) < Maximum)
-            {
-                word += 1UL << shift;
-            }
-
-            counters >>= 8;
-        }
-
-        if (++_calls >= _sample)
+        ref var words = ref BlockOf(hash, out _, out _, out var counters);
+        Increment(ref Unsafe.Add(ref words, counters & 1), counters);
+        Increment(ref Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8);
+        Increment(ref Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16);
+        Increment(ref Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24);
+        if (++_calls >= _sample && _halvingPart == _parts.Length) // the last round is through long before, unless the capacity has shrunk
         {
             _calls = 0;
-            HalveTo(_words.Length); // the last round is through long before, unless the capacity has shrunk
-            _halved = 0;
+            _halvingPart = 0;
+            _halvingWord = 0;
         }
     }
 
     /// <summary>How often a key was counted: at least that, more where keys share counters, up to <see cref="Maximum"/>.</summary>
     internal int Estimate(uint hash)
     {
-        var (block, counters) = Locate(hash);
-        return (int)Least(block, counters) >> (block < _halved ? 0 : 1);
+        ref var words = ref BlockOf(hash, out var part, out var block, out var counters);
+        return (int)Least(ref words, counters) >> (part < _halvingPart || (part == _halvingPart && block < _halvingWord) ? 0 : 1);
     }
 
     /// <summary>Halves what is estimated of one key. Counters that others have raised further stay as they are.</summary>
     internal void Halve(uint hash)
     {
-        var (block, counters) = Locate(hash);
-        var least = Least(block, counters);
-        for (var row = 0; row < 4; row++)
-        {
-            ref var word = ref _words[block + (row * 2) + (int)(counters & 1)];
-            var shift = (int)(counters >> 1 & 15) * 4;
-            if ((word >> shift & 15) == least)
-            {
-                word -= (least - (least >> 1)) << shift;
-            }
+        ref var words = ref BlockOf(hash, out _, out _, out var counters);
+        var least = Least(ref words, counters);
+        Lower(ref Unsafe.Add(ref words, counters & 1), counters, least);
+        Lower(ref Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8, least);
+        Lower(ref Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16, least);
+        Lower(ref Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24, least);
+    }
 
-            counters >>= 8;
+    /// <summary>The block of a key, and which of its counters are the key's: in each byte one bit for the word, and four for the place in it.</summary>
+    /// <remarks>The block is within the words, by its computation: that is not checked again for each of the four.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref ulong BlockOf(uint hash, out int part, out int block, out uint counters)
+    {
+        // Two independent 32-bit hashes out of one: the high half of each product depends on all bits.
+        var share = (ulong)(uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
+        counters = (uint)((hash ^ hash >> 15) * 0xC2B2_AE3D_27D4_EB4FUL >> 32);
+        part = (int)(share >> _partShift);
+        var words = _parts[part];
+        block = (int)((uint)(share << 32 - _partShift) * (ulong)(uint)(words.Length / BlockWords) >> 32) * BlockWords;
+        return ref words[block];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Counter(ulong word, uint counter) => word >> (int)(counter >> 1 & 15) * 4 & 15;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Increment(ref ulong word, uint counter)
+    {
+        if (Counter(word, counter) < Maximum)
+        {
+            word += 1UL << (int)(counter >> 1 & 15) * 4;
         }
     }
 
     /// <summary>The least of a key's counters, as they stand.</summary>
-    private ulong Least(int block, uint counters)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Least(ref ulong words, uint counters) => Math.Min(
+        Math.Min(Counter(Unsafe.Add(ref words, counters & 1), counters), Counter(Unsafe.Add(ref words, 2 + (counters >> 8 & 1)), counters >> 8)),
+        Math.Min(Counter(Unsafe.Add(ref words, 4 + (counters >> 16 & 1)), counters >> 16), Counter(Unsafe.Add(ref words, 6 + (counters >> 24 & 1)), counters >> 24)));
+
+    private static void Lower(ref ulong word, uint counter, ulong from)
     {
-        var least = (ulong)Maximum;
-        for (var row = 0; row < 4; row++)
+        if (Counter(word, counter) == from)
         {
-            var word = _words[block + (row * 2) + (int)(counters & 1)];
-            least = Math.Min(least, word >> (int)(counters >> 1 & 15) * 4 & 15);
-            counters >>= 8;
+            word -= (from - (from >> 1)) << (int)(counter >> 1 & 15) * 4;
+        }
+    }
+
+    private void GrowPart(int part)
+    {
+        var old = _parts[part];
+        if (part == _halvingPart && _halvingWord > 0)
+        {
+            HalveTo(old.Length); // all of a part is of one age when it is copied
         }
 
-        return least;
+        _parts[part] = Spread(old, 0, 1, _partBlocks);
     }
 
-    private (int Block, uint Counters) Locate(uint hash)
+    /// <summary>Makes parts of the whole.</summary>
+    private void Divide()
     {
-        // Two independent 32-bit hashes out of one: the high half of each product depends on all bits.
-        var block = (uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
-        var counters = (uint)((hash ^ hash >> 15) * 0xC2B2_AE3D_27D4_EB4FUL >> 32);
-        return ((int)((ulong)block * (uint)(_words.Length / BlockWords) >> 32) * BlockWords, counters);
+        var whole = _parts[0];
+        var parts = new ulong[1 << PartBits][];
+        if (_halvingPart == 0)
+        {
+            HalveTo(whole.Length);
+        }
+
+        var blocks = Math.Max(1, whole.Length / BlockWords >> PartBits);
+        for (var part = 0; part < parts.Length; part++)
+        {
+            parts[part] = Spread(whole, part, parts.Length, blocks);
+        }
+
+        _parts = parts;
+        _partShift = 32 - PartBits;
+        _partBlocks = blocks;
+        _growing = _halvingPart = parts.Length;
     }
 
-    private void Grow(int blocks)
+    /// <summary>Gives one of several equal ranges of what there is so many blocks.</summary>
+    private static ulong[] Spread(ulong[] old, int range, int ranges, int blocks)
     {
-        HalveTo(_words.Length);
-        var old = _words.AsSpan();
-        _words = new ulong[blocks * BlockWords];
-        _halved = _words.Length;
+        var words = new ulong[blocks * BlockWords];
         for (var block = 0; block < blocks && old.Length > 0; block++)
         {
             // From the block that covers the middle of this one's range of hashes.
-            var from = (int)(((2L * block) + 1) * (old.Length / BlockWords) / (2L * blocks));
-            old.Slice(from * BlockWords, BlockWords).CopyTo(_words.AsSpan(block * BlockWords));
+            var from = (int)(((2L * (((long)range * blocks) + block)) + 1) * (old.Length / BlockWords) / (2L * blocks * ranges));
+            old.AsSpan(from * BlockWords, BlockWords).CopyTo(words.AsSpan(block * BlockWords));
         }
+
+        return words;
     }
 
+    private void HalveOn(int words) => HalveTo(Math.Min(_halvingWord + words, _parts[_halvingPart].Length));
+
+    /// <summary>Halves what is left of the part up to a word, and comes to the next part at its end.</summary>
     private void HalveTo(int end)
     {
-        var words = _words.AsSpan(_halved, end - _halved);
+        var words = _parts[_halvingPart].AsSpan(_halvingWord, end - _halvingWord);
         foreach (ref var word in words)
         {
             word = word >> 1 & LowBits;
         }
 
-        _halved = end;
+        _halvingWord = end;
+        if (end == _parts[_halvingPart].Length)
+        {
+            _halvingPart++;
+            _halvingWord = 0;
+        }
     }
 }

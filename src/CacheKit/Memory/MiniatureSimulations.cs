@@ -4,7 +4,7 @@ namespace CacheKit.Memory;
 /// <remarks>
 /// <para>A sample of keys, not of requests, on a cache scaled down alike, has about the hit ratio of the whole: Waldspurger et al., <i>Cache
 /// Modeling and Optimization using Miniature Simulations</i>, ATC 2017. Here one request in 64: of a large cache, those of
-/// one key in 64; of a smaller one, those of more keys, so that no miniature has less than 64 entries, but only for a part of the
+/// one key in 64; of a smaller one, those of more keys, so that a miniature has 64 entries, or as many as the cache, but only for a part of the
 /// time, in bursts long enough to fill the miniatures anew and then to judge them.</para>
 /// <para>The score of a tuning is its hits, of which older ones count less and less. The best is taken at once: waiting for a clear
 /// lead loses more than it saves, since a change of tuning costs little.</para>

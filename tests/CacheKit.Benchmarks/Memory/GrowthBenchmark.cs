@@ -8,7 +8,7 @@ namespace CacheKit.Benchmarks.Memory;
 
 /// <summary>How long a single insert keeps its caller waiting while a cache grows, through its public call, to a million entries.</summary>
 /// <remarks>
-/// Collections of garbage and the scheduler stop whoever happens to be inserting, too: the control, a queue of objects as large as entries, shows how
+/// Collections of garbage and the scheduler stop whoever happens to be inserting, too: the control, an array of objects as large as entries, shows how
 /// long. So the inserts during which a collection happened are also left out.
 /// </remarks>
 internal static class GrowthBenchmark

@@ -40,6 +40,7 @@ public sealed class CacheInstrumentsTests
                 Refusals = 27,
                 Circuit = CircuitState.HalfOpen,
                 PendingRecoveries = 28,
+                MissingBytes = 29,
             },
             new() { Name = "redis", Hits = 31 },
         ],
@@ -94,7 +95,7 @@ public sealed class CacheInstrumentsTests
         unanswered["cachekit.tier=disk,cachekit.reason=refusal"].Should().Be(27);
         foreach (var (name, value) in new[]
         {
-            ("writes", 23), ("removals", 24), ("circuits_open", 1), ("pending_recoveries", 28),
+            ("writes", 23), ("removals", 24), ("circuits_open", 1), ("pending_recoveries", 28), ("missing", 29),
         })
         {
             log.Collect($"cachekit.tier.{name}", "tiered").Should().Equal(

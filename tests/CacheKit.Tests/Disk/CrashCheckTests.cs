@@ -53,36 +53,74 @@ public sealed class CrashCheckTests
         (exitCode, output.Trim()).Should().Be((0, expected));
     }
 
-    [Fact]
-    public async Task Another_user_without_the_right_to_the_files_has_a_folder_of_its_own()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Another_user_without_the_right_to_the_files_has_a_folder_of_its_own(bool mayWriteTheFolder)
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "It takes Linux, root and setpriv to be another user.");
         using var folder = new DiskFolder();
         var cache = Path.Combine(folder.Root, "cache"); // where a probe looks
         Directory.CreateDirectory(cache);
         await using var store = folder.Open(settings => settings with { Path = cache });
         await store.Set("key", Bytes(1, 100));
         var before = Directory.GetFiles(cache, "*", SearchOption.AllDirectories);
-        foreach (var directory in Directory.GetDirectories(folder.Root, "*", SearchOption.AllDirectories).Prepend(folder.Root))
-            Assert.SkipUnless(TryOpenToAll(directory), "The rights of a directory cannot be changed here.");
+        OpenToAll(folder.Root);
+        OpenToAll(cache);
+        var shared = CacheFolder.Of(cache, "default");
+        if (mayWriteTheFolder)
+        {
+            foreach (var directory in Directory.GetDirectories(shared, "*", SearchOption.AllDirectories).Prepend(shared))
+                OpenToAll(directory);
+        }
 
-        var (exitCode, output) = await RunInAsync(
-            "/usr/bin/setpriv", [], "--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Program, "--probe", "--directory", folder.Root);
+        (await ProbeAsAnotherAsync(folder)).Should().Be((0, "private"));
 
-        (exitCode, output.Trim()).Should().Be((0, "private"));
         (await store.Get("key")).Should().Equal(Bytes(1, 100));
-        Directory.GetFiles(cache, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(
-            before.Append(Path.Combine(DiskDirectory.FolderOf(cache, "default"), DiskDirectory.PrivateOpenLockFile)), "what it had of its own is gone");
+        var lockFile = Path.Combine(mayWriteTheFolder ? shared : PrivateFolder.Beside(shared).Replace("-of-0", "-of-65534", StringComparison.Ordinal), PrivateFolder.OpenLockFile);
+        Directory.GetFiles(cache, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(before.Append(lockFile), "what it had of its own is gone");
+    }
+
+    [Fact]
+    public async Task Another_user_who_may_not_create_a_folder_is_told_whose_the_directory_is()
+    {
+        using var folder = new DiskFolder();
+        var cache = Path.Combine(folder.Root, "cache");
+        Directory.CreateDirectory(cache);
+        await using var store = folder.Open(settings => settings with { Path = cache });
+        OpenToAll(folder.Root);
+        var (exitCode, output) = await ProbeAsAnotherAsync(folder);
+        exitCode.Should().Be(1);
+        output.Should().EndWith($"'{cache}' belongs to user 0 and has the rights 755, and this process runs as user 65534. Give the process the right to write there, or choose another directory.");
+    }
+
+    [Theory]
+    [InlineData("022", "700")]
+    [InlineData("002", "770")]
+    [InlineData("000", "770")]
+    public async Task Only_those_can_read_what_is_cached_who_may_write_it_too(string umask, string rights)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "It takes rights of files.");
+        using var folder = new DiskFolder();
+        Directory.CreateDirectory(folder.Root);
+        (await RunInAsync("/bin/sh", [], "-c", $"umask {umask}; exec dotnet '{Program}' --probe --directory '{folder.Root}'")).Output.Trim().Should().Be("shared");
+        OtherProgram.Run("stat", "-c", "%a", CacheFolder.Of(Path.Combine(folder.Root, "cache"), "default"))!.Trim().Should().Be(rights);
     }
 
     private static string Program => Repository.PathTo("tests", "CacheKit.CrashCheck", "bin", Repository.Configuration, "net10.0", "CacheKit.CrashCheck.dll");
 
-    private static bool TryOpenToAll(string directory)
+    private static async Task<(int ExitCode, string Output)> ProbeAsAnotherAsync(DiskFolder folder)
     {
-        if (OperatingSystem.IsWindows())
-            return false;
-        File.SetUnixFileMode(directory, (UnixFileMode)0b111_111_111);
-        return true;
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "It takes Linux, root and setpriv to be another user.");
+        var (exitCode, output) = await RunInAsync(
+            "/usr/bin/setpriv", [], "--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Program, "--probe", "--directory", folder.Root);
+        return (exitCode, output.Trim());
+    }
+
+    private static void OpenToAll(string directory)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "It takes rights of files.");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(directory, (UnixFileMode)0b111_111_111);
     }
 
     private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) => RunInAsync([], arguments);

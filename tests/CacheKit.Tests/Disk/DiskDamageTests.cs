@@ -68,6 +68,51 @@ public sealed class DiskDamageTests : IDisposable
         (await store.WriteAsync("key", Entry(Bytes(2, 100)), StoreCondition.IfAbsent, default)).Outcome.Should().Be(StoreWriteOutcome.Stored, "there is nothing");
     }
 
+    [Theory]
+    [InlineData(true, RecordLayout.HeaderBytes + 20)]
+    [InlineData(false, RecordLayout.HeaderBytes + 20)]
+    [InlineData(true, 40)]
+    [InlineData(false, 40)]
+    public async Task It_is_the_sums_that_notice_bytes_which_nobody_wrote(bool verifySums, int offset)
+    {
+        await using var store = _folder.Open(settings => settings with { VerifySums = verifySums });
+        var stamp = (await store.Set("key", Bytes(1, 100))).Stamp;
+        using (var file = File.OpenHandle(_folder.SegmentFiles().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+            RandomAccess.Write(file, [7, 7, 7], RingLog.SegmentStart + offset);
+
+        using var lookup = await store.ReadAsync("key", default, default);
+        lookup.IsFound.Should().Be(!verifySums, "without them this test could not fail");
+        if (lookup.IsFound)
+            (lookup.Stamp == stamp && lookup.Payload.Span.SequenceEqual(Bytes(1, 100))).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(10_000)]
+    public async Task What_is_too_damaged_to_be_read_is_not_said_to_exist(int size)
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, size));
+        (await Exists(store)).Should().BeTrue();
+        using (var file = File.OpenHandle(_folder.SegmentFiles().Single(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+            RandomAccess.Write(file, new byte[16], RingLog.SegmentStart + RecordLayout.HeaderBytes + 20);
+
+        (await Exists(store)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task An_entry_whose_pieces_have_gone_is_not_said_to_exist()
+    {
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100_000));
+        for (var (i, exists) = (0, true); exists; i++)
+        {
+            exists = await Exists(store);
+            (await store.Get("key") is not null).Should().Be(exists);
+            await store.Set($"fill{i}", Bytes(i, 5000));
+        }
+    }
+
     [Fact]
     public async Task An_entry_whose_pieces_have_gone_does_not_keep_one_from_being_added()
     {
@@ -297,6 +342,12 @@ public sealed class DiskDamageTests : IDisposable
         var bytes = new byte[stream.Length];
         await stream.ReadExactlyAsync(bytes);
         return bytes;
+    }
+
+    private static async Task<bool> Exists(DiskStore store)
+    {
+        using var lookup = await store.ReadAsync("key", new() { WithoutPayload = true }, default);
+        return lookup.IsFound;
     }
 
     private static async Task Write(DiskStore store, int count, Random random, Dictionary<string, List<byte[]>> versions)

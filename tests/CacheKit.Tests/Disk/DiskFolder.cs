@@ -16,7 +16,7 @@ internal sealed class DiskFolder : IDisposable
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
     /// <summary>Where the store of the default name keeps its shared files.</summary>
-    public string Files => System.IO.Path.Combine(DiskDirectory.FolderOf(Root, "default"), DiskDirectory.FormatFolder);
+    public string Files => System.IO.Path.Combine(CacheFolder.Of(Root, "default"), DiskDirectory.FormatFolder);
 
     public string IndexPath => System.IO.Path.Combine(Files, DiskDirectory.IndexFile);
 

@@ -1,5 +1,6 @@
 using CacheKit.Disk;
 using CacheKit.Stores;
+using CacheKit.Tests.Diagnostics;
 using static CacheKit.Tests.Disk.DiskStoreCalls;
 
 namespace CacheKit.Tests.Disk;
@@ -91,6 +92,71 @@ public sealed class FullDiskTests : IDisposable
         store.Check(default).DamagedEntries.Should().Be(0);
     }
 
+    [Theory]
+    [InlineData("tmpfs", 0)]
+    [InlineData("tmpfs", 30)]
+    [InlineData("ext4", 60)]
+    public async Task With_less_room_than_it_was_given_it_is_a_smaller_cache_in_which_the_oldest_go(string kind, int further)
+    {
+        const int EntriesPerSegment = 12;
+        const int Segments = 8;
+        if (kind == "tmpfs")
+            Mount(kilobytes: 4000);
+        else
+            MountImage(kind);
+        await using var store = _folder.Open();
+        var set = 0;
+        for (; store.GetStatistics().Segments < Segments; set++)
+            await store.Set($"key{set}", Bytes(set, 5000));
+        Fill();
+
+        for (var end = (5 * Segments * EntriesPerSegment) + further; set < end; set++)
+            (await store.Set($"key{set}", Bytes(set, 5000))).Outcome.Should().Be(StoreWriteOutcome.Stored);
+        for (var i = set - ((Segments - 3) * EntriesPerSegment); i < set; i++)
+            (await store.Get($"key{i}")).Should().Equal(Bytes(i, 5000), "all segments but one being written and two made free are full of what came last");
+        (await store.Get($"key{set - ((Segments + 1) * EntriesPerSegment)}")).Should().BeNull();
+        store.GetStatistics().Segments.Should().Be(Segments, "the disk must have been full for this to mean anything");
+        store.MissingBytes.Should().Be((DiskFolder.Small.SegmentCount - Segments) * DiskFolder.Small.SegmentBytes);
+        store.Verify();
+        store.Check(default).DamagedEntries.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task That_the_disk_is_full_is_told_once_and_so_is_that_it_has_room_again()
+    {
+        Mount(kilobytes: 600);
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        await using var store = _folder.Open();
+        await store.Set("older", Bytes(1, 500));
+        store.MissingBytes.Should().Be(0);
+        Fill();
+        for (var i = 0; i < 300; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+
+        logger.Messages.Should().ContainSingle().Which.Message.Should().Be(
+            $"Cache 'default': the disk has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free. It goes on with 65536 of 1048576 bytes.");
+        store.MissingBytes.Should().Be(15 * 65536);
+        await using (var other = _folder.Open())
+            other.MissingBytes.Should().Be(15 * 65536, "they share it");
+
+        File.Delete(Path.Combine(_folder.Root, "filler"));
+        for (var i = 0; i < 30; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+        store.MissingBytes.Should().Be(0);
+        logger.Messages.Should().HaveCount(2);
+        (logger.Messages[1].Id, logger.Messages[1].Message).Should().Be((206, $"Cache 'default': the disk has room again for the disk cache in '{_folder.Files}'."));
+
+        Fill();
+        for (var i = 0; i < 300; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+        logger.Messages.Should().HaveCount(2, "once a minute at most");
+        _folder.Clock.Advance(TimeSpan.FromMinutes(2));
+        for (var i = 0; i < 300; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+        logger.Messages.Select(message => message.Id).Should().Equal(205, 206, 205);
+    }
+
     [Fact]
     public async Task Without_room_for_another_file_the_one_there_is_goes_round_for_ever()
     {
@@ -132,6 +198,7 @@ public sealed class FullDiskTests : IDisposable
         // The others cannot reserve room for segments either: there sets may be declined.
         if (kind == "ext4")
             (await store.Get("more3999")).Should().NotBeNull();
+        store.MissingBytes.Should().BeGreaterThan(0);
         store.Verify();
     }
 
@@ -152,18 +219,21 @@ public sealed class FullDiskTests : IDisposable
 
     private void Fill()
     {
-        try
+        using var file = File.OpenHandle(Path.Combine(_folder.Root, "filler"), FileMode.Create, FileAccess.Write);
+        foreach (var block in new[] { 256 << 10, 4096 })
         {
-            using var file = File.Create(Path.Combine(_folder.Root, "filler"));
-            while (true)
+            try
             {
-                file.Write(new byte[4096]);
-                file.Flush(flushToDisk: true);
+                while (true)
+                {
+                    RandomAccess.Write(file, new byte[block], RandomAccess.GetLength(file));
+                    RandomAccess.FlushToDisk(file);
+                }
             }
-        }
-        catch (IOException)
-        {
-            // Now it is full.
+            catch (IOException)
+            {
+                // So much does not fit any more.
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ public sealed class EntryLifeTests
     public void The_first_read_of_a_sliding_entry_renews_it(double seconds)
     {
         var entry = new DetailedEntry<int>("k", 1);
-        new EntrySettings(new CacheEntryOptions { SlidingExpiration = TimeSpan.FromSeconds(seconds) }, new CacheEntryOptions())
+        EntrySettings.For(new CacheEntryOptions { SlidingExpiration = TimeSpan.FromSeconds(seconds) }, new CacheEntryOptions())
             .Apply(entry, CacheClock.System, hasStores: false);
         entry.FreshUntil.Should().Be(long.MinValue, "it has no more than its window, counted from when it was set");
     }

@@ -85,6 +85,65 @@ public sealed class FrequencySketchTests
     }
 
     [Fact]
+    public void A_large_one_grows_a_part_at_a_time_and_leaves_every_estimate_as_it_was()
+    {
+        const int Size = 1 << 17;
+        var sketch = new FrequencySketch(callsPerEntry: 4);
+        sketch.SetCapacity(Size);
+        while (sketch.IsGrowing)
+        {
+            sketch.GrowOn();
+        }
+
+        // Halfway through a halving, so that parts of every age are copied.
+        for (var key = 0u; key < (4 * Size) + 2_000; key++)
+        {
+            sketch.Add(key % 50_000 * 2_654_435_769);
+        }
+
+        var keys = Enumerable.Range(0, 60_000).Select(key => (uint)key * 2_654_435_769).ToArray();
+        var before = keys.Select(sketch.Estimate).ToArray();
+        before.Count(estimate => estimate > 0).Should().BeGreaterThan(40_000);
+        sketch.SetCapacity(Size + 1);
+        var steps = 0;
+        for (; sketch.IsGrowing; steps++)
+        {
+            keys.Select(sketch.Estimate).Should().Equal(before);
+            sketch.GrowOn();
+        }
+
+        steps.Should().Be(63, "the first of 64 has grown at once");
+        keys.Select(sketch.Estimate).Should().Equal(before);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    public void Growth_that_was_given_up_loses_nothing_and_the_next_makes_up_for_it(int steps)
+    {
+        const int Size = 1 << 17;
+        var sketch = new FrequencySketch(callsPerEntry: 100);
+        sketch.SetCapacity(Size);
+        var keys = Enumerable.Range(0, 5_000).Select(key => (uint)key * 2_654_435_769).ToArray();
+        Array.ForEach(keys, sketch.Add);
+        sketch.SetCapacity(2 * Size);
+        for (var step = 0; step < steps; step++)
+        {
+            sketch.GrowOn();
+        }
+
+        sketch.StopGrowing();
+        keys.Should().OnlyContain(key => sketch.Estimate(key) >= 1);
+        sketch.SetCapacity((2 * Size) + 1);
+        while (sketch.IsGrowing)
+        {
+            sketch.GrowOn();
+        }
+
+        keys.Should().OnlyContain(key => sketch.Estimate(key) >= 1);
+    }
+
+    [Fact]
     public void After_so_many_calls_all_estimates_are_halved_at_once_though_the_counters_are_in_slices()
     {
         var sketch = new FrequencySketch(callsPerEntry: 10);

@@ -140,13 +140,15 @@ public sealed class UpkeepTests
     [Fact]
     public void A_cache_that_nobody_holds_ends_its_upkeep()
     {
-        var weak = CreateAndForget();
+        var timers = new CountedTimers(_clock);
+        var weak = CreateAndForget(timers);
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
         weak.IsAlive.Should().BeFalse();
-        _clock.Advance(TimeSpan.FromSeconds(1)); // its timer notices
+        timers.Count.Should().Be(1);
         _clock.Advance(TimeSpan.FromSeconds(1));
+        timers.Count.Should().Be(0, "it has noticed that there is nothing left to keep up");
     }
 
     [Fact]
@@ -182,16 +184,54 @@ public sealed class UpkeepTests
         cache.Policy.HitsPlayed.Should().BePositive("a policy that sees only misses takes all keys for the same");
     }
 
-    private Cache Create(MemoryOptions memory) =>
-        new("test", new(), memory, _clock, NullLogger.Instance, [], meters: null, isMemoryShort: () => _isMemoryShort);
+    private Cache Create(MemoryOptions memory, TimeProvider? time = null) =>
+        new("test", new(), memory, time ?? _clock, NullLogger.Instance, [], meters: null, isMemoryShort: () => _isMemoryShort);
 
-    private WeakReference CreateAndForget() => new(Create(new() { MaximumEntries = 10 }));
+    private WeakReference CreateAndForget(TimeProvider time) => new(Create(new() { MaximumEntries = 10 }, time));
 
     private static async Task FillAsync(Cache cache, int count)
     {
         for (var i = 0; i < count; i++)
         {
             await cache.SetAsync($"k{i}", i);
+        }
+    }
+
+    /// <summary>A clock that knows how many of its timers have not been disposed.</summary>
+    private sealed class CountedTimers(TimeProvider time) : TimeProvider
+    {
+        internal int Count { get; private set; }
+
+        public override long TimestampFrequency => time.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow();
+
+        public override long GetTimestamp() => time.GetTimestamp();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Count++;
+            return new CountedTimer(this, time.CreateTimer(callback, state, dueTime, period));
+        }
+
+        private sealed class CountedTimer(CountedTimers timers, ITimer timer) : ITimer
+        {
+            private bool _isDisposed;
+
+            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
+
+            public void Dispose()
+            {
+                timers.Count -= _isDisposed ? 0 : 1;
+                _isDisposed = true;
+                timer.Dispose();
+            }
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return ValueTask.CompletedTask;
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using CacheKit.Engine;
+using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using StoreOperations = CacheKit.Testing.Stores.StoreOperations;
 
@@ -44,6 +45,39 @@ public sealed class KeyListingTests : TieredCaches
         cache.GetStatistics().Tiers[0].Timeouts.Should().Be(kind == "throws" ? 0 : 1);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_listing_that_is_left_in_the_middle_of_a_step_is_disposed_when_that_has_ended(bool isCancelled)
+    {
+        var store = new HeldListing(Far());
+        var cache = Create(store);
+        using var cancellation = new CancellationTokenSource();
+        var listing = cache.GetKeysAsync("p", cancellation.Token).GetAsyncEnumerator(cancellation.Token);
+        var step = listing.MoveNextAsync().AsTask();
+        await store.Asked.WaitAsync(AtMost, TestContext.Current.CancellationToken);
+        if (isCancelled)
+        {
+            await cancellation.CancelAsync();
+            await step.Awaiting(static it => it).Should().ThrowAsync<OperationCanceledException>();
+        }
+        else
+        {
+            while (!step.IsCompleted)
+            {
+                Clock.Advance(TimeSpan.FromSeconds(1));
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            }
+
+            (await step).Should().BeFalse("it has taken too long");
+        }
+
+        await listing.DisposeAsync();
+        store.Disposed.IsCompleted.Should().BeFalse("that is not allowed before");
+        store.LetGo();
+        await store.Disposed.WaitAsync(AtMost, TestContext.Current.CancellationToken);
+    }
+
     [Fact]
     public async Task What_a_pending_removal_covers_is_not_listed()
     {
@@ -67,5 +101,59 @@ public sealed class KeyListingTests : TieredCaches
         }
 
         return keys;
+    }
+
+    /// <summary>A store that lists nothing, and not before it is let go.</summary>
+    private sealed class HeldListing(ICacheStore inner) : IEnumerableStore, IAsyncEnumerable<string>, IAsyncEnumerator<string>
+    {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<bool> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public string Name => "held";
+
+        public string Current => "";
+
+        internal Task Asked => _asked.Task;
+
+        internal Task Disposed => _disposed.Task;
+
+        internal void LetGo() => _end.SetResult(false);
+
+        public IAsyncEnumerable<string> EnumerateKeysAsync(string prefix, CancellationToken cancellationToken) => this;
+
+        public IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken) => this;
+
+        public ValueTask<bool> MoveNextAsync()
+        {
+            _asked.TrySetResult();
+            return new(_end.Task);
+        }
+
+        public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => inner.ReadAsync(key, options, cancellationToken);
+
+        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
+            inner.WriteAsync(key, entry, condition, cancellationToken);
+
+        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
+            inner.InvalidateAsync(key, kind, cancellationToken);
+
+        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
+            inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
+
+        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
+
+        public ValueTask<bool> SetExpirationAsync(
+            string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
+            inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
+
+        public ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) => new(0);
+
+        // As an enumerator of a listing, and as the store of a cache that ends after it.
+        public ValueTask DisposeAsync()
+        {
+            _disposed.TrySetResult();
+            return default;
+        }
     }
 }

@@ -1,5 +1,6 @@
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
+using CacheKit.Tests.Diagnostics;
 using StoreOperations = CacheKit.Testing.Stores.StoreOperations;
 
 namespace CacheKit.Tests.Tiers;
@@ -21,6 +22,31 @@ public sealed class PendingRemovalTests : TieredCaches
         (await cache.ExistsAsync("n")).Should().BeFalse();
         (await cache.GetTimeToLiveAsync("n")).Should().BeNull();
         (await cache.IncrementAsync("n", 2)).Should().Be(2);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public async Task What_a_store_has_not_been_told_when_the_cache_is_disposed_is_logged_also_what_was_still_under_way(int before)
+    {
+        var logger = new RecordingLogger();
+        Logger = logger;
+        var faulty = FaultyStore.Wrap(Far());
+        var cache = Create(faulty);
+        faulty.Inject(StoreOperations.Write, StoreFault.Hang(heedsToken: false));
+        var late = cache.SetAsync("late", 1).AsTask();
+        faulty.Inject(StoreOperations.Invalidate, StoreFault.Fail());
+        for (var i = 0; i < before; i++)
+            await cache.RemoveAsync($"before{i}");
+        await cache.DisposeAsync();
+        late.IsCompleted.Should().BeFalse("it waits for the store");
+
+        await PassAsync(TimeSpan.FromSeconds(5));
+        await late.WaitAsync(AtMost, TestContext.Current.CancellationToken);
+
+        logger.Messages.Where(static message => message.Id == 33).Select(static message => message.Message).Should().Equal(
+            from changes in before > 0 ? new[] { before, 1 } : [1]
+            select $"Cache 'tiers': the store 'far' could not be told {changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.");
     }
 
     [Fact]

@@ -3,7 +3,9 @@ using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
+using CacheKit.Tests.Diagnostics;
 using CacheKit.Tests.Disk;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using static CacheKit.Tests.Disk.DiskStoreCalls;
 
@@ -194,6 +196,43 @@ public sealed class StreamedValueTests : IAsyncDisposable
         }
     }
 
+    [Theory]
+    [InlineData("whole")]
+    [InlineData("stream")]
+    [InlineData("trickle")]
+    public async Task A_value_that_is_too_large_for_the_disk_is_told_with_its_size_and_the_limit_however_it_comes(string how)
+    {
+        var logger = new RecordingLogger();
+        var limit = Large.LargestValue;
+        var cache = CreateWith(new(), hasMemory: false, logger, Disk());
+        async Task<bool> SetAsync(long size)
+        {
+            var value = new byte[size];
+            if (how != "whole")
+                return await cache.SetStreamAsync("key", how == "stream" ? new MemoryStream(value) : new Trickle(value));
+            await cache.SetAsync("key", value);
+            return await cache.ExistsAsync("key");
+        }
+
+        // Where the bytes of the header count, and the value would do without them.
+        foreach (var size in new[] { limit + 70_000, limit - 10 })
+        {
+            await cache.SetAsync("key", new byte[] { 1 });
+            (await SetAsync(size)).Should().BeFalse();
+            (await cache.ExistsAsync("key")).Should().BeFalse();
+        }
+
+        var message = logger.Messages.Should().ContainSingle("once a minute").Which;
+        (message.Id, message.Level).Should().Be((42, LogLevel.Warning));
+        message.Message.Should().MatchRegex($"an entry of [0-9]+ bytes is more than the {limit} that the store 'disk' takes");
+        (await SetAsync(limit - 1000)).Should().BeTrue("the header takes fewer");
+        logger.Messages.Should().HaveCount(1);
+
+        _folder.Clock.Advance(TimeSpan.FromMinutes(2));
+        (await SetAsync(limit - 10)).Should().BeFalse();
+        logger.Messages.Should().HaveCount(2);
+    }
+
     [Fact]
     public async Task A_value_evicted_under_its_reader_is_an_IOException()
     {
@@ -350,10 +389,12 @@ public sealed class StreamedValueTests : IAsyncDisposable
 
     private Cache CreateOver(bool hasMemory, params ICacheStore[] stores) => CreateWith(new(), hasMemory, stores);
 
-    private Cache CreateWith(CacheKitOptions options, bool hasMemory, params ICacheStore[] stores)
+    private Cache CreateWith(CacheKitOptions options, bool hasMemory, params ICacheStore[] stores) => CreateWith(options, hasMemory, NullLogger.Instance, stores);
+
+    private Cache CreateWith(CacheKitOptions options, bool hasMemory, ILogger logger, params ICacheStore[] stores)
     {
         var cache = new Cache(
-            "default", options, new MemoryOptions { MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromHours(1) }, _folder.Clock, NullLogger.Instance, [],
+            "default", options, new MemoryOptions { MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromHours(1) }, _folder.Clock, logger, [],
             meters: null, stores: [.. stores.Select(store => new StoreSetup(store, new CacheStoreOptions { ReadTimeout = Timeout.InfiniteTimeSpan, WriteTimeout = Timeout.InfiniteTimeSpan }))],
             hasMemory: hasMemory);
         _caches.Add(cache);
@@ -391,6 +432,8 @@ public sealed class StreamedValueTests : IAsyncDisposable
     private sealed class Trickle(byte[] value) : MemoryStream(value)
     {
         internal Func<Task>? OnHalf { get; set; }
+
+        public override bool CanSeek => false;
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {

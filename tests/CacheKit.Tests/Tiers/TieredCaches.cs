@@ -2,6 +2,7 @@ using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Testing.Stores;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Tests.Tiers;
@@ -26,6 +27,9 @@ public abstract class TieredCaches : IAsyncDisposable
         }
     }
 
+    /// <summary>What caches log to that are created from now on.</summary>
+    private protected ILogger Logger { get; set; } = NullLogger.Instance;
+
     private protected InMemoryStore Far() => new(Shared, Clock) { Name = "far" };
 
     private protected InMemoryStore Near() => new(new InMemoryStoreState(), Clock) { Name = "near" };
@@ -43,7 +47,7 @@ public abstract class TieredCaches : IAsyncDisposable
         }
 
         var cache = new Cache(
-            "tiers", new CacheKitOptions(), new MemoryOptions { MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromHours(1) }, Clock, NullLogger.Instance, [],
+            "tiers", new CacheKitOptions(), new MemoryOptions { MemoryPressureShare = 1, MaintenanceInterval = TimeSpan.FromHours(1) }, Clock, Logger, [],
             meters: null, stores: setups, hasMemory: hasMemory);
         _caches.Add(cache);
         return cache;

@@ -1,0 +1,55 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace CacheKit.Disk;
+
+/// <summary>Reads and writes files at offsets, with as little as there can be around the call of the system.</summary>
+/// <remarks>
+/// <para>Where it is known how that is called, it is called as it is, without what the framework does to be safe from a file that is closed meanwhile. So the caller must be: a store closes
+/// its files when nothing is under way any more.</para>
+/// <para>What does not do all it should is done again by the framework, which goes on or says why it cannot.</para>
+/// </remarks>
+internal static unsafe partial class FileAtOffset
+{
+    private static readonly bool _isDirect = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
+
+    /// <summary>Reads what there is, which may be less than asked for.</summary>
+    internal static int Read(SafeFileHandle file, Span<byte> into, long offset)
+    {
+        if (_isDirect)
+        {
+            fixed (byte* start = into)
+            {
+                if (Read((int)file.DangerousGetHandle(), start, into.Length, (nint)offset) is >= 0 and var count)
+                {
+                    return (int)count;
+                }
+            }
+        }
+
+        return RandomAccess.Read(file, into, offset);
+    }
+
+    /// <summary>Writes all of it.</summary>
+    internal static void Write(SafeFileHandle file, ReadOnlySpan<byte> bytes, long offset)
+    {
+        if (_isDirect)
+        {
+            fixed (byte* start = bytes)
+            {
+                if (Write((int)file.DangerousGetHandle(), start, bytes.Length, (nint)offset) == bytes.Length)
+                {
+                    return;
+                }
+            }
+        }
+
+        RandomAccess.Write(file, bytes, offset);
+    }
+
+    [LibraryImport("libc", EntryPoint = "pread")]
+    private static partial nint Read(int file, byte* into, nint count, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "pwrite")]
+    private static partial nint Write(int file, byte* bytes, nint count, nint offset);
+}

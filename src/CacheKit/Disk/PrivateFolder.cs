@@ -1,0 +1,78 @@
+namespace CacheKit.Disk;
+
+/// <summary>A folder that only one store uses, and that goes with it.</summary>
+internal static class PrivateFolder
+{
+    internal const string Prefix = "private-";
+    internal const string OpenLockFile = "private.lock";
+    private const string LockFile = "lock";
+
+    /// <summary>Where a user's private folders go if the folder of the cache is another user's: beside that.</summary>
+    internal static string Beside(string folder) => folder + "-of-" + FileSystem.User;
+
+    /// <summary>Creates one, and removes those that processes have left which died.</summary>
+    internal static (string Folder, FileLock Lock) Create(string parent, Action<DiskStep>? hook)
+    {
+        CacheFolder.Create(parent);
+
+        // One after the other: a folder whose lock is not taken yet looks like one that was left behind.
+        using var opening = TakeTurn(parent);
+        hook?.Invoke(DiskStep.OpenLocked);
+        var own = Path.Combine(parent, Prefix + Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(own);
+        var lockPath = Path.Combine(own, LockFile);
+        var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
+        using (var second = FileLock.TryTake(lockPath))
+        {
+            // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
+            if (opening is not null && second is null)
+            {
+                RemoveOrphans(parent);
+            }
+        }
+
+        return (own, ownLock);
+    }
+
+    /// <summary>Removes one whose files are closed.</summary>
+    internal static void Remove(string own, FileLock ownLock)
+    {
+        using var opening = TakeTurn(Path.GetDirectoryName(own)!); // it was created in a folder
+        ownLock.Dispose();
+        Directory.Delete(own, recursive: true);
+    }
+
+    /// <summary>Waits until nobody else creates or removes private folders.</summary>
+    /// <returns><see langword="null"/> if the lock is another user's: then their folders and one's own are safe from each other.</returns>
+    private static FileLock? TakeTurn(string parent)
+    {
+        try
+        {
+            return FileLock.TakeTurn(Path.Combine(parent, OpenLockFile));
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static void RemoveOrphans(string parent)
+    {
+        foreach (var orphan in Directory.GetDirectories(parent, Prefix + "*"))
+        {
+            try
+            {
+                var taken = FileLock.TryTake(Path.Combine(orphan, LockFile), FileMode.Open);
+                if (taken is not null)
+                {
+                    taken.Dispose();
+                    Directory.Delete(orphan, recursive: true);
+                }
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // It is another user's, or in use where that keeps it from being removed.
+            }
+        }
+    }
+}
