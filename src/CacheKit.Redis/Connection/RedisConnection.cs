@@ -335,7 +335,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
         if (isNew)
         {
-            _ = TellAsync(link, translated);
+            Tell(link, translated);
         }
 
         if (watch)
@@ -366,35 +366,52 @@ internal sealed class RedisConnection : IAsyncDisposable
                 failure.Failure, failure.InnerException)
             : failure;
 
-    private async Task TellAsync(RedisLink? link, CacheStoreException failure)
+    private void Tell(RedisLink? link, CacheStoreException failure)
+    {
+        if (link is { Multiplexer.IsConnected: true })
+        {
+            // What is connected and does not answer has no cause that could be seen from here.
+            Tell(link, failure, null);
+        }
+        else
+        {
+            // Not on the thread of a caller, who is not to wait for it.
+            _ = Task.Run(() => FindAndTellAsync(link, failure));
+        }
+    }
+
+    private async Task FindAndTellAsync(RedisLink? link, CacheStoreException failure)
     {
         try
         {
-            // What is connected and does not answer has no cause that could be seen from here.
-            var cause = link is { Multiplexer.IsConnected: true } ? null : await _check.FindAsync(link, _disposal.Token).ConfigureAwait(false);
-            lock (_gate)
-            {
-                if (!_isTroubled)
-                {
-                    return;
-                }
-
-                _isTold = true;
-            }
-
-            var servers = EndPointText.Of(_check.Servers(link));
-            if (cause is { IsRefusal: true })
-            {
-                _logger.NotLetIn(_cache, servers, cause.Text, failure);
-            }
-            else
-            {
-                _logger.Unreachable(_cache, servers, cause?.Text ?? failure.Message, failure);
-            }
+            Tell(link, failure, await _check.FindAsync(link, _disposal.Token).ConfigureAwait(false));
         }
         catch (OperationCanceledException)
         {
             // Disposed.
+        }
+    }
+
+    private void Tell(RedisLink? link, CacheStoreException failure, UnreachableCause? cause)
+    {
+        lock (_gate)
+        {
+            if (!_isTroubled)
+            {
+                return;
+            }
+
+            _isTold = true;
+        }
+
+        var servers = EndPointText.Of(_check.Servers(link));
+        if (cause is { IsRefusal: true })
+        {
+            _logger.NotLetIn(_cache, servers, cause.Text, failure);
+        }
+        else
+        {
+            _logger.Unreachable(_cache, servers, cause?.Text ?? failure.Message, failure);
         }
     }
 
