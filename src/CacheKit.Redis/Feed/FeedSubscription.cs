@@ -100,11 +100,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 if (link != subscribed || failures % 3 == 2)
                 {
                     // On the connection that was replaced, or where the client seems to have forgotten.
-                    if (subscriber is not null)
-                    {
-                        Abandoned.Observe(subscriber.UnsubscribeAsync(channel, OnMessage));
-                    }
-
+                    Leave(subscriber, channel);
                     subscriber = link.Multiplexer.GetSubscriber();
                     channel = _feed.ChannelOf(link);
                     await _feed.Connection.RunAsync(link, AsResult(subscriber.SubscribeAsync(channel, OnMessage)), _disposal.Token).ConfigureAwait(false);
@@ -151,9 +147,21 @@ internal sealed class FeedSubscription : IAsyncDisposable
         }
 
         _firstAttempt.TrySetResult();
-        if (subscriber is not null && !_feed.Connection.IsDisposed)
+        Leave(subscriber, channel);
+    }
+
+    private void Leave(ISubscriber? subscriber, RedisChannel channel)
+    {
+        try
         {
-            Abandoned.Observe(subscriber.UnsubscribeAsync(channel, OnMessage));
+            if (subscriber is not null && !_feed.Connection.IsDisposed)
+            {
+                Abandoned.Observe(subscriber.UnsubscribeAsync(channel, OnMessage));
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The client was closed when its connection was replaced, and the subscription went with it.
         }
     }
 
