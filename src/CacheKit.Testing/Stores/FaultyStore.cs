@@ -174,8 +174,14 @@ public class FaultyStore : ICacheStore
     public virtual async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);
-        Heal();
-        await Inner.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await Inner.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            Heal(); // only now, so that what hung finds the store disposed
+        }
     }
 
     private T Capable<T>()
