@@ -10,6 +10,9 @@ internal static class ConfigurationText
     // Of these the oldest client knows nothing.
     private static readonly string[] _ofLaterClients = ["user", "protocol", "asyncTimeout", "tunnel", "setlib", "highIntegrity", "heartbeatInterval"];
 
+    // What is longer is no option's name, and may be a key that lacks the word before it.
+    private const int LongestName = 24;
+
     internal static string HowToWrite =>
         $"It is a list such as \"server:6379,password=…,ssl=true\", in the syntax of StackExchange.Redis {ConfiguredConnection.ClientVersionText}, which is the version loaded.";
 
@@ -35,7 +38,9 @@ internal static class ConfigurationText
             }
             else if (!IsServer(part))
             {
-                throw Mistake(hasPassword ? "After the password stands something that is neither an option nor a server." : $"'{part}' is not a server, which is a name or an address, and a port up to 65535.");
+                throw Mistake(hasPassword ? "After the password stands something that is neither an option nor a server."
+                    : part.Contains('@') ? "A server is written without user and password, which are options."
+                    : $"'{part}' is not a server, which is a name or an address, and a port up to 65535.");
             }
             else
             {
@@ -58,7 +63,8 @@ internal static class ConfigurationText
                 return hasPassword ? "Something after the password is not understood. A password with a comma cannot be written into a string: set it by ConnectWith."
                     : _ofLaterClients.Contains(name, StringComparer.OrdinalIgnoreCase) && ConfiguredConnection.ClientVersion.Major < 2
                         ? $"The option '{name}' needs a later version: reference it in the application."
-                        : $"The option '{name}' is not known, or its value is not one that it can have.";
+                        : name.Length <= LongestName && name.All(char.IsAsciiLetter) ? $"The option '{name}' is not known, or its value is not one that it can have."
+                        : "One of its parts is not understood. A password stands in an option: \"password=…\".";
             }
 
             hasPassword |= IsSecret(part);

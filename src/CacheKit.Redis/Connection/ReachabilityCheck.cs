@@ -13,6 +13,7 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
 {
     private static readonly TimeSpan _within = TimeSpan.FromSeconds(1);
 
+    private int _troubles; // how many are over
     private UnreachableCause? _told;
     private UnreachableCause? _found;
 
@@ -25,6 +26,7 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
     /// <summary>There is a connection again.</summary>
     internal void Forget()
     {
+        Interlocked.Increment(ref _troubles); // what is still being looked for is of the past
         Volatile.Write(ref _told, null);
         Volatile.Write(ref _found, null);
     }
@@ -37,11 +39,17 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
     /// <returns>The cause; <see langword="null"/> if there is none to be seen.</returns>
     internal async Task<UnreachableCause?> FindAsync(RedisLink? link, CancellationToken cancellationToken)
     {
+        var troubles = Volatile.Read(ref _troubles);
         var tried = await Task.WhenAll(Servers(link).Select(server => TryAsync(server, cancellationToken))).ConfigureAwait(false);
         var closed = tried.OfType<string>().ToList();
         var cause = closed.Count > 0 ? new(string.Join("; ", closed), false) : await RefusalAsync(cancellationToken).ConfigureAwait(false);
         cause ??= Volatile.Read(ref _told);
         Volatile.Write(ref _found, cause);
+        if (troubles != Volatile.Read(ref _troubles))
+        {
+            Volatile.Write(ref _found, null);
+        }
+
         return cause;
     }
 
@@ -49,7 +57,9 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
     {
         try
         {
-            await source.TryConnectAsync(cancellationToken).WaitAsync(_within, time, cancellationToken).ConfigureAwait(false);
+            var attempt = source.TryConnectAsync(cancellationToken);
+            Abandoned.Observe(attempt);
+            await attempt.WaitAsync(_within, time, cancellationToken).ConfigureAwait(false);
             return null;
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
@@ -66,11 +76,11 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
             return null;
         }
 
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         using var limit = new CancellationTokenSource(_within, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp); // may fail as well: there may be no handle left
             await socket.ConnectAsync(server, either.Token).ConfigureAwait(false);
             return null;
         }

@@ -298,6 +298,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
             _timeouts = 0;
             _isTroubled = false;
+            _check.Forget();
             if (!_isTold)
             {
                 // It was over before its cause was found.
@@ -307,7 +308,6 @@ internal sealed class RedisConnection : IAsyncDisposable
             _isTold = false;
         }
 
-        _check.Forget();
         _logger.Reachable(_cache);
     }
 
@@ -351,7 +351,14 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         if (failure.Failure == StoreFailure.Unavailable && _check.Cause is null)
         {
-            await _check.FindAsync(_link, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await _check.FindAsync(_link, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // What is known is all there is to say.
+            }
         }
 
         return Explained(_link, failure);
@@ -386,9 +393,13 @@ internal sealed class RedisConnection : IAsyncDisposable
         {
             Tell(link, failure, await _check.FindAsync(link, _disposal.Token).ConfigureAwait(false));
         }
-        catch (OperationCanceledException)
+        catch (Exception) when (IsDisposed)
         {
-            // Disposed.
+            // Nobody is to be told any more.
+        }
+        catch (Exception)
+        {
+            Tell(link, failure, null);
         }
     }
 
@@ -396,7 +407,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (!_isTroubled)
+            if (!_isTroubled || _isTold)
             {
                 return;
             }

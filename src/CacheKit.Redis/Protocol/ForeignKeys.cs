@@ -1,3 +1,4 @@
+using CacheKit.Redis.Connection;
 using CacheKit.Stores;
 using StackExchange.Redis;
 
@@ -11,7 +12,7 @@ internal static class ForeignKeys
         exception is RedisServerException { Message: var message } && message.Contains("WRONGTYPE", StringComparison.Ordinal);
 
     /// <summary>Says which of the keys it was, since a script's error does not.</summary>
-    /// <returns>Never: it fails, with the name of the key if that can be found, else as it had.</returns>
+    /// <returns>Never: it fails, with the name of the key if that can be found.</returns>
     internal static async Task<RedisResult> TellAsync(IDatabase database, RedisKey[] keys, Exception failure)
     {
         foreach (var key in keys)
@@ -27,7 +28,7 @@ internal static class ForeignKeys
             }
         }
 
-        throw failure;
+        throw RedisErrors.Translate(failure, null); // no WRONGTYPE any more, which would be looked into once again
     }
 
     // The log is a stream, of which the oldest client knows nothing.

@@ -354,7 +354,7 @@ internal static class Scripts
     internal static readonly RedisScript Sweep = new(Reading + """
         local cleared = tonumber(ARGV[1])
         local h = header(KEYS[1], math.max(micros(), cleared))
-        if not h or has(h, 128) or u64(h, 20) > cleared or u64(h, 4) > cleared then return 0 end
+        if not h or has(h, 128) or u64(h, 20) >= cleared or u64(h, 4) >= cleared then return 0 end
         return redis.call('UNLINK', KEYS[1])
         """);
 

@@ -32,7 +32,7 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
 
     private long _latest;
     private long _shownAt;
-    private Task<long>? _looking;
+    private LookUnderWay? _looking;
 
     /// <summary>The latest stamp this process has seen.</summary>
     internal long Latest => Volatile.Read(ref _latest);
@@ -86,7 +86,7 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     internal bool IsFresh => _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _freshFor;
 
     /// <summary>Begins a look at the clock, unless there was one lately.</summary>
-    /// <returns>The look, or the one that is under way.</returns>
+    /// <returns>The look, or the one that is under way on this connection: only there does what is sent first come first.</returns>
     internal Task<long>? BeginLook(RedisLink link)
     {
         if (IsFresh)
@@ -94,14 +94,14 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
             return null;
         }
 
-        if (Volatile.Read(ref _looking) is { IsCompleted: false } underWay)
+        if (Volatile.Read(ref _looking) is { Look.IsCompleted: false } underWay && underWay.Link == link)
         {
-            return underWay;
+            return underWay.Look;
         }
 
         var looking = LookAlongAsync(link);
         Abandoned.Observe(looking);
-        Volatile.Write(ref _looking, looking);
+        Volatile.Write(ref _looking, new(link, looking));
         return looking;
     }
 
@@ -162,4 +162,6 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
         Raise(stamp);
         Volatile.Write(ref _shownAt, at);
     }
+
+    private sealed record LookUnderWay(RedisLink Link, Task<long> Look);
 }

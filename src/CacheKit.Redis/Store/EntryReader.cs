@@ -73,10 +73,11 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         var look = clock.BeginLook(link);
         RedisKey[] names = [layout.Entry(key), layout.Clear(key), .. tags.Keys];
         var values = await connection.RunAsync(link, TagLedger.FetchAsync(link, names), cancellationToken, key).ConfigureAwait(false);
-        loadStamp = WithLook(link, look, loadStamp);
+        var seen = Seen(link, look);
+        loadStamp = Math.Max(loadStamp, seen);
         if (TryFinish(link, key, options, tags, values[0], values.AsSpan(1), isSingle, loadStamp, out var lookup))
         {
-            if (isRecent || IsBefore(link, look) || !IsToBeLoaded(lookup))
+            if (isRecent || seen > 0 || !IsToBeLoaded(lookup))
             {
                 return lookup;
             }
@@ -101,6 +102,7 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             byte[]? bytes;
             var isRecent = first?.IsRecent ?? clock.IsFresh;
             var look = first?.Look;
+            var seen = 0L;
             if (first is not null)
             {
                 (tags, loadStamp, bytes, records) = (first.Tags, first.LoadStamp, first.Values[0], first.Values.AsMemory(1));
@@ -127,7 +129,8 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
                     (bytes, records) = (values[0], values.AsMemory(1));
                 }
 
-                loadStamp = WithLook(link, look, loadStamp);
+                seen = Seen(link, look);
+                loadStamp = Math.Max(loadStamp, seen);
             }
 
             presence.Note(key, bytes is not null);
@@ -144,11 +147,11 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
             if (ToLookup(judged, options) is { } complete)
             {
-                if (!isRecent && attempt < MaximumAttempts && !IsBefore(link, look) && IsToBeLoaded(complete))
+                if (!isRecent && attempt < MaximumAttempts && seen == 0 && IsToBeLoaded(complete))
                 {
-                    if (link.IsSingle && look is not null && await EndOfAsync(look).ConfigureAwait(false) is > 0 and var seen)
+                    if (link.IsSingle && look is not null && await EndOfAsync(look).ConfigureAwait(false) is > 0 and var late)
                     {
-                        return ToLookup(judged.Since(seen), options) ?? complete;
+                        return ToLookup(judged.Since(late), options) ?? complete;
                     }
 
                     await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
@@ -164,10 +167,11 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
     }
 
-    /// <summary>Whether a look that was begun before a read was certainly taken before it, as it was on a single server, and has ended.</summary>
-    internal static bool IsBefore(RedisLink link, Task<long>? look) => look is { IsCompletedSuccessfully: true, Result: > 0 } && link.IsSingle;
-
-    internal static long WithLook(RedisLink link, Task<long>? look, long loadStamp) => IsBefore(link, look) ? Math.Max(loadStamp, look!.Result) : loadStamp; // not null then
+    /// <summary>
+    /// What a look has seen that was begun before a read, and so was certainly taken before it, as it was on a single server; 0 while it has not ended, which may change at any moment:
+    /// who decides by it asks once.
+    /// </summary>
+    internal static long Seen(RedisLink link, Task<long>? look) => link.IsSingle && look is { IsCompletedSuccessfully: true } ? look.Result : 0;
 
     // It has been answered already, since what was sent after it has; 0 if it has failed.
     private static async ValueTask<long> EndOfAsync(Task<long> look)

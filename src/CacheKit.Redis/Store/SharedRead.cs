@@ -33,8 +33,9 @@ internal sealed class SharedRead(
 
     private protected override void OnAnswer(RedisValue[] answer)
     {
-        _loadStamp = EntryReader.WithLook(Link, _look, _loadStamp);
-        _isRecent |= EntryReader.IsBefore(Link, _look);
+        var seen = EntryReader.Seen(Link, _look);
+        _loadStamp = Math.Max(_loadStamp, seen);
+        _isRecent |= seen > 0;
         var bytes = 0L;
         foreach (var value in answer.AsSpan(0, _entries))
         {

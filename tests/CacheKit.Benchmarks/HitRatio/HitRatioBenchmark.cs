@@ -96,7 +96,7 @@ internal static class HitRatioBenchmark
         foreach (var file in files)
         {
             var name = Path.GetFileName(file).Replace(".trace.gz", "", StringComparison.Ordinal);
-            if ((set == "all" || (set != "fresh" && _heldOutFiles.Contains(name) == (set == "held-out"))) && (names is null || names.Contains(name)))
+            if ((set == "all" || (set is "tuning" or "held-out" && _heldOutFiles.Contains(name) == (set == "held-out"))) && (names is null || names.Contains(name)))
             {
                 yield return Trace.Read(file);
             }

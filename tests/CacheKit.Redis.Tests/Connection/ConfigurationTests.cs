@@ -22,6 +22,8 @@ public sealed class ConfigurationTests
     [InlineData("localhost,sillyoption=secret", "*cannot be read*")]
     [InlineData("localhost,ssl=perhaps", "*cannot be read*'ssl'*")]
     [InlineData("redis://user:secret@localhost:6379", "*URL*\"server:6379,password=…,ssl=true\"*")]
+    [InlineData("user:secret@localhost:6379", "*without user and password*")]
+    [InlineData("cache.example.org:6380,AbCsecretXyz0=,ssl=true", "*One of its parts is not understood*password=*")]
     [InlineData("localhost:notaport", "*'localhost:notaport' is not a server*")]
     [InlineData("localhost:65536", "*'localhost:65536' is not a server*")]
     [InlineData("local host", "*'local host' is not a server*")]
