@@ -9,7 +9,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class CacheKitHealthCheckExtensions
 {
     /// <summary>
-    /// Adds a check of one cache: healthy, or degraded while a store is left alone, while its last call failed, or while it has changes still to be told.
+    /// Adds a check of one cache: healthy, or degraded while a store is left alone, while its last call failed, while it has changes still to be told, or while the disk is full.
     /// The cache itself goes on without it.
     /// </summary>
     /// <param name="builder">The health checks.</param>
@@ -21,8 +21,8 @@ public static class CacheKitHealthCheckExtensions
     /// <exception cref="ArgumentException">The name of the cache is empty.</exception>
     /// <exception cref="OptionsValidationException">At the start of the host: no cache of this name was added.</exception>
     /// <remarks>
-    /// The check takes microseconds and calls no store. Its data has the cache's name, its entries and hit ratio, and for every store the circuit,
-    /// the failures, and the changes that wait to be sent.
+    /// The check takes microseconds and calls no store; while a disk is full, it asks the file system for the room there is. Its data has the cache's name, its entries and hit ratio,
+    /// and for every store the circuit, the failures, the changes that wait to be sent, and the bytes that a full disk lacks.
     /// </remarks>
     public static IHealthChecksBuilder AddCacheKit(
         this IHealthChecksBuilder builder, string? cacheName = null, string? name = null, HealthStatus? failureStatus = null,

@@ -12,15 +12,36 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
     private bool _wasTold, _isTold;
 
     /// <summary>The bytes of the segments that have no file because there was no room for it.</summary>
-    internal long MissingBytes => Volatile.Read(ref index.IsShortOfRoom) == 0 ? 0 : Math.Max(0, index.Geometry.DataBytes - files.Measure().Bytes);
+    /// <remarks>While it is short of room, this asks the file system. Once there is room, what is missing comes with the next entries.</remarks>
+    internal long MissingBytes =>
+        Volatile.Read(ref index.IsShortOfRoom) == 0 || files.FreeBytes > index.Geometry.SegmentBytes ? 0 : Math.Max(0, index.Geometry.DataBytes - HeldBytes);
+
+    private long HeldBytes
+    {
+        get
+        {
+            try
+            {
+                return files.Measure().Bytes;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                return 0; // who asks has trouble enough
+            }
+        }
+    }
 
     /// <summary>A segment, or a record, had no room.</summary>
     internal void RanOut()
     {
-        Volatile.Write(ref index.IsShortOfRoom, 1);
+        if (Interlocked.Exchange(ref index.IsShortOfRoom, 1) == 0)
+        {
+            Volatile.Write(ref _isTold, false); // there was room meanwhile, as another process has found
+        }
+
         if (!Volatile.Read(ref _isTold) && IsToBeTold())
         {
-            settings.Logger.DiskIsFull(settings.CacheName, files.Folder, files.FreeBytes, files.Measure().Bytes, index.Geometry.DataBytes);
+            settings.Logger.DiskIsFull(settings.CacheName, files.Folder, files.FreeBytes, HeldBytes, index.Geometry.DataBytes);
         }
     }
 

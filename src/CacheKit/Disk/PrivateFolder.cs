@@ -19,7 +19,16 @@ internal static class PrivateFolder
         using var opening = TakeTurn(parent);
         hook?.Invoke(DiskStep.OpenLocked);
         var own = Path.Combine(parent, Prefix + Guid.NewGuid().ToString("N"));
-        Directory.CreateDirectory(own);
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(own);
+        }
+        else
+        {
+            // Nobody is meant to share it, whoever may enter the folder it is in.
+            Directory.CreateDirectory(own, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
         var lockPath = Path.Combine(own, LockFile);
         var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
         using (var second = FileLock.TryTake(lockPath))

@@ -108,6 +108,18 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
 
     private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
     {
+        var isThere = TryOpenFile(number, create, out file, out var isNew);
+        if (isNew)
+        {
+            Created?.Invoke(); // under no lock: it may log
+        }
+
+        return isThere;
+    }
+
+    private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file, out bool isNew)
+    {
+        isNew = false;
         lock (_opening)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -125,6 +137,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
                 }
 
                 file = Create(path);
+                isNew = file is not null;
             }
 
             Volatile.Write(ref _files[number], file ??= Open(path, FileMode.Open, 0));
@@ -140,7 +153,6 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
             // With its blocks, so that the disk cannot become full in the middle of it.
             file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
             RandomAccess.SetLength(file, geometry.SegmentBytes);
-            Created?.Invoke();
             return file;
         }
         catch (IOException exception)

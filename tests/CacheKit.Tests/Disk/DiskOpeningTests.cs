@@ -178,6 +178,14 @@ public sealed class DiskOpeningTests : IDisposable
         (await two.Get("key")).Should().BeNull();
         (one.IsShared, one.GetStatistics().IsShared).Should().Be((false, false));
         logger.Messages.Should().BeEmpty("it was asked for");
+        if (!OperatingSystem.IsWindows())
+        {
+            foreach (var own in Directory.GetDirectories(Path.GetDirectoryName(_folder.Files)!, PrivateFolder.Prefix + "*"))
+            {
+                File.GetUnixFileMode(own).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, "whoever may enter the folder it is in");
+            }
+        }
+
         await one.DisposeAsync();
         await two.DisposeAsync();
         Directory.GetFileSystemEntries(Path.GetDirectoryName(_folder.Files)!).Select(Path.GetFileName).Should().Equal(PrivateFolder.OpenLockFile);
