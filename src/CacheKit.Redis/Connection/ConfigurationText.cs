@@ -21,7 +21,7 @@ internal static class ConfigurationText
     internal static void Check(string configuration)
     {
         var (hasServer, hasPassword) = (false, false);
-        foreach (var part in configuration.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var (place, part) in configuration.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Index())
         {
             if (!hasPassword && Name(part).Contains("://", StringComparison.Ordinal))
             {
@@ -38,9 +38,9 @@ internal static class ConfigurationText
             }
             else if (!IsServer(part))
             {
+                // By its place: what is no server may be a secret that lacks the word before it.
                 throw Mistake(hasPassword ? "After the password stands something that is neither an option nor a server."
-                    : part.Contains('@') ? "A server is written without user and password, which are options."
-                    : $"'{part}' is not a server, which is a name or an address, and a port up to 65535.");
+                    : $"Part {place + 1} of it is not a server, which is a name or an address, and a port up to 65535. User and password are options of their own.");
             }
             else
             {

@@ -13,6 +13,7 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
 {
     private static readonly TimeSpan _within = TimeSpan.FromSeconds(1);
 
+    private readonly Lock _gate = new();
     private int _troubles; // how many are over
     private UnreachableCause? _told;
     private UnreachableCause? _found;
@@ -26,9 +27,12 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
     /// <summary>There is a connection again.</summary>
     internal void Forget()
     {
-        Interlocked.Increment(ref _troubles); // what is still being looked for is of the past
-        Volatile.Write(ref _told, null);
-        Volatile.Write(ref _found, null);
+        lock (_gate)
+        {
+            _troubles++; // what is still being looked for is of the past
+            Volatile.Write(ref _told, null);
+            Volatile.Write(ref _found, null);
+        }
     }
 
     /// <summary>The servers, as they are configured.</summary>
@@ -44,13 +48,16 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
         var closed = tried.OfType<string>().ToList();
         var cause = closed.Count > 0 ? new(string.Join("; ", closed), false) : await RefusalAsync(cancellationToken).ConfigureAwait(false);
         cause ??= Volatile.Read(ref _told);
-        Volatile.Write(ref _found, cause);
-        if (troubles != Volatile.Read(ref _troubles))
+        lock (_gate)
         {
-            Volatile.Write(ref _found, null);
-        }
+            if (troubles != _troubles)
+            {
+                return null;
+            }
 
-        return cause;
+            Volatile.Write(ref _found, cause);
+            return cause;
+        }
     }
 
     private async Task<UnreachableCause?> RefusalAsync(CancellationToken cancellationToken)

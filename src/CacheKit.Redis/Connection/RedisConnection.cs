@@ -355,7 +355,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             {
                 await _check.FindAsync(_link, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception) when (!cancellationToken.IsCancellationRequested)
             {
                 // What is known is all there is to say.
             }
@@ -368,10 +368,22 @@ internal sealed class RedisConnection : IAsyncDisposable
         _check.Cause is { } cause
             ? new(
                 cause.IsRefusal
-                    ? $"Redis at {EndPointText.Of(_check.Servers(link))} does not let this application in: {cause.Text}"
+                    ? $"Redis at {ServersText(link)} does not let this application in: {cause.Text}"
                     : $"Redis cannot be reached: {cause.Text}",
                 failure.Failure, failure.InnerException)
             : failure;
+
+    private string ServersText(RedisLink? link)
+    {
+        try
+        {
+            return EndPointText.Of(_check.Servers(link));
+        }
+        catch (ObjectDisposedException)
+        {
+            return EndPointText.Of([]); // the client is closed
+        }
+    }
 
     private void Tell(RedisLink? link, CacheStoreException failure)
     {
@@ -415,7 +427,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             _isTold = true;
         }
 
-        var servers = EndPointText.Of(_check.Servers(link));
+        var servers = ServersText(link);
         if (cause is { IsRefusal: true })
         {
             _logger.NotLetIn(_cache, servers, cause.Text, failure);
