@@ -271,28 +271,27 @@ internal sealed class CacheKitHybridCache : HybridCache
 
     private bool CanBeKey([NotNullWhen(true)] string? key)
     {
-        if (IsUsable(key))
+        if (WhyNotUsable(key) is not { } reason)
         {
             return true;
         }
 
         if (_keyThrottle.ShouldLog(out var unreported))
         {
-            _logger.HybridKeyNotCached(_cache.Name, WhyNotUsable(key), unreported);
+            _logger.HybridKeyNotCached(_cache.Name, reason, unreported);
         }
 
         return false;
     }
 
-    private bool IsUsable([NotNullWhen(true)] string? text) =>
-        !string.IsNullOrWhiteSpace(text) && text.Length <= _maximumKeyLength && !text.AsSpan().ContainsAnyInRange('\0', '\u001f') && AdapterKey.IsPossible(text);
+    private bool IsUsable(string text) => WhyNotUsable(text) is null;
 
-    /// <summary>Goes on from "a key": never with the key itself.</summary>
-    private string WhyNotUsable(string? text) =>
+    /// <summary>Why a text cannot be cached under, to go on from "a key": never with the key itself. Nothing if it can.</summary>
+    private string? WhyNotUsable(string? text) =>
         string.IsNullOrWhiteSpace(text) ? "is empty"
         : text.Length > _maximumKeyLength ? string.Create(CultureInfo.InvariantCulture, $"has {text.Length} characters, and {_maximumKeyLength} are allowed")
         : text.AsSpan().ContainsAnyInRange('\0', '\u001f') ? "has control characters"
-        : "is not well-formed text, or takes more than 65,535 bytes";
+        : AdapterKey.IsPossible(text) ? null : "is not well-formed text, or takes more than 65,535 bytes";
 
     private string KeyFor(string key) => IsUsable(key) ? key : AdapterKey.DigestOf(key);
 
@@ -305,7 +304,7 @@ internal sealed class CacheKitHybridCache : HybridCache
     /// <exception cref="ArgumentException">A tag is empty, or stands for all.</exception>
     private bool CanBeTags(IReadOnlyList<string>? tags)
     {
-        string? unusable = null;
+        string? reason = null;
         for (var i = 0; i < tags?.Count; i++)
         {
             var tag = tags[i];
@@ -319,15 +318,15 @@ internal sealed class CacheKitHybridCache : HybridCache
                 throw new ArgumentException("'*' stands for all entries and is not a tag of one.", nameof(tags));
             }
 
-            unusable ??= IsUsable(tag) ? null : tag;
+            reason ??= WhyNotUsable(tag);
         }
 
-        if (unusable is not null && _tagThrottle.ShouldLog(out var unreported))
+        if (reason is not null && _tagThrottle.ShouldLog(out var unreported))
         {
-            _logger.HybridTagNotCached(_cache.Name, WhyNotUsable(unusable), unreported);
+            _logger.HybridTagNotCached(_cache.Name, reason, unreported);
         }
 
-        return unusable is null;
+        return reason is null;
     }
 
     private string[]? TranslateTags(IReadOnlyList<string>? tags) => tags is { Count: > 0 } ? [.. tags.Select(TagFor)] : null;

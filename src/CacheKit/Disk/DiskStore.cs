@@ -51,10 +51,6 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             {
                 return _ring.Room.MissingBytes;
             }
-            catch (Exception exception) when (IsOfDisk(exception))
-            {
-                return 0; // it cannot be told now
-            }
             finally
             {
                 Leave(stripe);

@@ -133,8 +133,7 @@ internal sealed class KeyListing(
             }
             else
             {
-                _ = end.ContinueWith(
-                    static late => _ = late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                StoreGuard.Observe(end);
             }
         }
     }

@@ -73,7 +73,7 @@ internal sealed class Loader
     /// Runs the factory of one flight on this thread, for a cache that has only memory and a call without a hard timeout. When it returns, a factory that was done
     /// at once has its value stored and its flight ended, and nothing was made to wait with.
     /// </summary>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A clock or a listener of activities may throw, too, and every flight ends.")]
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, in a clock or a listener of activities too, happens to the flight.")]
     internal void StartAtOnce<TState, T>(
         Flight<T> flight, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory, CacheEntryOptions? options)
     {
@@ -95,7 +95,8 @@ internal sealed class Loader
             var making = Make(flight, state, factory);
             if (activity is null && making.IsCompletedSuccessfully)
             {
-                LandAtOnce(flight, making.Result, started, options);
+                EndFactory(flight, started, null);
+                Land(flight, making.Result, flight.Context!, options); // set by whoever started the flight
             }
             else
             {
@@ -129,21 +130,6 @@ internal sealed class Loader
         catch (Exception exception)
         {
             return ValueTask.FromException<T>(exception);
-        }
-    }
-
-    // Never throws, as RunAsync.
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever happens, happens to the flight.")]
-    private void LandAtOnce<T>(Flight<T> flight, T value, long started, CacheEntryOptions? options)
-    {
-        try
-        {
-            EndFactory(flight, started, null);
-            Land(flight, value, flight.Context!, options); // as above
-        }
-        catch (Exception exception)
-        {
-            FailRun(flight, exception, options);
         }
     }
 

@@ -264,45 +264,15 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         lock (_lock)
         {
             isGivenUp = _isGivenUp;
-            if (!isGivenUp && _clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
+            if (!isGivenUp)
             {
-                return; // the clear is still to be sent, and will cover this
+                Keep(pending, out isFirst, out isFull);
             }
-
-            if (isGivenUp)
-            {
-                // Told below, and not kept: nobody sends it any more.
-            }
-            else if (pending.Kind == PendingKind.Clear)
-            {
-                ReplaceAllBy(pending);
-            }
-            else
-            {
-                var sameKind = Of(pending.Kind);
-                sameKind.TryGetValue(pending.Text, out var earlier);
-                if (earlier is null && _count >= capacity)
-                {
-                    isFull = true;
-                    ReplaceAllBy(new(PendingKind.Clear, ""));
-                }
-                else
-                {
-                    _payloadBytes -= earlier?.PayloadBytes ?? 0;
-                    pending = pending.After(earlier, MaximumPayloadBytes - _payloadBytes);
-                    _payloadBytes += pending.PayloadBytes;
-                    sameKind[pending.Text] = pending;
-                }
-            }
-
-            isFirst = !isGivenUp && _count == 0;
-            CountAnew();
         }
 
         if (isGivenUp)
         {
             guard.Reporter.RecoveryCameTooLate();
-            return;
         }
 
         if (isFull)
@@ -315,6 +285,41 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         {
             guard.RequestProbe();
         }
+    }
+
+    private void Keep(Pending pending, out bool isFirst, out bool isFull)
+    {
+        isFirst = false;
+        isFull = false;
+        if (_clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
+        {
+            return; // the clear is still to be sent, and will cover this
+        }
+
+        if (pending.Kind == PendingKind.Clear)
+        {
+            ReplaceAllBy(pending);
+        }
+        else
+        {
+            var sameKind = Of(pending.Kind);
+            sameKind.TryGetValue(pending.Text, out var earlier);
+            if (earlier is null && _count >= capacity)
+            {
+                isFull = true;
+                ReplaceAllBy(new(PendingKind.Clear, ""));
+            }
+            else
+            {
+                _payloadBytes -= earlier?.PayloadBytes ?? 0;
+                pending = pending.After(earlier, MaximumPayloadBytes - _payloadBytes);
+                _payloadBytes += pending.PayloadBytes;
+                sameKind[pending.Text] = pending;
+            }
+        }
+
+        isFirst = _count == 0;
+        CountAnew();
     }
 
     private Dictionary<string, Pending> Of(PendingKind kind) => kind switch

@@ -442,7 +442,8 @@ internal sealed class StoreGuard : IAsyncDisposable
         }
     }
 
-    private static void Observe(Task task) =>
+    /// <summary>Takes note of how a task ends that nobody waits for, so that its failure is not reported as overlooked.</summary>
+    internal static void Observe(Task task) =>
         task.ContinueWith(static task => _ = task.Exception, CancellationToken.None,
             TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 }
