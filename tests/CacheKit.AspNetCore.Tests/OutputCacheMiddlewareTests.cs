@@ -20,8 +20,6 @@ public sealed class OutputCacheInMemoryTests : OutputCacheMiddlewareContract
                 application.UseRouting();
                 application.Use((_, next) =>
                 {
-                    // Memory answers at once: who gives control back has looked for the response, and waits for what makes it. A request that
-                    // was between the two when the response came would rightly run the endpoint again.
                     var answer = next();
                     waiting.Release();
                     return answer;
@@ -35,9 +33,12 @@ public sealed class OutputCacheInMemoryTests : OutputCacheMiddlewareContract
                 }).CacheOutput());
             });
 
-        var requests = Enumerable.Range(0, 10).Select(_ => application.Client.GetStringAsync(new Uri("/slow", UriKind.Relative))).ToList();
-        foreach (var _ in requests)
+        // One after the other: memory answers at once, so who gives control back has looked for the response and waits for what makes it. Requests
+        // that come together share a look, and one that gave control back for that would rightly run the endpoint again if the response came first.
+        var requests = new List<Task<string>>();
+        for (var i = 0; i < 10; i++)
         {
+            requests.Add(application.Client.GetStringAsync(new Uri("/slow", UriKind.Relative)));
             await waiting.WaitAsync();
         }
 

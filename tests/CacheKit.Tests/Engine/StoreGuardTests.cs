@@ -399,7 +399,7 @@ public sealed class StoreGuardTests : IAsyncDisposable
         var reads = Enumerable.Range(0, 100).Select(_ => guard.ReadAsync("k", default, default).AsTask()).ToArray();
         _clock.Advance(_options.ReadTimeout);
         (await Task.WhenAll(reads)).Should().OnlyContain(answer => answer.Status == StoreAnswerStatus.TimedOut);
-        Logged().Should().Equal(21, 22);
+        Logged().Should().BeEquivalentTo([21, 22], "they fail on several threads, and one may open the circuit while the first still logs");
         _listener.Events.Should().Equal("opened");
     }
 
