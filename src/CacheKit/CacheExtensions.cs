@@ -29,9 +29,9 @@ public static class CacheExtensions
     {
         if (cache is Cache engine)
         {
-            return engine.TryGetHit<T>(key, null, cancellationToken, out var value)
+            return engine.TryFindHit<T>(key, null, cancellationToken, out var value, out var isAbsent)
                 ? new(new CacheLookup<T>(value))
-                : engine.GetPastHitAsync<T>(key, null, cancellationToken);
+                : engine.GetPastHitAsync<T>(key, null, isAbsent, cancellationToken);
         }
 
         ArgumentNullException.ThrowIfNull(cache);

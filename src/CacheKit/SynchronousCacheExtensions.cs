@@ -18,7 +18,9 @@ public static class SynchronousCacheExtensions
     {
         if (cache is Engine.Cache engine)
         {
-            return engine.TryGetHit<T>(key, null, default, out var value) ? new(value) : Wait(engine.GetPastHitAsync<T>(key, null, default));
+            return engine.TryFindHit<T>(key, null, default, out var value, out var isAbsent)
+                ? new(value)
+                : Wait(engine.GetPastHitAsync<T>(key, null, isAbsent, default));
         }
 
         return Wait(cache.GetAsync<T>(key));

@@ -102,9 +102,16 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     /// <summary>Gives the value under a key if nothing but two comparisons is needed to know that it may be served.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryGetHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    internal bool TryGetHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value) =>
+        TryFindHit(key, options, cancellationToken, out value, out _);
+
+    /// <summary>The same, telling also whether memory was found to hold nothing under the key, so that it need not be looked for again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryFindHit<T>(
+        string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value, out bool isAbsent)
     {
         ArgumentNullException.ThrowIfNull(key);
+        isAbsent = false;
         if ((options is not null && options.SkipsMemoryRead) || (_news is not null && _news.IsThere))
         {
             return TryGetHitAfterNews(key, options, cancellationToken, out value);
@@ -123,13 +130,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return true;
         }
 
+        isAbsent = found is null;
         return TryGetHitClosely(found, cancellationToken, out value);
     }
 
     public ValueTask<CacheLookup<T>> GetAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken) =>
-        TryGetHit<T>(key, options, cancellationToken, out var value)
+        TryFindHit<T>(key, options, cancellationToken, out var value, out var isAbsent)
             ? new(new CacheLookup<T>(value))
-            : GetPastHitAsync<T>(key, options, cancellationToken);
+            : GetPastHitAsync<T>(key, options, isAbsent, cancellationToken);
 
     public ValueTask<T> GetOrCreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
@@ -142,12 +150,24 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     }
 
     /// <summary>The rest of a get, when <see cref="TryGetHit"/> did not settle it.</summary>
-    internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
+    /// <param name="key">The key.</param>
+    /// <param name="options">The options of the call.</param>
+    /// <param name="isAbsent">Whether memory was found to hold nothing.</param>
+    /// <param name="cancellationToken">The token of the call.</param>
+    internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, bool isAbsent, CancellationToken cancellationToken)
     {
         Enter(key);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
+        }
+
+        if (isAbsent && _stores is null)
+        {
+            // The commonest miss: there is nothing else to ask.
+            _life.ObserveTime();
+            _counters.Miss();
+            return default;
         }
 
         return _direct is not null && _direct.TryBegin(key, TiersOf(options), out var reading) ? GetDirectlyAsync<T>(key, reading, options, cancellationToken)
@@ -503,7 +523,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         // What no store has that can be read in parts: as any value.
-        var lookup = await GetPastHitAsync<byte[]>(key, options, cancellationToken).ConfigureAwait(false);
+        var lookup = await GetPastHitAsync<byte[]>(key, options, isAbsent: false, cancellationToken).ConfigureAwait(false);
         return lookup.IsHit ? StreamOf(lookup.Value) : null;
     }
 

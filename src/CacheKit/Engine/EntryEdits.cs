@@ -17,14 +17,18 @@ internal sealed class EntryEdits(
             return false;
         }
 
+        var hash = KeyHash.Of(key);
+        memory.Expect(hash);
         var entry = writer.Compose(key, value, settings);
+        entry.Hash = hash;
         var ended = new EndedEntries();
-        var stripe = flights.StripeOf(key);
+        var stripe = flights.StripeOf(hash);
         bool isTakenIn;
         lock (stripe.Lock)
         {
+            // It is newer than every removal up to now, and needs no stamp of its own to be told from what is not.
             flights.DetachCurrent(stripe, key);
-            isTakenIn = writer.Put(entry, tags.Next(), ref ended);
+            isTakenIn = writer.Put(entry, tags.Current, ref ended);
         }
 
         writer.Announce(entry, isTakenIn, in ended);

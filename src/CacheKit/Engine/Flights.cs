@@ -41,7 +41,8 @@ internal sealed class Flights
 
     internal Stripe StripeOf(string key) => StripeOf(KeyHash.Of(key));
 
-    private Stripe StripeOf(uint hash) => _stripes[hash & (StripeCount - 1)];
+    /// <param name="hash">The key's <see cref="KeyHash"/>.</param>
+    internal Stripe StripeOf(uint hash) => _stripes[hash & (StripeCount - 1)];
 
     /// <summary>Joins the flight of a key, or starts one if there is none to join.</summary>
     /// <param name="key">The key.</param>

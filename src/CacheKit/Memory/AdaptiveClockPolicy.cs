@@ -70,6 +70,9 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <summary>What weighs as much as so many others is heavy: the sketch cannot count as far as all of them together.</summary>
     internal const int Heavy = FrequencySketch.Maximum + 1;
 
+    /// <summary>In so many parts of a round of inserts it is found out whether the miniatures still fit.</summary>
+    private const int CheckOfScalePart = 16;
+
     private const byte InWindow = 1;
     private const byte InMain = 2;
 
@@ -126,6 +129,30 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     {
         NoteHit(entry);
         _samples.Offer(entry.Hash);
+    }
+
+    /// <remarks>A miss of the processor's caches for each of two tables that are looked at under the lock begins before it.</remarks>
+    public void Expect(uint hash)
+    {
+        _sketch.Prefetch(hash);
+        _ghosts?.Prefetch(hash);
+    }
+
+    /// <remarks>
+    /// The next to fall out of the window, if the cache is full. Has the processor fetch what will be looked at for it, and the one after it: where memory
+    /// decides, most of an insert is waiting for what the entry that leaves has left in tables.
+    /// </remarks>
+    public MemoryEntry? Foresee()
+    {
+        if (_window.Count < 2 || Total < _bound)
+        {
+            return null;
+        }
+
+        _window.PrefetchSecond();
+        var next = _window.Oldest;
+        Expect(next.Hash);
+        return next;
     }
 
     public bool Admit(MemoryEntry entry, List<MemoryEntry> victims)
@@ -333,7 +360,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         var weight = (ulong)candidate.Weight;
         var share = limit - _windowBound;
         var (taken, allowed) = _main.Weight + weight > share ? (weight, share) : (Total + weight - limit, _main.Weight);
-        return taken <= allowed && Gather(allowed - taken, fromWindow: false, candidate, Worth(candidate), victims);
+        return taken <= allowed && Gather(allowed - taken, fromWindow: false, candidate, Requests(candidate), victims);
     }
 
     /// <summary>Moves what is too much in the window into free room of the main part: a few at a time, so that no insert pays for many.</summary>
@@ -354,15 +381,15 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     /// <summary>Takes entries out until no more than this weight is left, if together they are worth less than their rival. What is dead is worth nothing, and goes.</summary>
     /// <param name="weight">What may be left: in the main part, or in both.</param>
-    /// <param name="fromWindow">Whether the window counts, and is drawn on when the main part is used up.</param>
+    /// <param name="fromWindow">Whether the window counts, and is drawn on when the main part is used up: for a newcomer.</param>
     /// <param name="rival">The rival.</param>
-    /// <param name="worth">What it is worth.</param>
+    /// <param name="worth">What it is worth, if it is alive.</param>
     /// <param name="victims">Receives the entries taken out.</param>
     private bool Gather(ulong weight, bool fromWindow, MemoryEntry rival, int worth, List<MemoryEntry> victims)
     {
         if (worth >= FrequencySketch.Maximum && (double)rival.Weight * Count > (double)Heavy * Total)
         {
-            worth = (int)Math.Min(int.MaxValue, worth / DrawLot());
+            worth = !fromWindow && IsDead(rival) ? 0 : (int)Math.Min(int.MaxValue, worth / DrawLot());
         }
 
         var gatheredFromMain = 0;
@@ -379,6 +406,18 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
                 }
 
                 worth -= _gathered.Count == 0 ? Requests(victim) : Math.Max(1, Requests(victim));
+                if (worth > 0 && _gathered.Count == 0)
+                {
+                    if (!fromWindow && IsDead(rival)) // asked only now: most lose anyhow
+                    {
+                        worth = 0;
+                    }
+                    else if ((fromWindow ? Total : _main.Weight) - (ulong)victim.Weight <= weight)
+                    {
+                        victims.Add((isInMain ? _main : _window).PopOldest()); // one will do, as usual
+                        return true;
+                    }
+                }
             }
             else
             {
@@ -406,11 +445,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             gatheredFromMain += isInMain ? 1 : 0;
         }
 
-        foreach (var gathered in _gathered)
-        {
-            victims.Add(gathered); // usually one
-        }
-
+        victims.AddRange(_gathered);
         _gathered.Clear();
         return true;
     }
@@ -467,8 +502,12 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     private bool HasOther(EntryQueue queue, byte region) => queue.Count > (_kept is { } kept && kept.Region == region ? 1 : 0);
 
-    private bool IsDead(MemoryEntry entry) =>
-        (_clock is not null && entry.DeadAt is not long.MaxValue and var deadAt && deadAt <= _clock.Coarse) || (_isRemoved is not null && _isRemoved(entry));
+    private bool IsDead(MemoryEntry entry) => HasExpired(entry) || (_isRemoved is not null && _isRemoved(entry));
+
+    /// <remarks>What is fresh has not expired, and tells so by itself.</remarks>
+    private bool HasExpired(MemoryEntry entry) =>
+        _clock is not null && Volatile.Read(ref entry.FreshUntil) is not long.MaxValue and var freshUntil
+        && _clock.Coarse is var now && freshUntil <= now && entry.DeadAt <= now;
 
     private int Worth(MemoryEntry entry) => IsDead(entry) ? 0 : Requests(entry);
 
@@ -541,9 +580,9 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             return;
         }
 
-        foreach (var victim in victims)
+        for (var index = 0; index < victims.Count; index++)
         {
-            _ghosts!.Put(victim.Hash); // just provided
+            _ghosts!.Put(victims[index].Hash); // just provided
         }
     }
 
@@ -570,6 +609,10 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             }
 
             _ghosts = null;
+        }
+        else if (_insertsSinceScaled > Count)
+        {
+            _insertsSinceScaled = Count - (Count / CheckOfScalePart); // not looked at with each insert
         }
 
         _simulations!.Miss(missed, _samples); // just provided

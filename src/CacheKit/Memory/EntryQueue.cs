@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace CacheKit.Memory;
 
 /// <summary>Entries in the order in which they came, of which any can be taken out in O(1). Under the eviction lock.</summary>
@@ -37,6 +40,9 @@ internal sealed class EntryQueue(byte region)
 
     /// <summary>The entry that came first. There must be one.</summary>
     internal MemoryEntry Oldest => At(_head).Entry!; // a place between head and tail is never empty
+
+    /// <summary>Has the processor fetch the entry that came second. There must be one.</summary>
+    internal void PrefetchSecond() => Prefetch.Of(ref At(_head + 1).Entry!.Hash);
 
     internal void Append(MemoryEntry entry)
     {
@@ -127,7 +133,9 @@ internal sealed class EntryQueue(byte region)
     // The chunk of a position between head and tail is there: Provide made it, and it is let go after its last place.
     private ref Place At(uint position) => ref Chunk(position >> ChunkBits)![position & (ChunkLength - 1)];
 
-    private ref Place[]? Chunk(uint number) => ref _chunks[number & (uint)(_chunks.Length - 1)];
+    // As the index is masked, neither bounds nor the array's type are checked.
+    private ref Place[]? Chunk(uint number) =>
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_chunks), (nint)(number & (uint)(_chunks.Length - 1)));
 
     private void AppendAlone(MemoryEntry entry)
     {

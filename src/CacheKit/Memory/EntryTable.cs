@@ -110,11 +110,18 @@ internal abstract class EntryTable<TRules> : IEntryTable
             : FindAgain(key);
     }
 
+    public void Expect(uint hash) => Prefetch.Of(ref BucketOf(Volatile.Read(ref SegmentOf(hash)), hash));
+
     public MemoryEntry? Prepare(MemoryEntry entry)
     {
         while (true)
         {
-            var hash = entry.Hash = Hash(entry.Key, _isRehashed);
+            if (entry.Hash == 0 || _isRehashed)
+            {
+                entry.Hash = Hash(entry.Key, _isRehashed);
+            }
+
+            var hash = entry.Hash;
             var passed = 0;
             var other = BucketOf(SegmentOf(hash), hash);
             while (other is not null && !(other.Hash == hash && AreEqual(other.Key, entry.Key)))

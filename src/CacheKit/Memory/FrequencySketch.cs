@@ -138,6 +138,17 @@ internal sealed class FrequencySketch
         return (int)Least(ref words, counters) >> (part < _halvingPart || (part == _halvingPart && block < _halvingWord) ? 0 : 1);
     }
 
+    /// <summary>Has the processor fetch the counters of a key that is about to be counted. Without a lock: what it sees of a sketch that just grows may be out of date.</summary>
+    internal void Prefetch(uint hash)
+    {
+        var parts = _parts;
+        var share = Share(hash);
+        if (share >> _partShift is var part && part < (ulong)parts.Length && parts[part] is { Length: > 0 } words)
+        {
+            Memory.Prefetch.Of(ref words[BlockIn(words, share)]);
+        }
+    }
+
     /// <summary>Halves what is estimated of one key. Counters that others have raised further stay as they are.</summary>
     internal void Halve(uint hash)
     {
@@ -155,13 +166,20 @@ internal sealed class FrequencySketch
     private ref ulong BlockOf(uint hash, out int part, out int block, out uint counters)
     {
         // Two independent 32-bit hashes out of one: the high half of each product depends on all bits.
-        var share = (ulong)(uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
+        var share = Share(hash);
         counters = (uint)((hash ^ hash >> 15) * 0xC2B2_AE3D_27D4_EB4FUL >> 32);
         part = (int)(share >> _partShift);
         var words = _parts[part];
-        block = (int)((uint)(share << 32 - _partShift) * (ulong)(uint)(words.Length / BlockWords) >> 32) * BlockWords;
+        block = BlockIn(words, share);
         return ref words[block];
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Share(uint hash) => (uint)(hash * 0x9E37_79B9_7F4A_7C15UL >> 32);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int BlockIn(ulong[] words, ulong share) =>
+        (int)((uint)(share << 32 - _partShift) * (ulong)(uint)(words.Length / BlockWords) >> 32) * BlockWords;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Counter(ulong word, uint counter) => word >> (int)(counter >> 1 & 15) * 4 & 15;

@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace CacheKit.Memory;
 
 /// <summary>Remembers which keys were evicted lately, in four bytes per key.</summary>
@@ -49,45 +53,58 @@ internal sealed class GhostTable
             return; // there was no memory for it
         }
 
-        var oldest = 0;
-        var oldestAge = -1;
-        for (var way = 0; way < bucket.Length; way++)
-        {
-            var age = bucket[way] >> 16 == fingerprint ? int.MaxValue : bucket[way] == 0 ? int.MaxValue - 1 : Age(bucket[way]);
-            if (age > oldestAge)
-            {
-                oldestAge = age;
-                oldest = way;
-            }
-        }
-
+        // Of the same key, or else an empty place, or else the oldest: without branches, which nobody could foretell.
+        var ghosts = Vector128.Create<uint>(bucket);
+        var ages = (Vector128.Create(_stamp) - ghosts) & Vector128.Create(0xFFFFu);
+        ages = Vector128.ConditionalSelect(Vector128.Equals(ghosts, Vector128<uint>.Zero), Vector128.Create(0x1_0000u), ages);
+        ages = Vector128.ConditionalSelect(Vector128.Equals(ghosts >> 16, Vector128.Create(fingerprint)), Vector128.Create(0x2_0000u), ages);
+        var ranks = (ages << 2) | Vector128.Create(3u, 2u, 1u, 0u); // of equals the first
+        ranks = Vector128.Max(ranks, Vector128.Shuffle(ranks, Vector128.Create(2u, 3u, 0u, 1u)));
+        ranks = Vector128.Max(ranks, Vector128.Shuffle(ranks, Vector128.Create(1u, 0u, 3u, 2u)));
+        var oldest = (int)(3 - (ranks.ToScalar() & 3));
         bucket[oldest] = fingerprint << 16 | _stamp;
     }
 
     /// <summary>Tells whether a key was evicted lately, and forgets it.</summary>
     internal bool Take(uint hash)
     {
-        foreach (ref var ghost in Bucket(hash, isToBeMade: false, out var fingerprint))
+        var bucket = Bucket(hash, isToBeMade: false, out var fingerprint);
+        if (bucket.IsEmpty)
         {
-            if (ghost >> 16 == fingerprint)
-            {
-                var isYoung = Age(ghost) <= MaximumAge;
-                ghost = 0;
-                return isYoung;
-            }
+            return false;
         }
 
-        return false;
+        var matches = Vector128.Equals(Vector128.Create<uint>(bucket) >> 16, Vector128.Create(fingerprint)).ExtractMostSignificantBits();
+        if (matches == 0)
+        {
+            return false;
+        }
+
+        ref var ghost = ref bucket[BitOperations.TrailingZeroCount(matches)];
+        var isYoung = Age(ghost) <= MaximumAge;
+        ghost = 0;
+        return isYoung;
+    }
+
+    /// <summary>Has the processor fetch the places of a key that is about to be looked for. Without a lock.</summary>
+    internal void Prefetch(uint hash)
+    {
+        var bucket = Bucket(hash, isToBeMade: false, out _);
+        if (!bucket.IsEmpty)
+        {
+            Memory.Prefetch.Of(ref bucket[0]);
+        }
     }
 
     private int Age(uint ghost) => (int)(_stamp - ghost & 0xFFFF);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Span<uint> Bucket(uint hash, bool isToBeMade, out uint fingerprint)
     {
         var mixed = hash * 0xD6E8_FEB8_6659_FD93UL;
         fingerprint = (uint)(mixed >> 16 & 0xFFFF) | 1; // never 0, which marks an empty place
         var share = mixed >> 32;
-        ref var part = ref _parts[share >> _partShift];
+        var part = _parts[share >> _partShift];
         if (part is null)
         {
             if (!isToBeMade || TryMake(_partLength) is not { } made)
@@ -95,7 +112,7 @@ internal sealed class GhostTable
                 return [];
             }
 
-            part = made;
+            _parts[share >> _partShift] = part = made;
         }
 
         var bucket = (uint)(share << 32 - _partShift) * (ulong)(_partLength / Ways) >> 32;

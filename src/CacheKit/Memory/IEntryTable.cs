@@ -9,7 +9,10 @@ internal interface IEntryTable
     /// <summary>The entry under a key. A key that is there throughout is always found, also while the table grows. For readers.</summary>
     MemoryEntry? Find(string key);
 
-    /// <summary>Gives an entry that is to be put the hash it goes by, and finds the one under its key that it would replace.</summary>
+    /// <summary>Told of the hash of an entry that will be put or taken out in a moment. For readers; changes nothing.</summary>
+    void Expect(uint hash);
+
+    /// <summary>Gives an entry that is to be put the hash it goes by, unless it was given that of the rules before, and finds the one under its key that it would replace.</summary>
     MemoryEntry? Prepare(MemoryEntry entry);
 
     /// <summary>Publishes a prepared entry under a key that is not there.</summary>

@@ -14,6 +14,12 @@ internal interface IEvictionPolicy
     /// <summary>Notes a hit. Called by readers, concurrently, without a lock; must not allocate.</summary>
     void OnHit(MemoryEntry entry);
 
+    /// <summary>Told by whoever is about to put an entry with this hash, without a lock; changes nothing that could be noticed.</summary>
+    void Expect(uint hash);
+
+    /// <summary>The entry that will probably have to leave with the next insert; none if that is not known.</summary>
+    MemoryEntry? Foresee();
+
     /// <summary>Makes room for an entry and takes it in, so that <see cref="Weight"/> never exceeds the bound.</summary>
     /// <param name="entry">The newcomer, not yet in the table, but with its hash.</param>
     /// <param name="victims">Receives the entries that have to leave for it; the policy has forgotten them already.</param>

@@ -29,7 +29,7 @@ internal abstract class MemoryEntry
     // ---- the table's ----
     internal MemoryEntry? Next;
 
-    /// <summary>The hash of the key; the policy goes by it as well, at every step of its hand.</summary>
+    /// <summary>The hash of the key; the policy goes by it as well, at every step of its hand. Who knows it may set it before the entry is put.</summary>
     internal uint Hash;
 
     // ---- the policy's, under its lock ----

@@ -89,6 +89,13 @@ internal sealed class MemoryTier : IDisposable
 
     internal void OnHit(MemoryEntry entry) => _policy.OnHit(entry);
 
+    /// <summary>Told of the hash of a key under which an entry is about to be put, before any lock is taken.</summary>
+    internal void Expect(uint hash)
+    {
+        _table.Expect(hash);
+        _policy.Expect(hash);
+    }
+
     /// <summary>Stores an entry in place of the one under its key. The caller holds the key's lock.</summary>
     /// <returns><see langword="false"/> if the entry was refused; what was under the key has left all the same.</returns>
     internal bool Put(MemoryEntry entry, ref EndedEntries ended)
@@ -103,6 +110,11 @@ internal sealed class MemoryTier : IDisposable
                 if (isAdmitted)
                 {
                     _table.Add(entry);
+                }
+
+                if (_policy.Foresee() is { } next)
+                {
+                    _table.Expect(next.Hash);
                 }
             }
             else if (isAdmitted)
@@ -350,8 +362,9 @@ internal sealed class MemoryTier : IDisposable
     /// <summary>Takes out what the policy has given up, also in a change before that ran out of memory halfway.</summary>
     private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
     {
-        foreach (var victim in victims)
+        for (var index = 0; index < victims.Count; index++)
         {
+            var victim = victims[index];
             if (_table.Remove(victim))
             {
                 ended.Add(victim, ReasonOf(victim));

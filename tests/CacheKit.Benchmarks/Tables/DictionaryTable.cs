@@ -13,6 +13,10 @@ internal sealed class DictionaryTable : IEntryTable
 
     public MemoryEntry? Find(string key) => _entries.TryGetValue(key, out var entry) ? entry : null;
 
+    public void Expect(uint hash)
+    {
+    }
+
     public MemoryEntry? Prepare(MemoryEntry entry)
     {
         entry.Hash = KeyHash.Of(entry.Key);
