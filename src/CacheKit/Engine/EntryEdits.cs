@@ -62,7 +62,7 @@ internal sealed class EntryEdits(
                 if (ReferenceEquals(memory.Find(key), entry))
                 {
                     flights.DetachCurrent(stripe, key);
-                    isTakenIn = writer.Put(added, tags.Next(), ref ended);
+                    isTakenIn = writer.Put(added, tags.Current, ref ended);
                     break;
                 }
             }

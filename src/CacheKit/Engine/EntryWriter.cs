@@ -139,18 +139,15 @@ internal sealed class EntryWriter(
     internal void LetGoOfTokens()
     {
         _isClosed = true;
-        var none = new EndedEntries();
-        memory.Sweep(
-            entry =>
+        memory.Sweep(entry =>
+        {
+            if (entry.Details is { Tokens: not null } details)
             {
-                if (entry.Details is { Tokens: not null } details)
-                {
-                    Unwatch(details);
-                }
+                Unwatch(details);
+            }
 
-                return null;
-            },
-            ref none);
+            return null;
+        });
     }
 
     private MemoryEntry Hold<T>(string key, T value, bool? isolate, long? size, bool hasDetails)

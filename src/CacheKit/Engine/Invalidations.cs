@@ -58,6 +58,6 @@ internal sealed class Invalidations(TagClock tags, RemovalSweeper sweeper, Cache
     private void ClearHere()
     {
         tags.Clear();
-        sweeper.TakeOutRemoved(); // nothing is served any more; this gives the memory back
+        sweeper.TakeOutCleared(); // nothing is served any more; this gives the memory back
     }
 }

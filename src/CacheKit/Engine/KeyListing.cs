@@ -7,7 +7,7 @@ namespace CacheKit.Engine;
 
 /// <summary>Lists the keys of a cache by their beginning, through all its tiers. Costs a walk through all of them.</summary>
 internal sealed class KeyListing(
-    string cacheName, Flights flights, MemoryTier memory, EntryLife life, EntryWriter entries, CacheReporter reporter, StoreStack? stores)
+    string cacheName, Flights flights, MemoryTier memory, EntryLife life, CacheReporter reporter, StoreStack? stores)
 {
     /// <summary>Lists the keys of unexpired entries, each once.</summary>
     internal async IAsyncEnumerable<string> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -79,19 +79,15 @@ internal sealed class KeyListing(
 
     private void Collect(string prefix, HashSet<string> found, bool freshOnly)
     {
-        var ended = new EndedEntries();
-        memory.Sweep(
-            entry =>
+        memory.Sweep(entry =>
+        {
+            if (entry.Key.StartsWith(prefix, StringComparison.Ordinal) && (!freshOnly || life.Peek(entry) == EntryState.Fresh))
             {
-                if (entry.Key.StartsWith(prefix, StringComparison.Ordinal) && (!freshOnly || life.Peek(entry) == EntryState.Fresh))
-                {
-                    found.Add(entry.Key);
-                }
+                found.Add(entry.Key);
+            }
 
-                return null;
-            },
-            ref ended);
-        entries.Announce(in ended);
+            return null;
+        });
     }
 
     /// <summary>Lists what a store holds, as far as it answers; if it does not to the end, tells the reporter, if there is one.</summary>

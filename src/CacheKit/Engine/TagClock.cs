@@ -24,7 +24,7 @@ internal enum TagVerdict
 /// The cache's clock of stamps, and what was removed when: the one comparison that makes invalidation by tag O(1).
 /// </summary>
 /// <remarks>
-/// <para>A value carries the stamp that was current before its factory ran; an explicit set draws a new one; every
+/// <para>A value carries the stamp that was current before its factory ran, or when an explicit set put it; every
 /// removal draws a later one. A value is live iff no removal that covers it has a later stamp than it.</para>
 /// <para>Removals by tag and of everything draw, record and publish their stamp under one lock, so that whoever reads
 /// <see cref="LastInvalidation"/> as <c>e</c> finds every removal up to <c>e</c> recorded. An entry that was checked then is
@@ -57,7 +57,7 @@ internal sealed class TagClock(CacheClock? clock = null)
     /// <summary>How many removals are recorded.</summary>
     internal int RecordCount => Volatile.Read(ref _recordCount);
 
-    /// <summary>Draws a new stamp, for a set or the removal of a key.</summary>
+    /// <summary>Draws a new stamp, for a removal.</summary>
     internal long Next() => Interlocked.Increment(ref _stamp.Value);
 
     /// <summary>Removes or expires what carries any, or all, of some tags: at least one.</summary>

@@ -272,6 +272,32 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         return Total <= _bound;
     }
 
+    public bool GiveUpRemoved(int most, List<MemoryEntry> victims)
+    {
+        var count = victims.Count + most;
+        GiveUp(_main);
+        GiveUp(_window);
+        return victims.Count == count;
+
+        void GiveUp(EntryQueue queue)
+        {
+            while (victims.Count < count && queue.Count > 0 && _isRemoved is not null && _isRemoved(queue.Oldest))
+            {
+                victims.Add(queue.PopOldest());
+            }
+        }
+    }
+
+    public void Restart()
+    {
+        _window.Clear();
+        _main.Clear();
+        _gathered.Clear();
+        _kept = null;
+    }
+
+    public void TakeBack(MemoryEntry entry) => _main.Append(entry);
+
     public void Verify(IReadOnlyCollection<MemoryEntry> entries)
     {
         _window.Verify();

@@ -99,6 +99,15 @@ internal sealed class EntryQueue(byte region)
         Joined(entry);
     }
 
+    /// <summary>Forgets everything, also where it contradicts itself.</summary>
+    internal void Clear()
+    {
+        Array.Clear(_chunks);
+        _spare = null;
+        _head = _tail = 0;
+        Weight = 0;
+    }
+
     internal void CopyTo(List<MemoryEntry> entries)
     {
         for (var position = _head; position != _tail; position++)

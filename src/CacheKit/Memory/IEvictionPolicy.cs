@@ -40,6 +40,16 @@ internal interface IEvictionPolicy
     /// <returns>Whether the bound is kept now.</returns>
     bool Resize(long maximumWeight, int most, List<MemoryEntry> victims);
 
+    /// <summary>Gives up the oldest entries, at most so many, as long as those it meets were removed by tag or with everything.</summary>
+    /// <returns>Whether there may be more.</returns>
+    bool GiveUpRemoved(int most, List<MemoryEntry> victims);
+
+    /// <summary>Forgets every entry, whatever a change that ran out of memory has left: the caller has those of the table taken back.</summary>
+    void Restart();
+
+    /// <summary>Takes an entry of the table in again after <see cref="Restart"/>, which evicts nothing.</summary>
+    void TakeBack(MemoryEntry entry);
+
     /// <summary>Throws if counts, weights or queues contradict each other or the entries in the table. For tests.</summary>
     void Verify(IReadOnlyCollection<MemoryEntry> entries);
 }

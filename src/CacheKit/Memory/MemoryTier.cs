@@ -31,7 +31,7 @@ internal sealed class MemoryTier : IDisposable
     private readonly Func<bool> _isMemoryShort;
     private readonly double _pressureShare;
     private readonly Lock _evictionLock = new();
-    private readonly List<MemoryEntry> _victims = [];
+    private readonly List<MemoryEntry> _victims = new(Slice);
     private readonly List<MemoryEntry> _visited = new(Slice);
     private readonly List<(MemoryEntry, CacheEntryEndReason)> _over = [];
     private long _scanned;
@@ -41,6 +41,9 @@ internal sealed class MemoryTier : IDisposable
     private long _bound;
     private volatile bool _isEnded;
     private int _maintaining;
+
+    /// <summary>Whether table and policy may disagree, for want of memory: whoever changes anything next has to reconcile them first.</summary>
+    private bool _isAtOdds;
 
     internal MemoryTier(
         IEntryTable table, IEvictionPolicy policy, long maximumWeight, double pressureShare, CacheClock clock,
@@ -102,8 +105,19 @@ internal sealed class MemoryTier : IDisposable
     {
         lock (_evictionLock)
         {
+            ReconcileIfAtOdds();
             var old = _table.Prepare(entry);
-            var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
+            bool isAdmitted;
+            try
+            {
+                isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
+            }
+            catch (OutOfMemoryException)
+            {
+                Reconcile();
+                throw;
+            }
+
             TakeOut(_victims, ref ended);
             if (old is null)
             {
@@ -137,6 +151,7 @@ internal sealed class MemoryTier : IDisposable
     {
         lock (_evictionLock)
         {
+            ReconcileIfAtOdds();
             if (!_table.Remove(entry))
             {
                 return false;
@@ -149,9 +164,75 @@ internal sealed class MemoryTier : IDisposable
         return true;
     }
 
-    /// <summary>Visits all entries, a slice at a time, and takes out those for which there is a reason. O(entries).</summary>
+    /// <summary>
+    /// Has the policy take back what the table holds, after it has run out of memory halfway through a change: an entry may have been between two of its queues
+    /// then, and the newcomer in one. So nothing of the change is left, and nothing has left.
+    /// </summary>
+    /// <remarks>If there is no memory for this either, whoever comes next tries again.</remarks>
+    private void Reconcile()
+    {
+        _isAtOdds = true;
+        _victims.Clear(); // they are in the table, as the newcomer is not
+        _policy.Restart();
+        var visited = new List<MemoryEntry>(Slice);
+        var position = 0L;
+        do
+        {
+            visited.Clear();
+            _table.Scan(ref position, Slice, visited);
+            foreach (var entry in visited)
+            {
+                _policy.TakeBack(entry);
+            }
+        }
+        while (position != 0);
+        _isAtOdds = false;
+    }
+
+    private void ReconcileIfAtOdds()
+    {
+        if (_isAtOdds)
+        {
+            Reconcile();
+        }
+    }
+
+    /// <summary>Takes out what was removed by tag or with everything, from the oldest on, as long as nothing alive is met: all of it, as a rule, after a clear.</summary>
+    /// <remarks>In the order of the policy's queues, in which entries lie in memory; <see cref="Sweep"/>, which goes by their hashes, does the rest.</remarks>
+    internal void LetGoOfRemoved()
+    {
+        bool isMore;
+        do
+        {
+            var ended = new EndedEntries();
+            lock (_evictionLock)
+            {
+                ReconcileIfAtOdds();
+                isMore = _policy.GiveUpRemoved(Slice, _victims);
+                foreach (var victim in _victims)
+                {
+                    _table.Expect(victim.Hash);
+                }
+
+                foreach (var victim in _victims)
+                {
+                    if (_table.Remove(victim))
+                    {
+                        ended.Add(victim, CacheEntryEndReason.Removed);
+                    }
+                }
+
+                _victims.Clear();
+            }
+
+            _listener.OnEnded(in ended);
+        }
+        while (isMore);
+    }
+
+    /// <summary>Visits all entries, a slice at a time, and takes out those for which there is a reason, and tells of them. O(entries).</summary>
     /// <remarks>Entries that are there throughout are all visited; those that come meanwhile may be.</remarks>
-    internal void Sweep(Func<MemoryEntry, CacheEntryEndReason?> reasonToEnd, ref EndedEntries ended)
+    internal void Sweep(Func<MemoryEntry, CacheEntryEndReason?> reasonToEnd)
     {
         var position = 0L;
         var visited = new List<MemoryEntry>(Slice);
@@ -168,7 +249,10 @@ internal sealed class MemoryTier : IDisposable
                 }
             }
 
+            // Told of slice by slice: what has left is not kept alive until the last has.
+            var ended = new EndedEntries();
             RemoveAll(over, ref ended);
+            _listener.OnEnded(in ended);
         }
         while (position != 0);
     }
@@ -280,8 +364,7 @@ internal sealed class MemoryTier : IDisposable
                 }
             }
 
-            // Told of slice by slice: what has left is not kept alive until the last has.
-            var ended = new EndedEntries();
+            var ended = new EndedEntries(); // told of slice by slice, as in Sweep
             left += RemoveAll(_over, ref ended);
             _listener.OnEnded(in ended);
         }
@@ -338,7 +421,17 @@ internal sealed class MemoryTier : IDisposable
             var ended = new EndedEntries();
             lock (_evictionLock)
             {
-                isKept = _policy.Resize(_bound, Slice, _victims);
+                ReconcileIfAtOdds();
+                try
+                {
+                    isKept = _policy.Resize(_bound, Slice, _victims);
+                }
+                catch (OutOfMemoryException)
+                {
+                    Reconcile();
+                    throw;
+                }
+
                 TakeOut(_victims, ref ended);
             }
 
@@ -359,7 +452,7 @@ internal sealed class MemoryTier : IDisposable
         : _listener.IsRemoved(victim) ? CacheEntryEndReason.Removed
         : CacheEntryEndReason.Evicted;
 
-    /// <summary>Takes out what the policy has given up, also in a change before that ran out of memory halfway.</summary>
+    /// <summary>Takes out what the policy has given up.</summary>
     private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
     {
         for (var index = 0; index < victims.Count; index++)

@@ -10,6 +10,28 @@ public sealed class MemoryTierTests
     private readonly ManualTimeProvider _clock = new();
 
     [Fact]
+    public async Task A_clear_takes_out_everything_and_tells_of_each_entry_once()
+    {
+        var observer = new Reasons();
+        using var cache = Create(new() { MaximumEntries = 5_000, MaintenanceInterval = TimeSpan.FromHours(1) }, observer);
+        for (var i = 0; i < 6_000; i++)
+        {
+            await cache.SetAsync($"k{i}", i, new CacheEntryOptions { Expiration = i % 2 == 0 ? TimeSpan.FromSeconds(1) : null });
+        }
+
+        _clock.Advance(TimeSpan.FromSeconds(2)); // what has expired is no less removed
+        observer.Seen.Clear();
+        var entries = (int)cache.GetStatistics().Entries;
+        await cache.ClearAsync();
+
+        cache.GetStatistics().Entries.Should().Be(0);
+        observer.Seen.Should().HaveCount(entries).And.OnlyContain(reason => reason == CacheEntryEndReason.Removed);
+        cache.Verify();
+        await cache.SetAsync("new", 1);
+        cache.GetStatistics().Entries.Should().Be(1);
+    }
+
+    [Fact]
     public async Task An_entry_that_has_expired_is_told_of_as_expired_also_if_a_newcomer_takes_its_place()
     {
         var observer = new Reasons();

@@ -56,6 +56,36 @@ public sealed class UpkeepTests
         cache.GetStatistics().Entries.Should().Be(10_000);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_change_that_runs_out_of_memory_halfway_leaves_everything_as_it_was(bool isReplacement)
+    {
+        var isShort = false;
+        var policy = new AdaptiveClockPolicy(100, isRemoved: _ => isShort ? throw new OutOfMemoryException() : false);
+        using var tier = new MemoryTier(new EntryTable(), policy, 100, pressureShare: 1, CacheClock.For(_clock), new Listener());
+        var ended = new EndedEntries();
+        for (var i = 0; i < 100; i++)
+        {
+            tier.Put(Entry($"old{i}", 1), ref ended);
+        }
+
+        // The policy asks about the first entry that is to make room, when it has taken the newcomer in.
+        isShort = true;
+        var heavy = Entry(isReplacement ? "old99" : "new", 3);
+        FluentActions.Invoking(() => tier.Put(heavy, ref ended)).Should().Throw<OutOfMemoryException>();
+        isShort = false;
+
+        tier.Verify();
+        (tier.Count, tier.Weight, ended.Count).Should().Be((100, 100L, 0));
+        tier.Find("old0").Should().NotBeNull();
+        tier.Put(Entry(heavy.Key, 3), ref ended).Should().BeTrue();
+        tier.Verify();
+        tier.Count.Should().Be(98);
+
+        static MemoryEntry<int> Entry(string key, long weight) => new(key, 0) { FreshUntil = long.MaxValue, Weight = weight };
+    }
+
     [Fact]
     public void Upkeep_gives_back_the_room_of_a_table_that_was_emptied()
     {
@@ -69,7 +99,7 @@ public sealed class UpkeepTests
 
         tier.Maintain();
         table.BucketCount.Should().BeGreaterThan(50_000);
-        tier.Sweep(_ => CacheEntryEndReason.Removed, ref ended);
+        tier.Sweep(_ => CacheEntryEndReason.Removed);
         tier.Maintain();
         table.BucketCount.Should().Be(128, "it began with that");
         tier.Verify();
