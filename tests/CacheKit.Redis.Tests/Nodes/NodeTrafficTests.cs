@@ -1,6 +1,7 @@
 using System.Globalization;
 using CacheKit.NodeCheck;
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using static CacheKit.NodeCheck.NodeTable;
 
 namespace CacheKit.Redis.Tests.Nodes;
@@ -49,7 +50,7 @@ public sealed class NodeTrafficTests(SharedServers shared, ITestOutputHelper out
         await using var servers = NodeServers.Of(await shared.SingleAsync());
         await using var group = await NodeGroup.StartAsync(
             servers, shared.NextPrefix(), "traffic", Nodes, ("tiers", "redis"), ("delivery", DeliveryMilliseconds), ("mistake", mistake));
-        await StoreCalls.EventuallyAsync(() => Task.FromResult(group.Table[Counter.Violations] > 0), "it is found out", seconds: 60);
+        await Waiting.UntilAsync(() => group.Table[Counter.Violations] > 0, what: "it is found out");
         await Task.Delay(_isSoak ? _duration : TimeSpan.Zero); // for the figure
         await group.StopAsync();
         output.WriteLine($"{mistake}: {group}");
