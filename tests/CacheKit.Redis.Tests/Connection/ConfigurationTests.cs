@@ -234,6 +234,17 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public async Task Why_no_messages_arrive_is_told_as_well()
+    {
+        using var logger = new RecordingLogger();
+        var port = RedisServer.FreePort();
+        await using var store = Impatient($"127.0.0.1:{port},connectTimeout=5000", logger);
+        await using var subscription = await store.SubscribeAsync(new RecordingReceiver(), default);
+        await Waiting.UntilAsync(() => logger.Count(6) == 1, what: "it is told");
+        logger.Messages.Should().ContainSingle(message => message.Id == 6).Which.Text.Should().Match($"*do not arrive: Redis cannot be reached: 127.0.0.1:{port}: {Refused}*");
+    }
+
+    [Fact]
     public async Task A_server_of_an_unknown_name_is_told()
     {
         using var logger = new RecordingLogger();

@@ -34,6 +34,7 @@ public sealed class ForeignMessageTests : IAsyncLifetime
             await using var sender = TestStores.Create(_server.Configuration);
             await sender.PublishAsync("message"u8.ToArray(), default);
             await Waiting.UntilAsync(() => receiver.Messages.Contains("message"), what: "messages arrive");
+            idle.Clock.Latest.Should().Be(0, "it has not seen the clock itself, with which it could be compared");
             await idle.GetAsync("first");
         }
 
