@@ -6,7 +6,7 @@ namespace CacheKit.Testing.Contracts;
 internal static class Patience
 {
     // Only a hang waits for so long. Generous, since the machine may have other things to do.
-    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(60);
 
     internal static async Task WaitAsync(Task task, string what)
     {

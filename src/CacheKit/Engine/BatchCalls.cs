@@ -9,7 +9,7 @@ namespace CacheKit.Engine;
 /// batches that overlap do not wait for each other.
 /// </remarks>
 internal sealed class BatchCalls(
-    EntryReader reader, EntryEdits edits, EntryLife life, Flights flights, FlightWaiter waiter, Loader loader, CacheReporter reporter,
+    EntryReader reader, EntryEdits edits, EntryLife life, Flights flights, FlightWaiter waiter, Landing landing, Loader loader, CacheReporter reporter,
     CacheEntryOptions defaults, StoreStack? stores)
 {
     internal async ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateAsync<TState, T>(
@@ -71,7 +71,7 @@ internal sealed class BatchCalls(
                 if (waiter.TryUse(outcomes[i], boardings[i].Boarding, out var value))
                 {
                     values[key] = value;
-                    if (boardings[i].Boarding.IsLeader && loader.IsToBeRefreshed(boardings[i].Flight!)) // as above
+                    if (boardings[i].Boarding.IsLeader && landing.IsToBeRefreshed(boardings[i].Flight!)) // as above
                     {
                         due.Add((key, new(EntryState.Due, reader.Find(key), value)));
                     }
@@ -231,7 +231,7 @@ internal sealed class BatchCalls(
         }
     }
 
-    private FlightPurpose PurposeOf(CacheEntryOptions? options) => new(IsRead: false, options?.Tiers ?? defaults.Tiers ?? CacheTiers.All);
+    private FlightPurpose PurposeOf(CacheEntryOptions? options) => new(IsRead: false, CallOptions.TiersOf(options, defaults));
 
     /// <summary>Serves a key from memory, or boards its flight; false if somebody has stored a value meanwhile, and it must be looked at again.</summary>
     private bool TryServe<T>(
@@ -293,9 +293,18 @@ internal sealed class BatchCalls(
         var started = new List<Flight<T>>();
         foreach (var (key, sighting) in due)
         {
-            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options) with { IsRefresh = loader.KeepsNothing }, cancellation, onlyStart: true).Flight is { } flight)
+            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options) with { IsRefresh = loader.KeepsNothing }, cancellation, onlyStart: true).Flight is not { } flight)
+            {
+                continue;
+            }
+
+            if (landing.MayRefresh(key, sighting.Entry))
             {
                 started.Add(flight);
+            }
+            else
+            {
+                loader.Abort(flight);
             }
         }
 

@@ -17,8 +17,6 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDisposable
 {
-    private static readonly FlightPurpose _createInMemory = new(IsRead: false, CacheTiers.All);
-
     // What a hit goes through, without an interface in between.
     private readonly EntryTable _table;
     private readonly AdaptiveClockPolicy _policy;
@@ -36,8 +34,8 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     private readonly EntryReader _reader;
     private readonly EntryEdits _edits;
     private readonly RemovalSweeper _sweeper;
-    private readonly Loader _loader;
-    private readonly FlightWaiter _waiter;
+    private readonly GetCalls _gets;
+    private readonly CreateCalls _creations;
     private readonly BatchCalls _batches;
     private readonly Invalidations _invalidations;
     private readonly KeyListing _listing;
@@ -46,7 +44,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     // Null for a cache that has only memory, most of whose calls never wait.
     private readonly StoreStack? _stores;
     private readonly SharedNews? _news;
-    private readonly DirectReader? _direct;
     private volatile bool _isDisposed;
     private TaskCompletionSource? _disposal;
 
@@ -84,12 +81,14 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _reader = new EntryReader(_memory, _life, _writer, _reporter, options.TypeMismatch, _news);
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
         _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults, traffic);
-        _direct = _news is null ? _stores?.Direct : null;
-        _loader = new Loader(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, time, faults, _stores?.Loader);
+        var landing = new Landing(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, faults, _stores?.Loader);
+        var loader = new Loader(landing, _memory, _reporter, _defaults, time, _stores?.Loader);
         _sweeper = new RemovalSweeper(_tags, _memory, _life, _writer);
-        _waiter = new FlightWaiter(_flights, _tags, _loader, _defaults, time, hasStores);
+        var waiter = new FlightWaiter(_flights, _tags, landing, _defaults, time, hasStores);
+        _gets = new GetCalls(_reader, _flights, waiter, loader, _reporter, _defaults, hasStores, _news is null ? _stores?.Direct : null);
+        _creations = new CreateCalls(_reader, _life, _flights, waiter, landing, loader, _memory, _reporter, _defaults, hasStores);
         _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
-        _batches = new BatchCalls(_reader, _edits, _life, _flights, _waiter, _loader, _reporter, _defaults, _stores);
+        _batches = new BatchCalls(_reader, _edits, _life, _flights, waiter, landing, loader, _reporter, _defaults, _stores);
         _invalidations = new Invalidations(_tags, _sweeper, _counters, _stores);
         _listing = new KeyListing(name, _flights, _memory, _life, _writer, _reporter, _stores);
         _memory.Start(time, memory.MaintenanceInterval);
@@ -145,117 +144,10 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
         Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
-        }
-
-        return _direct is not null && _direct.TryBegin(key, TiersOf(options), out var reading) ? GetDirectlyAsync<T>(key, reading, options, cancellationToken)
-            : _stores is not null ? GetThroughStoresAsync<T>(key, options, cancellationToken)
-            : (TiersOf(options) & CacheTiers.ReadMemory) != 0 ? new(_reader.Get<T>(key, AllowsStale(options)))
-            : new(MissOrStale(key, _reader.Look<T>(key, CacheTiers.None), options));
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken)
+            : _gets.GetAsync<T>(key, options, cancellationToken);
     }
-
-    /// <summary>Reads from the one store, without a flight.</summary>
-    private async ValueTask<CacheLookup<T>> GetDirectlyAsync<T>(string key, KeyReading reading, CacheEntryOptions? options, CancellationToken cancellationToken)
-    {
-        DirectReadEnd end;
-        T value;
-        try
-        {
-            var answer = await _direct!.ReadAsync(key, out var deliveries, cancellationToken).ConfigureAwait(false); // who comes here has begun it
-            end = _direct.Use(key, answer, deliveries, AllowsStale(options), options, out value);
-        }
-        finally
-        {
-            _direct!.End(reading);
-        }
-
-        switch (end)
-        {
-            case DirectReadEnd.Found:
-                _counters.Hit();
-                return new(value);
-            case DirectReadEnd.Missing:
-                ThrowIfDisposed();
-                _counters.Miss();
-                return default;
-            default:
-                return await GetThroughStoresAsync<T>(key, options, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private async ValueTask<CacheLookup<T>> GetThroughStoresAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
-    {
-        var tiers = TiersOf(options);
-        while (true)
-        {
-            var sighting = _reader.Look<T>(key, tiers);
-            if (sighting.IsFresh)
-            {
-                _counters.Hit();
-                return new(sighting.Value);
-            }
-
-            var boarding = _flights.Board<T>(key, sighting.Entry, [], new(IsRead: true, tiers), mayLeave: cancellationToken.CanBeCanceled);
-            if (boarding.Flight is not { } flight)
-            {
-                continue; // somebody has stored a value since
-            }
-
-            if (boarding.IsLeader)
-            {
-                var read = _loader.ReadAsync(flight, options);
-                if (StaysAboard(options, cancellationToken))
-                {
-                    await read.ConfigureAwait(false);
-                }
-            }
-
-            var outcome = await _waiter.WaitAsync(flight, hasStale: false, options, cancellationToken).ConfigureAwait(false);
-            if (outcome.IsAborted)
-            {
-                continue; // whoever was to look has not
-            }
-
-            if (!outcome.HasValue)
-            {
-                return MissOrStale(key, _reader.LookAgain(sighting), options);
-            }
-
-            if (_waiter.TryUse(outcome, boarding, out var value))
-            {
-                if (outcome.IsStale)
-                {
-                    return MissOrStale(key, new Sighting<T>(EntryState.Stale, null, value), options);
-                }
-
-                _counters.Hit();
-                return new(value);
-            }
-        }
-    }
-
-    /// <summary>
-    /// Whether a caller has nothing that could end its wait for the stores before these answer, in the time they have: who leads a flight and stays
-    /// need not be woken by it.
-    /// </summary>
-    private bool StaysAboard(CacheEntryOptions? options, CancellationToken cancellationToken) =>
-        !cancellationToken.CanBeCanceled && (options?.SoftTimeout ?? _defaults.SoftTimeout) is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null;
-
-    private CacheLookup<T> MissOrStale<T>(string key, in Sighting<T> sighting, CacheEntryOptions? options)
-    {
-        _counters.Miss();
-        if (sighting.State != EntryState.Stale || !AllowsStale(options))
-        {
-            return default;
-        }
-
-        _reporter.StaleServed(key);
-        return new(sighting.Value, isStale: true);
-    }
-
-    private CacheTiers TiersOf(CacheEntryOptions? options) => options?.Tiers ?? _defaults.Tiers ?? CacheTiers.All;
 
     /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
     internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
@@ -263,166 +155,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
         Enter(key);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromCanceled<T>(cancellationToken);
-        }
-
-        var tags = TagSet.Create(options?.Tags ?? _defaults.Tags);
-        return _stores is null && options?.Tiers is null && (options?.HardTimeout ?? _defaults.HardTimeout) is null && _table.Find(key) is null
-            ? CreateInMemory(key, state, factory, options, tags, cancellationToken)
-            : CreateAsync(key, state, factory, options, tags, isFirst: true, cancellationToken);
-    }
-
-    /// <summary>The commonest miss: the key is not there, and there is nothing to ask but the factory, which may be done at once.</summary>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It reaches the caller.")]
-    private ValueTask<T> CreateInMemory<TState, T>(
-        string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
-    {
-        _life.ObserveTime();
-        Boarding<T> boarding;
-        try
-        {
-            boarding = _flights.Board<T>(key, judged: null, tags, _createInMemory, mayLeave: cancellationToken.CanBeCanceled);
-        }
-        catch (Exception exception)
-        {
-            return ValueTask.FromException<T>(exception);
-        }
-
-        if (boarding.Flight is not { } flight)
-        {
-            return CreateAsync(key, state, factory, options, tags, isFirst: true, cancellationToken); // somebody has stored a value since
-        }
-
-        _reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst: true);
-        if (boarding.IsLeader)
-        {
-            flight.Context = new(key, options, _defaults, tags, stale: null);
-            _loader.StartAtOnce(flight, state, factory, options);
-            if (flight.TryGetOutcome(out var outcome) && !outcome.IsStale && _waiter.TryUse(outcome, boarding, out var value))
-            {
-                return new(value);
-            }
-        }
-
-        return CreateAboardAsync(boarding, key, state, factory, options, tags, cancellationToken);
-    }
-
-    /// <summary>The rest of it, for a caller who is on a flight that has not landed.</summary>
-    private async ValueTask<T> CreateAboardAsync<TState, T>(
-        Boarding<T> boarding, string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, CancellationToken cancellationToken)
-    {
-        var outcome = await _waiter.WaitAsync(boarding.Flight!, hasStale: false, options, cancellationToken).ConfigureAwait(false); // it is on one
-        if (!_waiter.TryUse(outcome, boarding, out var value))
-        {
-            return await CreateAsync(key, state, factory, options, tags, isFirst: false, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (outcome.IsStale)
-        {
-            _reporter.StaleServed(key);
-        }
-
-        return value;
-    }
-
-    private async ValueTask<T> CreateAsync<TState, T>(
-        string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags, bool isFirst, CancellationToken cancellationToken)
-    {
-        var purpose = _stores is null && options?.Tiers is null ? _createInMemory : new(IsRead: false, TiersOf(options));
-        while (true)
-        {
-            // 1. A closer look at what is there.
-            var sighting = _reader.Look<T>(key, purpose.Tiers);
-            if (sighting.IsFresh)
-            {
-                if (sighting.State == EntryState.Due)
-                {
-                    Refresh(key, sighting.Entry, state, factory, options, tags);
-                }
-
-                _reporter.Counted(LookupResult.Hit, isFirst);
-                return sighting.Value;
-            }
-
-            var hasStale = sighting.State == EntryState.Stale;
-            if (hasStale && options?.StaleFor != TimeSpan.Zero && _life.IsRetryDelayed(sighting.Entry!)) // a stale value has an entry
-            {
-                _reporter.Counted(LookupResult.Miss, isFirst);
-                _reporter.StaleServed(key);
-                return sighting.Value;
-            }
-
-            // 2. Join the flight of the key, or start it: its stamp is taken here, before anything is read.
-            var boarding = _flights.Board<T>(key, sighting.Entry, tags, purpose, mayLeave: cancellationToken.CanBeCanceled);
-            if (boarding.Flight is not { } flight)
-            {
-                continue; // somebody has stored a value since
-            }
-
-            if (_stores is null)
-            {
-                _reporter.Counted(boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst);
-                isFirst = false;
-            }
-
-            if (boarding.IsLeader)
-            {
-                // 3. The stores, if there are any, then the factory. What it makes is stored before the flight ends, unless something has overtaken it.
-                flight.Context = _loader.CreateContext(key, options, tags, flight);
-                var asksFirst = _stores is not null && StaysAboard(options, cancellationToken);
-                if (!asksFirst || !await _loader.TryServeAsync(flight, options).ConfigureAwait(false))
-                {
-                    _loader.Start(flight, state, factory, options, hasStale, isBackground: false, areStoresAsked: asksFirst);
-                }
-            }
-
-            // 4. Wait, each caller on its own terms; start over if the value is older than a removal seen before.
-            FlightOutcome<T> outcome;
-            try
-            {
-                outcome = await _waiter.WaitAsync(flight, hasStale, options, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                if (_stores is not null)
-                {
-                    // Whether it was a hit is known only now.
-                    _reporter.Counted(flight.IsFromStore ? LookupResult.Hit : boarding.IsLeader ? LookupResult.Miss : LookupResult.Join, isFirst);
-                    isFirst = false;
-                }
-            }
-
-            if (_waiter.TryUse(outcome, boarding, out var value))
-            {
-                if (outcome.IsStale)
-                {
-                    _reporter.StaleServed(key);
-                }
-                else if (boarding.IsLeader && _loader.IsToBeRefreshed(flight))
-                {
-                    Refresh(key, _memory.Find(key), state, factory, options, tags);
-                }
-
-                return value;
-            }
-        }
-    }
-
-    private void Refresh<TState, T>(
-        string key, MemoryEntry? entry, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
-        CacheEntryOptions? options, string[] tags)
-    {
-        // The background is the one caller of this flight: it ends when the factory does.
-        if (_flights.Board<T>(key, entry, tags, new(IsRead: false, TiersOf(options), IsRefresh: _loader.KeepsNothing), onlyStart: true).Flight is { } flight)
-        {
-            flight.Context = _loader.CreateContext(key, options, tags, flight);
-            _loader.Start(flight, state, factory, options, hasStale: true, isBackground: true);
-        }
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<T>(cancellationToken)
+            : _creations.GetOrCreateAsync(key, state, factory, options, cancellationToken);
     }
 
     public ValueTask SetAsync<T>(string key, T value, CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
@@ -496,7 +231,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     private async ValueTask<Stream?> OpenReadPastHitAsync(string key, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
-        if (_stores is not null && await _stores.Streams.OpenAsync(key, TiersOf(options), cancellationToken).ConfigureAwait(false) is { } stream)
+        if (_stores is not null && await _stores.Streams.OpenAsync(key, CallOptions.TiersOf(options, _defaults), cancellationToken).ConfigureAwait(false) is { } stream)
         {
             _counters.Hit();
             return stream;
@@ -606,7 +341,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var distinct = Enter(keys);
         return cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<IReadOnlyDictionary<string, CacheLookup<T>>>(cancellationToken)
-            : _batches.GetAsync<T>(distinct, options, TiersOf(options), AllowsStale(options), cancellationToken);
+            : _batches.GetAsync<T>(distinct, options, CallOptions.TiersOf(options, _defaults), CallOptions.AllowsStale(options, _defaults), cancellationToken);
     }
 
     public ValueTask<IReadOnlyDictionary<string, T>> GetOrCreateManyAsync<TState, T>(
@@ -794,8 +529,6 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         ThrowIfDisposed();
         return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled(cancellationToken) : _invalidations.InvalidateTagsAsync(tags, match, kind);
     }
-
-    private bool AllowsStale(CacheEntryOptions? options) => options?.AllowStale ?? _defaults.AllowStale ?? false;
 
     private void Enter(string key)
     {

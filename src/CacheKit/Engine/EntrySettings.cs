@@ -25,7 +25,7 @@ internal sealed class EntrySettings
         Size = options?.Size ?? defaults.Size;
         Isolate = options?.Isolate ?? defaults.Isolate;
         MemoryExpiration = options?.MemoryExpiration ?? defaults.MemoryExpiration;
-        Tiers = options?.Tiers ?? defaults.Tiers ?? CacheTiers.All;
+        Tiers = CallOptions.TiersOf(options, defaults);
         Compress = options?.Compress ?? defaults.Compress;
         Tokens = options?.ExpirationTokens ?? defaults.ExpirationTokens;
         Tags = TagSet.Create(options?.Tags ?? defaults.Tags);
@@ -42,7 +42,7 @@ internal sealed class EntrySettings
         Size = context.Size;
         Isolate = options?.Isolate ?? defaults.Isolate;
         MemoryExpiration = options?.MemoryExpiration ?? defaults.MemoryExpiration;
-        Tiers = options?.Tiers ?? defaults.Tiers ?? CacheTiers.All;
+        Tiers = CallOptions.TiersOf(options, defaults);
         Compress = options?.Compress ?? defaults.Compress;
         Tokens = context.Tokens;
         Tags = context.TagArray;

@@ -3,7 +3,7 @@ namespace CacheKit.Engine;
 
 /// <summary>Waits for a flight on one caller's terms: its own cancellation, its own patience if there is a stale value.</summary>
 internal sealed class FlightWaiter(
-    Flights flights, TagClock tags, Loader loader, CacheEntryOptions defaults, TimeProvider time, bool hasStores)
+    Flights flights, TagClock tags, Landing landing, CacheEntryOptions defaults, TimeProvider time, bool hasStores)
 {
     /// <summary>Waits for what a flight brings. The caller is counted among those on it, and leaves it here.</summary>
     /// <param name="flight">The flight.</param>
@@ -30,7 +30,7 @@ internal sealed class FlightWaiter(
                 await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!outcome.IsCompleted
-                    && loader.FindStandIn(flight, options, alsoUnexpired: true) is { } standIn
+                    && landing.FindStandIn(flight, options, alsoUnexpired: true) is { } standIn
                     && ValueReader.TryRead<T>(standIn, out var value))
                 {
                     // It stays counted, so that the factory goes on in the background.

@@ -59,7 +59,7 @@ internal sealed class Flights
         var stripe = StripeOf(hash);
         lock (stripe.Lock)
         {
-            ObjectDisposedException.ThrowIf(_isClosed, typeof(ICache));
+            ThrowIfClosed();
             if (stripe.Find(key, hash, purpose) is { } under)
             {
                 if (onlyStart)
@@ -175,6 +175,8 @@ internal sealed class Flights
 
         flight.Release();
     }
+
+    internal void ThrowIfClosed() => ObjectDisposedException.ThrowIf(_isClosed, typeof(ICache));
 
     /// <summary>Refuses new flights, and fails and cancels those under way.</summary>
     internal void Close()

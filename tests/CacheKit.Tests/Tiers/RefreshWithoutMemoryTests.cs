@@ -47,6 +47,41 @@ public sealed class RefreshWithoutMemoryTests : TieredCaches
         }, _early);
     }
 
+    // Whoever has seen that the value is due may be overtaken by the refresh that was under way, and by its failure.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_many_that_find_a_value_due_only_one_refreshes_it_though_that_fails_at_once(bool hasMemory)
+    {
+        const int Keys = 300;
+        var cache = Create(hasMemory, configure: null, Far());
+        var runs = new int[Keys];
+        for (var i = 0; i < Keys; i++)
+        {
+            await cache.SetAsync($"k{i}", i, _early);
+        }
+
+        Clock.Advance(TimeSpan.FromMinutes(6));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            for (var i = 0; i < Keys; i++)
+            {
+                var key = i;
+                for (var call = 0; call < 8; call++)
+                {
+                    (await cache.GetOrCreateAsync<int>($"k{key}", _ =>
+                    {
+                        Interlocked.Increment(ref runs[key]);
+                        throw new InvalidOperationException("The source is away.");
+                    }, _early)).Should().Be(key);
+                }
+            }
+        })));
+
+        await Waiting.UntilAsync(() => Task.FromResult(cache.GetStatistics() is var statistics && statistics.FactoryFailures == statistics.BackgroundRefreshes));
+        runs.Should().OnlyContain(count => count == 1);
+    }
+
     private async Task<ICache> DueAsync()
     {
         var cache = Create(hasMemory: false, configure: null, Far());
