@@ -45,11 +45,13 @@ public sealed class FeedFaultTests : IAsyncLifetime
         receiver.Messages.Should().Contain("meanwhile");
         await PublishAsync(near, "after");
         await Waiting.UntilAsync(() => receiver.Messages.Contains("after"), what: "messages arrive");
+        receiver.Messages.Distinct().Should().BeEquivalentTo("before", "meanwhile", "after");
     }
 
     [Theory]
     [InlineData(0)]
     [InlineData(10)]
+    [InlineData(600)] // more than is read at once
     public async Task Where_the_log_does_not_reach_back_it_is_told(int logLength)
     {
         await using var proxy = new TcpProxy(_server.Port);
@@ -60,7 +62,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         proxy.IsClosed = true;
         proxy.Cut();
         await Waiting.UntilAsync(() => receiver.Interruptions > 0, what: "the interruption is told");
-        for (var i = 0; i < 500; i++)
+        for (var i = 0; i < 500 + (2 * logLength); i++)
         {
             await PublishAsync(near, $"{i}");
         }
@@ -70,6 +72,18 @@ public sealed class FeedFaultTests : IAsyncLifetime
         // Clients of the 3.x line may tell of one loss several times, and of the last when all is well again: the first time tells what was missed.
         await Waiting.UntilAsync(() => receiver.Connections.Count >= 2, what: "it is connected again");
         receiver.Connections[1].Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_receiver_that_fails_is_told_that_something_was_missed()
+    {
+        await using var store = TestStores.Create(_server.Configuration);
+        var receiver = new FailingReceiver();
+        await using var subscription = await store.SubscribeAsync(receiver, default);
+        await PublishAsync(store, "one");
+        await Waiting.UntilAsync(() => receiver.Interruptions == 1 && receiver.Connections > 1, what: "it is told, and goes on");
+        await PublishAsync(store, "another");
+        await Waiting.UntilAsync(() => receiver.Messages > 1, what: "messages arrive");
     }
 
     [Fact]
@@ -141,6 +155,32 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await Waiting.UntilAsync(() => receiver.Messages.Contains("told"), what: "messages arrive");
         loadStamp.Should().BeLessThan(stamp);
         (await other.LoadStampAsync("k")).Should().BeGreaterThanOrEqualTo(stamp);
+    }
+
+    /// <summary>Fails with the first message.</summary>
+    private sealed class FailingReceiver : IInvalidationReceiver
+    {
+        private int _messages;
+        private int _interruptions;
+        private int _connections;
+
+        internal int Messages => Volatile.Read(ref _messages);
+
+        internal int Interruptions => Volatile.Read(ref _interruptions);
+
+        internal int Connections => Volatile.Read(ref _connections);
+
+        public void OnMessage(ReadOnlyMemory<byte> message)
+        {
+            if (Interlocked.Increment(ref _messages) == 1)
+            {
+                throw new FormatException("It does not understand.");
+            }
+        }
+
+        public void OnInterrupted() => Interlocked.Increment(ref _interruptions);
+
+        public void OnConnected(bool isComplete) => Interlocked.Increment(ref _connections);
     }
 
     private static Task PublishAsync(RedisStore store, string text) => store.PublishAsync(Encoding.UTF8.GetBytes(text), default).AsTask();

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using StackExchange.Redis;
 
@@ -19,7 +20,7 @@ internal static class Intercepted
         return proxy;
     }
 
-    /// <summary>Not sealed, and with a constructor of no arguments: so it is asked for.</summary>
+    [SuppressMessage("Performance", "CA1852:Seal internal types", Justification = "What is made of it derives from it.")]
     internal class Proxy : DispatchProxy
     {
         private object? _real;
