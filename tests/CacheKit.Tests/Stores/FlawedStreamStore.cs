@@ -1,39 +1,25 @@
 using CacheKit.Stores;
+using CacheKit.Testing.Stores;
 
 namespace CacheKit.Tests.Stores;
 
 /// <summary>A store that keeps the contract but for one mistake with entries that come and go part by part.</summary>
-internal sealed class FlawedStreamStore(IStreamStore inner, StoreFlaw flaw) : IStreamStore
+internal sealed class FlawedStreamStore(IStreamStore inner, StoreFlaw flaw) : DelegatingStore(inner), IStreamStore
 {
-    public string Name => "flawed";
+    private readonly IStreamStore _inner = inner;
 
-    public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => inner.ReadAsync(key, options, cancellationToken);
-
-    public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-        inner.WriteAsync(key, entry, condition, cancellationToken);
-
-    public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) => inner.InvalidateAsync(key, kind, cancellationToken);
-
-    public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
-        inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
-
-    public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
-
-    public ValueTask<bool> SetExpirationAsync(string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
-        inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
+    public override string Name => "flawed";
 
     public async ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) =>
         flaw is StoreFlaw.StampOfTheEnd or StoreFlaw.ShowsWhatIsNotComplete or StoreFlaw.KeepsPartsOfTheCaller or StoreFlaw.LeavesWhatIsOlder
-            ? new FlawedWriteStream(inner, key, flaw, await inner.BeginWriteAsync(key, cancellationToken))
-            : await inner.BeginWriteAsync(key, cancellationToken);
+            ? new FlawedWriteStream(_inner, key, flaw, await _inner.BeginWriteAsync(key, cancellationToken))
+            : await _inner.BeginWriteAsync(key, cancellationToken);
 
     public async ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken)
     {
-        var stream = await inner.OpenReadAsync(key, cancellationToken);
-        return stream is not null && flaw == StoreFlaw.ReadsTheEntryOfTheMoment ? new FlawedReadStream(inner, key, stream) : stream;
+        var stream = await _inner.OpenReadAsync(key, cancellationToken);
+        return stream is not null && flaw == StoreFlaw.ReadsTheEntryOfTheMoment ? new FlawedReadStream(_inner, key, stream) : stream;
     }
-
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
 
     private sealed class FlawedWriteStream(IStreamStore store, string key, StoreFlaw flaw, IStoreWriteStream stream) : IStoreWriteStream
     {

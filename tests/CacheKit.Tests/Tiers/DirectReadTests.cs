@@ -121,12 +121,12 @@ public sealed class DirectReadTests : TieredCaches
     }
 
     /// <summary>A store whose reads can be held back once they have looked.</summary>
-    private sealed class HeldStore(ICacheStore inner) : ICacheStore
+    private sealed class HeldStore(ICacheStore inner) : DelegatingStore(inner)
     {
         private readonly Queue<Hold> _holds = [];
         private int _reads;
 
-        public string Name => "held";
+        public override string Name => "held";
 
         internal int Reads => Volatile.Read(ref _reads);
 
@@ -141,7 +141,7 @@ public sealed class DirectReadTests : TieredCaches
             return hold;
         }
 
-        public async ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
+        public override async ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _reads);
             Hold? hold;
@@ -150,7 +150,7 @@ public sealed class DirectReadTests : TieredCaches
                 _holds.TryDequeue(out hold);
             }
 
-            var lookup = await inner.ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
+            var lookup = await base.ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
             if (hold is not null)
             {
                 await hold.PassAsync().ConfigureAwait(false);
@@ -158,23 +158,6 @@ public sealed class DirectReadTests : TieredCaches
 
             return lookup;
         }
-
-        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-            inner.WriteAsync(key, entry, condition, cancellationToken);
-
-        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
-            inner.InvalidateAsync(key, kind, cancellationToken);
-
-        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
-            inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
-
-        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
-
-        public ValueTask<bool> SetExpirationAsync(
-            string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
-            inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 
     private sealed class Hold

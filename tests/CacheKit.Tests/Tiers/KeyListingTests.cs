@@ -99,13 +99,13 @@ public sealed class KeyListingTests : TieredCaches
     }
 
     /// <summary>A store that lists nothing, and not before it is let go.</summary>
-    private sealed class HeldListing(ICacheStore inner) : IEnumerableStore, IAsyncEnumerable<string>, IAsyncEnumerator<string>
+    private sealed class HeldListing(ICacheStore inner) : DelegatingStore(inner), IEnumerableStore, IAsyncEnumerable<string>, IAsyncEnumerator<string>
     {
         private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource<bool> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public string Name => "held";
+        public override string Name => "held";
 
         public string Current => "";
 
@@ -125,30 +125,13 @@ public sealed class KeyListingTests : TieredCaches
             return new(_end.Task);
         }
 
-        public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => inner.ReadAsync(key, options, cancellationToken);
-
-        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-            inner.WriteAsync(key, entry, condition, cancellationToken);
-
-        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
-            inner.InvalidateAsync(key, kind, cancellationToken);
-
-        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
-            inner.InvalidateTagsAsync(tags, match, kind, cancellationToken);
-
-        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => inner.ClearAsync(cancellationToken);
-
-        public ValueTask<bool> SetExpirationAsync(
-            string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
-            inner.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
-
         public ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) => new(0);
 
         // As an enumerator of a listing, and as the store of a cache that ends after it.
-        public ValueTask DisposeAsync()
+        public override ValueTask DisposeAsync()
         {
             _disposed.TrySetResult();
-            return default;
+            return base.DisposeAsync();
         }
     }
 }

@@ -72,35 +72,17 @@ public sealed class ManyKeysFaultTests : TieredCaches
     }
 
     /// <summary>Leaves the last key of a batch out of its answer.</summary>
-    private sealed class ForgetfulStore(InMemoryStore store) : IBatchStore
+    private sealed class ForgetfulStore(InMemoryStore store) : DelegatingStore(store), IBatchStore
     {
-        public string Name => store.Name;
+        private readonly InMemoryStore _store = store;
 
         public async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken) =>
-            await store.ReadManyAsync([.. keys.SkipLast(1)], options, cancellationToken);
+            await _store.ReadManyAsync([.. keys.SkipLast(1)], options, cancellationToken);
 
         public async ValueTask<IReadOnlyList<StoreWriteResult>> WriteManyAsync(IReadOnlyList<StoreWrite> writes, CancellationToken cancellationToken) =>
-            await store.WriteManyAsync([.. writes.SkipLast(1)], cancellationToken);
+            await _store.WriteManyAsync([.. writes.SkipLast(1)], cancellationToken);
 
         public async ValueTask<IReadOnlyList<StoreInvalidation>> InvalidateManyAsync(IReadOnlyList<string> keys, InvalidationKind kind, CancellationToken cancellationToken) =>
-            await store.InvalidateManyAsync([.. keys.SkipLast(1)], kind, cancellationToken);
-
-        public ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) => store.ReadAsync(key, options, cancellationToken);
-
-        public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-            store.WriteAsync(key, entry, condition, cancellationToken);
-
-        public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) =>
-            store.InvalidateAsync(key, kind, cancellationToken);
-
-        public ValueTask<long> InvalidateTagsAsync(IReadOnlyList<string> tags, TagMatch match, InvalidationKind kind, CancellationToken cancellationToken) =>
-            store.InvalidateTagsAsync(tags, match, kind, cancellationToken);
-
-        public ValueTask<long> ClearAsync(CancellationToken cancellationToken) => store.ClearAsync(cancellationToken);
-
-        public ValueTask<bool> SetExpirationAsync(string key, long stamp, DateTimeOffset expiresAt, DateTimeOffset retainUntil, CancellationToken cancellationToken) =>
-            store.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
-
-        public ValueTask DisposeAsync() => store.DisposeAsync();
+            await _store.InvalidateManyAsync([.. keys.SkipLast(1)], kind, cancellationToken);
     }
 }
