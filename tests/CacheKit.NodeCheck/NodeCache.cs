@@ -23,14 +23,14 @@ internal static class NodeCache
             HeartbeatInterval = TimeSpan.FromMilliseconds(250),
             MaximumStalenessWhenDisconnected = TimeSpan.FromSeconds(1),
             UseDistributedLock = options.Verb != "traffic" || options.Node == 2,
-            LockLease = TimeSpan.FromSeconds(options.Verb == "accounts" ? 10 : 2),
+            LockLease = TimeSpan.FromSeconds(options.Verb is "accounts" or "stampede" ? 10 : 2),
         };
         if (options.Patience > TimeSpan.Zero)
         {
             use.ReadTimeout = use.WriteTimeout = options.Patience;
         }
 
-        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = options.Patience > TimeSpan.Zero ? options.Patience : TimeSpan.FromSeconds(1) };
+        var redis = new RedisOptions { KeyPrefix = options.Prefix, OperationTimeout = options.Patience > TimeSpan.Zero ? options.Patience : options.Limit };
         redis.Use(new ConfiguredConnection(options.Configuration));
         var context = new StoreContext(Name, TimeProvider.System, NullLoggerFactory.Instance, new ServiceCollection().BuildServiceProvider());
         var store = new FaultyStore(new RedisStore(redis, context), options.Mistake, options.LostPercent, () => table.Count(NodeTable.Counter.Dropped));

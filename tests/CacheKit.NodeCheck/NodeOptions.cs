@@ -10,7 +10,7 @@ internal sealed record NodeOptions
 
           VERB --node N --configuration TEXT --prefix TEXT --table PATH [--tiers redis|memory|disk] [--disk PATH]
                [--delivery MILLISECONDS] [--lost PERCENT] [--mistake NAME]
-               [--patience MILLISECONDS]
+               [--patience MILLISECONDS] [--limit MILLISECONDS]
 
           traffic    reads and changes keys, judges what it reads, until told to stop
           accounts   adds, counts and locks, and keeps accounts of it, until told to stop
@@ -42,6 +42,9 @@ internal sealed record NodeOptions
 
     /// <summary>How long a call of Redis may take; the cache's own defaults if zero.</summary>
     internal TimeSpan Patience { get; private set; }
+
+    /// <summary>How long the client waits for a command before it gives it up.</summary>
+    internal TimeSpan Limit { get; private set; } = TimeSpan.FromSeconds(1);
 
     internal static NodeOptions? Parse(string[] arguments)
     {
@@ -82,6 +85,9 @@ internal sealed record NodeOptions
                     break;
                 case "--patience" when double.TryParse(value, CultureInfo.InvariantCulture, out var patience):
                     options.Patience = TimeSpan.FromMilliseconds(patience);
+                    break;
+                case "--limit" when double.TryParse(value, CultureInfo.InvariantCulture, out var limit):
+                    options.Limit = TimeSpan.FromMilliseconds(limit);
                     break;
                 case "--mistake" when Enum.TryParse<Mistake>(value, out var mistake):
                     options.Mistake = mistake;

@@ -51,6 +51,8 @@ internal sealed class NodeTable : IDisposable
         Delivered,
         Violations,
         Exceptions,
+        Gets,
+        SlowGets,
         LongestRead,
         LongestPause,
         Callers,

@@ -15,6 +15,9 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     private const int Writers = 2;
     private const int Examples = 3;
 
+    /// <summary>Twice what the cache waits for Redis.</summary>
+    private static readonly TimeSpan _slow = TimeSpan.FromMilliseconds(500);
+
     private readonly ConcurrentQueue<(long Due, Change Change)> _following = [];
     private readonly List<Begun>[] _reading = [.. Enumerable.Range(0, Keys).Select(_ => new List<Begun>())];
     private int _examples;
@@ -128,7 +131,10 @@ internal sealed class Traffic(NodeOptions options, NodeTable table, Cache cache)
     {
         var began = Stopwatch.GetTimestamp();
         var lookup = await cache.GetAsync<Row>(NameOf(keys[0]));
-        table.RaiseCounter(Counter.LongestRead, (long)Stopwatch.GetElapsedTime(began).TotalMicroseconds);
+        var took = Stopwatch.GetElapsedTime(began);
+        table.Count(Counter.Gets);
+        table.Count(Counter.SlowGets, took > _slow ? 1 : 0);
+        table.RaiseCounter(Counter.LongestRead, (long)took.TotalMicroseconds);
         if (lookup.IsHit)
         {
             found.Add(new(keys[0], lookup.Value, IsHit: true));

@@ -1,4 +1,5 @@
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -29,12 +30,12 @@ public sealed class AdapterTests(SharedServers servers)
         (await GetAsync(other)).Should().Be(1);
         await one.RemoveByTagAsync("t");
         (await GetAsync(one)).Should().BeGreaterThan(1);
-        await EventuallyAsync(async () => await GetAsync(other) > 1, "memory follows a removal by tag");
+        await Waiting.UntilAsync(async () => await GetAsync(other) > 1, what: "memory follows a removal by tag");
         (await GetAsync(other)).Should().Be(await GetAsync(one));
         var last = runs;
         await other.RemoveByTagAsync("*");
         (await GetAsync(other)).Should().BeGreaterThan(last);
-        await EventuallyAsync(async () => await GetAsync(one) > last, "memory follows a removal of everything");
+        await Waiting.UntilAsync(async () => await GetAsync(one) > last, what: "memory follows a removal of everything");
     }
 
     [Fact]
@@ -58,9 +59,9 @@ public sealed class AdapterTests(SharedServers servers)
         (await other.GetAsync("lone \ud800 surrogate")).Should().Equal(1);
         await one.RemoveAsync("1");
         one.Get("1").Should().BeNull();
-        await EventuallyAsync(async () => await other.GetAsync("1") is null, "memory follows a removal");
+        await Waiting.UntilAsync(async () => await other.GetAsync("1") is null, what: "memory follows a removal");
         await one.SetAsync("brief", [1], new() { AbsoluteExpirationRelativeToNow = TimeSpan.FromMilliseconds(200) });
-        await EventuallyAsync(async () => await other.GetAsync("brief") is null, "its time ends");
+        await Waiting.UntilAsync(async () => await other.GetAsync("brief") is null, what: "its time ends");
     }
 
     [Fact]
@@ -77,7 +78,7 @@ public sealed class AdapterTests(SharedServers servers)
         (await GetAsync(there)).Should().Be("1");
         await here.Services.GetRequiredService<IOutputCacheStore>().EvictByTagAsync("products", default);
         (await GetAsync(here)).Should().Be("2");
-        await EventuallyAsync(async () => await GetAsync(there) == "2", "memory follows an eviction by tag");
+        await Waiting.UntilAsync(async () => await GetAsync(there) == "2", what: "memory follows an eviction by tag");
         runs.Should().Be(2);
 
         static Task<string> GetAsync(IHost host) => host.GetTestClient().GetStringAsync(new Uri("/", UriKind.Relative));
@@ -107,9 +108,9 @@ public sealed class AdapterTests(SharedServers servers)
     }
 
     // Until the connection is there, the cache does without.
-    private static Task WarmUpAsync(ICache cache) => EventuallyAsync(async () =>
+    private static Task WarmUpAsync(ICache cache) => Waiting.UntilAsync(async () =>
     {
         await cache.SetAsync("warm", 1);
         return cache.GetStatistics().Tiers.Any(tier => tier.Writes > 0);
-    }, "Redis is used");
+    }, what: "Redis is used");
 }

@@ -1,4 +1,5 @@
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.DependencyInjection;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
@@ -25,20 +26,20 @@ public sealed class EndToEndTests(SharedServers servers)
         (await other.GetOrCreateAsync("k", _ => new ValueTask<string>("never"))).Should().Be("1");
 
         await one.SetAsync("k", "2", new CacheEntryOptions { Tags = ["t"] });
-        await EventuallyAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "2", "memory follows a set");
+        await Waiting.UntilAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "2", what: "memory follows a set");
 
         await one.RemoveByTagAsync("t");
-        await EventuallyAsync(async () => !(await other.GetAsync<string>("k")).IsHit, "memory follows a removal by tag");
+        await Waiting.UntilAsync(async () => !(await other.GetAsync<string>("k")).IsHit, what: "memory follows a removal by tag");
 
         await one.SetAsync("k", "3");
-        await EventuallyAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "3", "it is there again");
+        await Waiting.UntilAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "3", what: "it is there again");
         await other.RemoveAsync("k");
-        await EventuallyAsync(async () => !(await one.GetAsync<string>("k")).IsHit, "memory follows a removal");
+        await Waiting.UntilAsync(async () => !(await one.GetAsync<string>("k")).IsHit, what: "memory follows a removal");
 
         await one.SetAsync("k", "4");
-        await EventuallyAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "4", "it is there again");
+        await Waiting.UntilAsync(async () => (await other.GetAsync<string>("k")).GetValueOrDefault() == "4", what: "it is there again");
         await other.ClearAsync();
-        await EventuallyAsync(async () => !(await one.GetAsync<string>("k")).IsHit, "memory follows a clear");
+        await Waiting.UntilAsync(async () => !(await one.GetAsync<string>("k")).IsHit, what: "memory follows a clear");
 
         (await one.IncrementAsync("n")).Should().Be(1);
         (await other.IncrementAsync("n")).Should().Be(2);
@@ -48,11 +49,11 @@ public sealed class EndToEndTests(SharedServers servers)
             .BuildServiceProvider();
 
         // Until the connection is there, the cache does without.
-        Task WarmUpAsync(ICache cache) => EventuallyAsync(async () =>
+        Task WarmUpAsync(ICache cache) => Waiting.UntilAsync(async () =>
         {
             await cache.SetAsync("warm", 1);
             return cache.GetStatistics().Tiers.Any(tier => tier.Writes > 0);
-        }, "Redis is used");
+        }, what: "Redis is used");
     }
 
     [Fact]

@@ -20,8 +20,8 @@ internal static partial class RedisLog
     [LoggerMessage(5, LogLevel.Warning, "Cache '{Cache}': making a value took longer than MaximumLoadTime ({MaximumLoadTime}), so it is not stored in Redis. Raise that option if this is usual.")]
     internal static partial void LoadTookTooLong(this ILogger logger, string cache, TimeSpan maximumLoadTime);
 
-    [LoggerMessage(6, LogLevel.Warning, "Cache '{Cache}': messages of other nodes do not arrive.")]
-    internal static partial void FeedInterrupted(this ILogger logger, string cache, Exception? exception);
+    [LoggerMessage(6, LogLevel.Warning, "Cache '{Cache}': messages of other nodes do not arrive: {Reason}")]
+    internal static partial void FeedInterrupted(this ILogger logger, string cache, string reason, Exception? exception);
 
     [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': messages of other nodes arrive. All since the interruption were delivered: {IsComplete}.")]
     internal static partial void FeedConnected(this ILogger logger, string cache, bool isComplete);

@@ -125,19 +125,19 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 _firstAttempt.TrySetResult();
 
                 await WatchAsync(lost.Task).ConfigureAwait(false);
-                _feed.Logger.FeedInterrupted(_feed.Cache, null);
+                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection was lost." : "those of this one do not come back.", null);
                 _receiver.OnInterrupted();
             }
             catch (Exception exception) when (!_disposal.IsCancellationRequested)
             {
                 failures++;
+                _firstAttempt.TrySetResult();
                 if (isFirst && !hasFailed)
                 {
                     hasFailed = true;
-                    _feed.Logger.FeedInterrupted(_feed.Cache, exception);
+                    await TellAsync(exception).ConfigureAwait(false);
                 }
 
-                _firstAttempt.TrySetResult();
                 await PauseAsync(failures).ConfigureAwait(false);
             }
             catch (Exception)
@@ -148,6 +148,20 @@ internal sealed class FeedSubscription : IAsyncDisposable
 
         _firstAttempt.TrySetResult();
         Leave(subscriber, channel);
+    }
+
+    /// <summary>Says why nothing arrives, which may have to be found out.</summary>
+    private async Task TellAsync(Exception exception)
+    {
+        try
+        {
+            var told = exception is CacheStoreException failure ? await _feed.Connection.ExplainAsync(failure, _disposal.Token).ConfigureAwait(false) : exception;
+            _feed.Logger.FeedInterrupted(_feed.Cache, told is TimeoutException ? "one that was sent to be heard did not come back." : told.Message, told);
+        }
+        catch (OperationCanceledException)
+        {
+            // Disposed.
+        }
     }
 
     private void Leave(ISubscriber? subscriber, RedisChannel channel)
@@ -312,7 +326,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
         catch (Exception exception)
         {
             // It must neither end the subscription nor reach the client; whatever the message was, it may not have been heeded.
-            _feed.Logger.FeedInterrupted(_feed.Cache, exception);
+            _feed.Logger.FeedInterrupted(_feed.Cache, $"one could not be heeded ({exception.Message}).", exception);
             OnLost();
         }
     }

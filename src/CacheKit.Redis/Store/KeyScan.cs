@@ -14,6 +14,11 @@ internal static class KeyScan
 
     private static readonly TimeSpan _moment = TimeSpan.FromMilliseconds(50);
 
+    private static int _threads;
+
+    /// <summary>For tests: how many threads are at it.</summary>
+    internal static int Threads => Volatile.Read(ref _threads);
+
     /// <summary>Lists the names that match a pattern, some more than once, in pages: as many as asked for, or what was found within a moment.</summary>
     internal static async IAsyncEnumerable<List<string>> PagesAsync(
         RedisLink link, string pattern, int mostOfPage, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -124,6 +129,14 @@ internal static class KeyScan
         return masters.Count > 0 ? masters : throw new CacheStoreException("No Redis server is connected.");
     }
 
-    private static void RunOnThread(Action action) =>
-        _ = Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    private static void RunOnThread(Action action)
+    {
+        Interlocked.Increment(ref _threads);
+        _ = Task.Factory.StartNew(
+            () =>
+            {
+                action();
+                Interlocked.Decrement(ref _threads);
+            }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
 }

@@ -57,6 +57,9 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     /// <summary>For tests: the clock as this process knows it.</summary>
     internal StampClock Clock => _clock;
 
+    /// <summary>For tests: what reads entries.</summary>
+    internal EntryReader Reader => _reader;
+
     /// <summary>For tests: the names.</summary>
     internal KeyLayout Layout => _layout;
 

@@ -80,7 +80,9 @@ internal sealed class Landing(
         var isKept = isStored && (flight.Purpose.Tiers & CacheTiers.WriteMemory) != 0 && stores is not { HasMemory: false };
         var isTakenIn = false;
         var ended = new EndedEntries();
-        var stripe = flights.StripeOf(flight.Key);
+        memory.Expect(flight.Hash);
+        entry.Hash = flight.Hash;
+        var stripe = flights.StripeOf(flight.Hash);
         lock (stripe.Lock)
         {
             var last = tags.LastInvalidation;

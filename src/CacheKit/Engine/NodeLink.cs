@@ -277,7 +277,12 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     private StoreTier? TierOf(StoreGuard guard) => Array.Find(_tiers, tier => ReferenceEquals(tier.Guard, guard));
 
-    private static async ValueTask FlushAsync(InvalidationFeed feed) => await feed.FlushAsync().ConfigureAwait(false);
+    // What could not be sent is sent later; nobody need wait for that.
+    private static ValueTask FlushAsync(InvalidationFeed feed)
+    {
+        var flush = feed.FlushAsync();
+        return flush.IsCompletedSuccessfully ? default : new(flush.AsTask());
+    }
 
     private void Apply(string key, InvalidationKind kind, long stamp)
     {

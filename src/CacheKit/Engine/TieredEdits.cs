@@ -589,7 +589,7 @@ internal sealed class TieredEdits(
     private ValueTask TellAsync(string key, KeyChange kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
 
     /// <summary>A write under way.</summary>
-    private readonly record struct Write(string Key, Flights.Stripe Stripe, long Mark, long Stamp);
+    private readonly record struct Write(string Key, FlightStripe Stripe, long Mark, long Stamp);
 
     /// <summary>Makes the entry of a value of whatever type it was stored as.</summary>
     private struct EntryTaker(EntryWriter entries, string key, EntryDetails details) : IDecodedValue

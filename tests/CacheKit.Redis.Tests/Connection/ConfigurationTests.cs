@@ -1,6 +1,7 @@
 using CacheKit.Redis.DependencyInjection;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
+using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -173,7 +174,7 @@ public sealed class ConfigurationTests
         var read = () => store.GetAsync("k");
         (await read.Should().ThrowAsync<CacheStoreException>()).Which.Failure.Should().Be(StoreFailure.Unavailable);
         await server.LaunchAsync();
-        await EventuallyAsync(async () => await store.GetAsync("k") is null, "the server is there");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") is null, what: "the server is there");
     }
 
     [Fact]
@@ -213,7 +214,7 @@ public sealed class ConfigurationTests
             var read = () => store.GetAsync("k");
             var thrown = (await read.Should().ThrowAsync<CacheStoreException>()).Which;
             thrown.Failure.Should().Be(StoreFailure.Unavailable, "it is right again as soon as somebody changes it");
-            await EventuallyAsync(() => Task.FromResult(logger.Count(10) == 1), "it is told");
+            await Waiting.UntilAsync(() => logger.Count(10) == 1, what: "it is told");
             logger.Messages.Should().ContainSingle(message => message.Id == 10).Which.Text.Should().Contain($"127.0.0.1:{server.Port}").And.Contain("does not let this application in");
             logger.Messages.Should().NotContain(message => message.Text.Contains("wrong-one", StringComparison.Ordinal));
             await read.Should().ThrowAsync<CacheStoreException>().WithMessage($"*127.0.0.1:{server.Port} does not let this application in*");
@@ -227,9 +228,20 @@ public sealed class ConfigurationTests
         var port = RedisServer.FreePort();
         await using var store = Impatient($"127.0.0.1:{port},connectTimeout=1000,password=secret", logger);
         await ReadInVainAsync(store);
-        await EventuallyAsync(() => Task.FromResult(logger.Count(1) == 1), "it is told");
+        await Waiting.UntilAsync(() => logger.Count(1) == 1, what: "it is told");
         logger.Messages.Should().ContainSingle(message => message.Id == 1).Which.Text.Should().Match($"*does not answer at 127.0.0.1:{port}: 127.0.0.1:{port}: {Refused}*");
         logger.Messages.Should().NotContain(message => message.Text.Contains("secret", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Why_no_messages_arrive_is_told_as_well()
+    {
+        using var logger = new RecordingLogger();
+        var port = RedisServer.FreePort();
+        await using var store = Impatient($"127.0.0.1:{port},connectTimeout=5000", logger);
+        await using var subscription = await store.SubscribeAsync(new RecordingReceiver(), default);
+        await Waiting.UntilAsync(() => logger.Count(6) == 1, what: "it is told");
+        logger.Messages.Should().ContainSingle(message => message.Id == 6).Which.Text.Should().Match($"*do not arrive: Redis cannot be reached: 127.0.0.1:{port}: {Refused}*");
     }
 
     [Fact]
@@ -238,7 +250,7 @@ public sealed class ConfigurationTests
         using var logger = new RecordingLogger();
         await using var store = Impatient("nowhere.invalid:7000,connectTimeout=1000", logger);
         await ReadInVainAsync(store);
-        await EventuallyAsync(() => Task.FromResult(logger.Count(1) == 1), "it is told");
+        await Waiting.UntilAsync(() => logger.Count(1) == 1, what: "it is told");
         logger.Messages.Should().ContainSingle(message => message.Id == 1).Which.Text.Should().Match("*nowhere.invalid:7000: *");
     }
 

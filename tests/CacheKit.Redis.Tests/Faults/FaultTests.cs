@@ -1,6 +1,7 @@
 using CacheKit.Redis.Store;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
+using CacheKit.Tests.Tiers;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
 namespace CacheKit.Redis.Tests.Faults;
@@ -79,10 +80,10 @@ public sealed class FaultTests : IAsyncLifetime
         }
 
         await _server.LaunchAsync();
-        await EventuallyAsync(async () => await store.GetAsync("k") is null, "the server is back, and empty");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") is null, what: "the server is back, and empty");
         await store.SetAsync("k", Entry("2", "t"));
         (await store.GetAsync("k")).Should().Be("2");
-        await EventuallyAsync(async () => await store.GetAsync("k") == "2" && logger.Count(2) > 0, "nothing has failed for a while");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") == "2" && logger.Count(2) > 0, what: "nothing has failed for a while");
         logger.Count(1).Should().Be(1, "a change of state is logged once: {0}", logger.Messages);
         logger.Count(2).Should().Be(1);
     }
@@ -91,27 +92,28 @@ public sealed class FaultTests : IAsyncLifetime
     public async Task A_server_that_pauses_costs_the_limit_of_a_command()
     {
         await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
-        await store.SetAsync("k", Entry("1"));
-        await _server.SendAsync("CLIENT", "PAUSE", "1500", "ALL");
-        var began = TimeProvider.System.GetTimestamp();
-        (await Failure(() => store.GetAsync("k"))).Should().Be(StoreFailure.Unavailable);
-        TimeProvider.System.GetElapsedTime(began).Should().BeLessThan(TimeSpan.FromMilliseconds(1300));
-        await EventuallyAsync(async () => await store.GetAsync("k") == "1", "the pause ends");
+        await SetFirstAsync(store);
+        await _server.SuspendAsync();
+        (await Failure(() => store.GetAsync("k"))).Should().Be(StoreFailure.Unavailable, "it is not waited for until it goes on");
+        await _server.ResumeAsync();
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") == "1", what: "it goes on");
     }
 
     [Fact]
     public async Task A_write_that_was_given_up_does_not_undo_a_later_removal()
     {
         await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(200));
-        await using var other = TestStores.Create(_server.Configuration);
-        await store.SetAsync("k", Entry("1"));
+        await using var other = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMinutes(1));
+        await SetFirstAsync(store);
         await other.GetAsync("k");
 
         // It waits at the server, with the client gone; the server then takes it up in the order it likes.
-        await _server.SendAsync("CLIENT", "PAUSE", "800", "WRITE");
+        await _server.SendAsync("CLIENT", "PAUSE", "600000", "WRITE");
         (await Failure(() => store.SetAsync("k", Entry("given up")))).Should().Be(StoreFailure.Unavailable);
-        await EventuallyAsync(async () => (await other.RemoveAsync("k")).Stamp > 0, "the pause ends");
-        await EventuallyAsync(async () => await store.GetAsync("other") is null, "the connection answers");
+        var removing = other.RemoveAsync("k");
+        await _server.SendAsync("CLIENT", "UNPAUSE");
+        (await removing).Stamp.Should().BePositive();
+        await Waiting.UntilAsync(async () => await store.GetAsync("other") is null, what: "the connection answers");
         (await other.GetAsync("k")).Should().BeNull();
     }
 
@@ -122,10 +124,10 @@ public sealed class FaultTests : IAsyncLifetime
         await using var proxy = new TcpProxy(_server.Port);
         await using var store = TestStores.Create(
             proxy.Configuration, TestStores.Context(loggers: logger), options => options.OperationTimeout = TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1));
-        await store.SetAsync("k", Entry("1"));
+        await SetFirstAsync(store);
         proxy.HalfOpen();
         (await Failure(() => store.GetAsync("k"))).Should().Be(StoreFailure.Unavailable);
-        await EventuallyAsync(async () => await store.GetAsync("k") == "1", "a new connection takes the place of the one that hangs");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") == "1", what: "a new connection takes the place of the one that hangs");
         logger.Count(3).Should().Be(1);
     }
 
@@ -138,7 +140,7 @@ public sealed class FaultTests : IAsyncLifetime
         options.UseConnection(multiplexer);
         await using (var store = new RedisStore(options, TestStores.Context(), TimeSpan.FromMilliseconds(200)))
         {
-            await store.SetAsync("k", Entry("1"));
+            await SetFirstAsync(store);
             proxy.HalfOpen();
             for (var i = 0; i < 8; i++)
             {
@@ -149,7 +151,7 @@ public sealed class FaultTests : IAsyncLifetime
         }
 
         proxy.Cut();
-        await EventuallyAsync(async () =>
+        await Waiting.UntilAsync(async () =>
         {
             try
             {
@@ -160,7 +162,7 @@ public sealed class FaultTests : IAsyncLifetime
             {
                 return false;
             }
-        }, "it was not closed with the store");
+        }, what: "it was not closed with the store");
     }
 
     [Fact]
@@ -168,7 +170,7 @@ public sealed class FaultTests : IAsyncLifetime
     {
         await using var proxy = new TcpProxy(_server.Port) { Delay = TimeSpan.FromMilliseconds(30) };
         await using var store = TestStores.Create(proxy.Configuration);
-        await EventuallyAsync(async () => await store.GetAsync("k") is null, "the connection is made");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") is null, what: "the connection is made");
         await store.SetAsync("k", Entry("1", "t"));
         (await store.GetAsync("k")).Should().Be("1");
     }
@@ -311,7 +313,7 @@ public sealed class FaultTests : IAsyncLifetime
         await using var store = TestStores.Create(_server.Configuration);
         var loadStamp = await store.LoadStampAsync("k");
         await store.SetAsync("k", Entry("set", TimeSpan.FromMilliseconds(100)));
-        await EventuallyAsync(async () => await store.GetAsync("k") is null, "it expires");
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") is null, what: "it expires");
         (await store.PopulateAsync("k", Entry("old"), loadStamp)).Should().BeFalse();
         (await store.GetAsync("k")).Should().BeNull();
     }
@@ -326,7 +328,7 @@ public sealed class FaultTests : IAsyncLifetime
 
         // Where that is for longer than a command may be late, the rest is given it afterwards.
         var name = store.Layout.Entry("k").ToString();
-        await EventuallyAsync(async () => (long)(await _server.SendAsync("PTTL", name))! >= atLeast, "it is kept long enough");
+        await Waiting.UntilAsync(async () => (long)(await _server.SendAsync("PTTL", name))! >= atLeast, what: "it is kept long enough");
         ((long)(await _server.SendAsync("PTTL", name))!).Should().BeInRange(atLeast, atMost);
     }
 
@@ -357,6 +359,9 @@ public sealed class FaultTests : IAsyncLifetime
         (await other.GetAsync("k")).Should().Be("other");
         (await _server.SendAsync("GET", "mine")).Should().Be("value");
     }
+
+    // With a limit that is short for a test's sake, what is done before may run into it as well.
+    private static Task SetFirstAsync(RedisStore store) => Waiting.UntilAsync(async () => await store.SetAsync("k", Entry("1")) > 0, what: "the server is used");
 
     private static async Task<StoreFailure?> Failure(Func<Task> act)
     {

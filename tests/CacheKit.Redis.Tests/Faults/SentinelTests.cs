@@ -1,5 +1,6 @@
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
+using CacheKit.Tests.Tiers;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
 namespace CacheKit.Redis.Tests.Faults;
@@ -14,7 +15,7 @@ public sealed class SentinelTests
         await using var master = await RedisServer.StartAsync();
         await using var replica = await RedisServer.StartAsync(["--replicaof", "127.0.0.1", $"{master.Port}", "--repl-diskless-sync-delay", "0"]);
         await using var sentinel = await RedisServer.StartSentinelAsync(master);
-        await EventuallyAsync(async () => await ReplicasAsync(sentinel) == 1, "the sentinel knows of the replica");
+        await Waiting.UntilAsync(async () => await ReplicasAsync(sentinel) == 1, what: "the sentinel knows of the replica");
         await using var store = TestStores.Create(
             $"127.0.0.1:{master.Port},127.0.0.1:{replica.Port},connectTimeout=1000", configure: options => options.OperationTimeout = TimeSpan.FromSeconds(1));
         await store.SetAsync("kept", Entry("1", "t"));
@@ -22,10 +23,10 @@ public sealed class SentinelTests
         await store.RemoveByTagAsync("u");
 
         // What the replica has not heard of would be lost with the master: that is Redis's promise, and not what is tested here.
-        await EventuallyAsync(async () => (long)(await master.SendAsync("WAIT", 1, 1000))! == 1, "the replica has all");
+        await Waiting.UntilAsync(async () => (long)(await master.SendAsync("WAIT", 1, 1000))! == 1, what: "the replica has all");
         await master.KillAsync();
 
-        await EventuallyAsync(async () => (await store.WriteAsync("new", Entry("2"), StoreCondition.Always, default)).IsStored, "the replica has taken over");
+        await Waiting.UntilAsync(async () => (await store.WriteAsync("new", Entry("2"), StoreCondition.Always, default)).IsStored, what: "the replica has taken over");
         (await store.GetAsync("new")).Should().Be("2");
         (await store.GetAsync("kept")).Should().Be("1");
         (await store.GetAsync("removed")).Should().BeNull();

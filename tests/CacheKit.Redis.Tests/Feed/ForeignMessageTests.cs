@@ -1,5 +1,6 @@
 using System.Globalization;
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
 namespace CacheKit.Redis.Tests.Feed;
@@ -32,7 +33,8 @@ public sealed class ForeignMessageTests : IAsyncLifetime
             // Messages come in order: after this one the other has been heard.
             await using var sender = TestStores.Create(_server.Configuration);
             await sender.PublishAsync("message"u8.ToArray(), default);
-            await EventuallyAsync(() => Task.FromResult(receiver.Messages.Contains("message")), "messages arrive");
+            await Waiting.UntilAsync(() => receiver.Messages.Contains("message"), what: "messages arrive");
+            idle.Clock.Latest.Should().Be(0, "it has not seen the clock itself, with which it could be compared");
             await idle.GetAsync("first");
         }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CacheKit.NodeCheck;
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using static CacheKit.NodeCheck.NodeTable;
 
 namespace CacheKit.Redis.Tests.Nodes;
@@ -10,6 +11,9 @@ namespace CacheKit.Redis.Tests.Nodes;
 public sealed class AccountTests(SharedServers shared, ITestOutputHelper output)
 {
     private const int Nodes = 3;
+
+    /// <summary>One, and another that notices.</summary>
+    private const int NodesToNotice = 2;
 
     private static readonly TimeSpan _duration = TimeSpan.FromSeconds(
         double.TryParse(Environment.GetEnvironmentVariable("CACHEKIT_SOAK_SECONDS"), CultureInfo.InvariantCulture, out var seconds) && seconds > 0 ? seconds : 1.5);
@@ -66,10 +70,10 @@ public sealed class AccountTests(SharedServers shared, ITestOutputHelper output)
     {
         RedisServer.Require();
         await using var servers = NodeServers.Of(await shared.SingleAsync());
-        await using var group = await NodeGroup.StartAsync(servers, shared.NextPrefix(), "accounts", Nodes, ("tiers", "redis"), ("mistake", mistake));
+        await using var group = await NodeGroup.StartAsync(servers, shared.NextPrefix(), "accounts", NodesToNotice, ("tiers", "redis"), ("mistake", mistake));
         group.Table.MayGo = true;
-        await StoreCalls.EventuallyAsync(() => Task.FromResult(group.Table[Counter.Violations] > 0), "it is found out", seconds: 60);
-        await StoreCalls.EventuallyAsync(() => Task.FromResult(mistake != Mistake.LockAlways || group.Table[Counter.Overlaps] > 0), "factories overlap", seconds: 60);
+        await Waiting.UntilAsync(() => group.Table[Counter.Violations] > 0, what: "it is found out");
+        await Waiting.UntilAsync(() => mistake != Mistake.LockAlways || group.Table[Counter.Overlaps] > 0, what: "factories overlap");
         await group.StopAsync();
         output.WriteLine($"{mistake}: {group}");
         output.WriteLine(group.Output);

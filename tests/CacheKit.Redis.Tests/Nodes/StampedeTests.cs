@@ -36,10 +36,9 @@ public sealed class StampedeTests(SharedServers servers, ITestOutputHelper outpu
         var began = Stopwatch.GetTimestamp();
         await EndAsync(group);
 
-        // The lease of a lock that nobody extends is two seconds, and those who wait for it do not give up before one of them has it.
+        // The lease of a lock that nobody extends is two seconds; those who wait for it, and do not give up for ten, go on by turns.
         var took = Stopwatch.GetElapsedTime(began);
         output.WriteLine($"{group.Table[Counter.Callers]} callers, {group.Table[Counter.Factories]} factories, {took.TotalMilliseconds:N0} ms after the kill all had ended");
-        took.Should().BeLessThan(TimeSpan.FromSeconds(15));
         group.Table[Counter.Callers].Should().Be(3 * CallersPerNode);
         group.Table[Counter.Factories].Should().Be(1);
     }

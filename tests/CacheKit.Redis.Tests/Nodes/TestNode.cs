@@ -1,6 +1,7 @@
 using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace CacheKit.Redis.Tests.Nodes;
@@ -13,19 +14,21 @@ internal static class TestNode
     /// <param name="prefix">Of its keys.</param>
     /// <param name="disk">Where its disk is; <see langword="null"/> if it has none.</param>
     /// <param name="logLength">How many messages Redis keeps.</param>
-    internal static async Task<Cache> CreateAsync(string configuration, string prefix, string? disk = null, int logLength = 10_000)
+    /// <param name="isPatient">Whether it waits for Redis however slow the machine is, rather than find out soon that it does not answer.</param>
+    internal static async Task<Cache> CreateAsync(string configuration, string prefix, string? disk = null, int logLength = 10_000, bool isPatient = true)
     {
+        var patience = TimeSpan.FromSeconds(isPatient ? 30 : 1);
         var use = new CacheStoreOptions
         {
             HeartbeatInterval = TimeSpan.FromMilliseconds(250), OpenFor = TimeSpan.FromMilliseconds(100), MaximumOpenFor = TimeSpan.FromMilliseconds(250),
-            ReadTimeout = TimeSpan.FromSeconds(1), WriteTimeout = TimeSpan.FromSeconds(1),
+            ReadTimeout = patience, WriteTimeout = patience, MaximumStalenessWhenDisconnected = TimeSpan.FromHours(1),
         };
         var redis = TestStores.Create(
             configuration, configure: options =>
             {
                 options.KeyPrefix = prefix;
                 options.MessageLogLength = logLength;
-                options.OperationTimeout = TimeSpan.FromMilliseconds(500);
+                options.OperationTimeout = patience / 2;
             }, silenceToReplace: TimeSpan.FromSeconds(1));
         List<StoreSetup> stores = [new(redis, use)];
         if (disk is not null)
@@ -43,13 +46,12 @@ internal static class TestNode
         }
 
         var cache = new Cache("test", new CacheKitOptions(), new MemoryOptions(), TimeProvider.System, NullLogger.Instance, [], meters: null, stores: stores);
-        await StoreCalls.EventuallyAsync(
+        await Waiting.UntilAsync(
             async () =>
             {
                 await cache.SetAsync("warm", 1);
                 return cache.GetStatistics().Tiers[^1].Writes > 0;
-            },
-            "Redis is used");
+            }, what: "Redis is used");
         return cache;
     }
 }

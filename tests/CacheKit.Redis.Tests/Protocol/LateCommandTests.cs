@@ -3,6 +3,7 @@ using CacheKit.Redis.Protocol;
 using CacheKit.Redis.Store;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Stores;
+using CacheKit.Tests.Tiers;
 using StackExchange.Redis;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
@@ -216,8 +217,8 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         }
 
         // Its own life is over, but it is the only one that tells of the change.
-        await EventuallyAsync(async () => await _other.PopulateAsync("k", Entry("new", TimeSpan.FromMilliseconds(20)), await _other.LoadStampAsync("k")), "it is made anew");
-        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Waiting.UntilAsync(async () => await _other.PopulateAsync("k", Entry("new", TimeSpan.FromMilliseconds(20)), await _other.LoadStampAsync("k")), what: "it is made anew");
+        await Waiting.UntilAsync(async () => await _other.GetAsync("k") is null, what: "it has expired");
         await Task.Delay(100); // so that Redis would have dropped it
         (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
         (await _other.GetAsync("k")).Should().BeNull();
@@ -230,7 +231,7 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var stamp = await _other.SetAsync("k", Entry("set") with { ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue });
         var soon = DateTimeOffset.UtcNow.AddMilliseconds(20);
         (await _other.SetExpirationAsync("k", stamp, soon, soon, default)).Should().BeTrue();
-        await EventuallyAsync(async () => await _other.GetAsync("k") is null, "it has expired");
+        await Waiting.UntilAsync(async () => await _other.GetAsync("k") is null, what: "it has expired");
         await Task.Delay(100); // so that Redis would have dropped it
         (await _store.PopulateAsync("k", Entry("old"), before)).Should().BeFalse();
         (await _other.GetAsync("k")).Should().BeNull();

@@ -145,6 +145,18 @@ internal sealed class RedisServer : IAsyncDisposable
         _process = null;
     }
 
+    /// <summary>Has it stand still, with its connections open, until it is <see cref="ResumeAsync"/>d.</summary>
+    internal Task SuspendAsync() => SignalAsync("-STOP");
+
+    internal Task ResumeAsync() => SignalAsync("-CONT");
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, $"{_process!.Id}"]); // it runs
+        await kill.WaitForExitAsync();
+        kill.ExitCode.Should().Be(0);
+    }
+
     /// <summary>Starts it, on the same port and empty.</summary>
     internal async Task LaunchAsync()
     {

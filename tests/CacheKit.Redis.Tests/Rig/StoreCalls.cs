@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using CacheKit.Stores;
 
@@ -44,27 +43,4 @@ internal static class StoreCalls
 
     internal static Task<long> RemoveByTagAsync(this ICacheStore store, params IReadOnlyList<string> tags) =>
         store.InvalidateTagsAsync(tags, TagMatch.Any, InvalidationKind.Remove, default).AsTask();
-
-    /// <summary>Tries again until something holds: for what happens by itself, in time that nobody can tell.</summary>
-    internal static async Task EventuallyAsync(Func<Task<bool>> holds, string what, int seconds = 60)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                if (await holds())
-                {
-                    return;
-                }
-            }
-            catch (CacheStoreException) when (Stopwatch.GetElapsedTime(began).TotalSeconds < seconds)
-            {
-                // Not yet.
-            }
-
-            Stopwatch.GetElapsedTime(began).TotalSeconds.Should().BeLessThan(seconds, what);
-            await Task.Delay(20);
-        }
-    }
 }

@@ -66,9 +66,23 @@ internal sealed class FeedSender : IDisposable
                 return new(false);
             }
 
-            var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            _flushes.Add((_queue.Added, flush));
-            done = flush.Task;
+            if (_flushes is [.., (var through, var shared)] && through > _unsentThrough && _queue.Count <= InvalidationMessage.MaximumNotices)
+            {
+                // Somebody waits for the next message already, and that will tell this as well.
+                _flushes[^1] = (_queue.Added, shared);
+                done = shared.Task;
+            }
+            else
+            {
+                var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+                _flushes.Add((_queue.Added, flush));
+                done = flush.Task;
+            }
+
+            if (_isPumping)
+            {
+                return new(done);
+            }
         }
 
         StartPump();

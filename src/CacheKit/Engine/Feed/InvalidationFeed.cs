@@ -12,8 +12,7 @@ namespace CacheKit.Engine.Feed;
 /// <para><b>Hearing.</b> Transports lose, double and reorder. Nothing is applied by order of arrival: notices carry stamps. Losses show by numbers
 /// that are missing (<see cref="PeerWatch"/>), by the transport's word, or by this node's own heartbeats not coming back. Each makes
 /// everything suspect: from then on the listener asks the authority before it serves what it held before.</para>
-/// <para><b>Events</b> of the connection and suspicions are told in the order they happened, by one thread at a time, under no lock. Notices are told
-/// on the thread that brings them.</para>
+/// <para><b>Events</b> of the connection and suspicions are told in the order they happened (<see cref="FeedEvents"/>). Notices are told on the thread that brings them.</para>
 /// <para>Timers and the transport hold the feed weakly: a cache that nobody holds can go.</para>
 /// </remarks>
 internal sealed class InvalidationFeed : IAsyncDisposable
@@ -27,6 +26,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
     private readonly FeedReporter _reporter;
+    private readonly FeedEvents _events;
     private readonly WeakTimer<InvalidationFeed> _heartbeatTimer;
     private readonly WeakTimer<InvalidationFeed> _missingTimer;
     private readonly CancellationTokenSource _stopping = new();
@@ -34,11 +34,10 @@ internal sealed class InvalidationFeed : IAsyncDisposable
 
     // All of these are guarded by the lock.
     private readonly PeerWatch _peers;
-    private readonly Queue<FeedEvent> _events = [];
     private IAsyncDisposable? _subscription;
     private long _heardOwnAt;
     private long _disconnectedAt;
-    private bool _isStarted, _isSubscribing, _isMissingTimerSet, _isTelling, _isDisposed;
+    private bool _isStarted, _isSubscribing, _isMissingTimerSet, _isDisposed;
     private bool _isLineUp, _isConnected, _hasBeenConnected;
     private bool _isEchoHeard = true; // until proven otherwise
     private long _foreignMessages, _suspicions;
@@ -57,6 +56,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         _time = time;
         _interval = options.HeartbeatInterval;
         _reporter = new FeedReporter(cacheName, guard.Name, logger, time);
+        _events = new FeedEvents(listener, _reporter);
         _peers = new PeerWatch(_interval, time);
         _disconnectedAt = time.GetTimestamp();
         _heartbeatTimer = new(this, static feed => feed.Beat(), time);
@@ -109,8 +109,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     }
 
     /// <summary>Tells that a key has changed.</summary>
-    internal void TellKey(KeyChange change, string key, long stamp) => Tell(new(
-        change switch { KeyChange.Removed => NoticeKind.KeyRemoved, KeyChange.Expired => NoticeKind.KeyExpired, _ => NoticeKind.KeySet }, key, stamp));
+    internal void TellKey(KeyChange change, string key, long stamp) => Tell(InvalidationNotice.OfKey(key, change, stamp));
 
     /// <summary>Tells that the store has a value now that others may be waiting for.</summary>
     internal void TellFilled(string key) => Tell(new(NoticeKind.KeyFilled, key, 0));
@@ -126,7 +125,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
 
         foreach (var tag in tags)
         {
-            Tell(new(kind == InvalidationKind.Remove ? NoticeKind.TagRemoved : NoticeKind.TagExpired, tag, stamp));
+            Tell(InvalidationNotice.OfTag(tag, kind, stamp));
         }
     }
 
@@ -197,7 +196,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         _heartbeatTimer.Start(_interval);
         _sender.SendHeartbeat();
         _ = SubscribeAsync();
-        TellEvents();
+        _events.Tell();
     }
 
     private void LookForMissing()
@@ -218,7 +217,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             _missingTimer.Start(again);
         }
 
-        TellEvents();
+        _events.Tell();
     }
 
     private async Task SubscribeAsync()
@@ -341,47 +340,24 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             _missingTimer.Start(_peers.Grace);
         }
 
-        TellEvents();
+        _events.Tell();
     }
 
     private void Deliver(in InvalidationNotice notice)
     {
+        if (notice.Kind == NoticeKind.EverythingSuspect)
+        {
+            lock (_lock)
+            {
+                Suspect("a node has changed more than could be told");
+            }
+
+            return;
+        }
+
         try
         {
-            switch (notice.Kind)
-            {
-                case NoticeKind.KeyRemoved:
-                    _listener.OnKeyChanged(notice.Text, KeyChange.Removed, notice.Stamp);
-                    break;
-                case NoticeKind.KeyExpired:
-                    _listener.OnKeyChanged(notice.Text, KeyChange.Expired, notice.Stamp);
-                    break;
-                case NoticeKind.KeySet:
-                    _listener.OnKeyChanged(notice.Text, KeyChange.Set, notice.Stamp);
-                    break;
-                case NoticeKind.KeyFilled:
-                    _listener.OnKeyFilled(notice.Text);
-                    break;
-                case NoticeKind.TagRemoved or NoticeKind.TagExpired:
-                    _listener.OnTagsInvalidated(
-                        [notice.Text], TagMatch.Any, notice.Kind == NoticeKind.TagRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, notice.Stamp);
-                    break;
-                case NoticeKind.TagSetRemoved or NoticeKind.TagSetExpired:
-                    _listener.OnTagsInvalidated(
-                        notice.Tags!, // a set has tags
-                        TagMatch.All, notice.Kind == NoticeKind.TagSetRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, notice.Stamp);
-                    break;
-                case NoticeKind.Cleared:
-                    _listener.OnCleared(notice.Stamp);
-                    break;
-                case NoticeKind.EverythingSuspect:
-                    lock (_lock)
-                    {
-                        Suspect("a node has changed more than could be told");
-                    }
-
-                    break;
-            }
+            notice.TellTo(_listener);
         }
         catch (Exception exception)
         {
@@ -397,7 +373,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             NoteConnection();
         }
 
-        TellEvents();
+        _events.Tell();
     }
 
     private void OnConnected(bool isComplete)
@@ -422,7 +398,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
             NoteConnection();
         }
 
-        TellEvents();
+        _events.Tell();
         _sender.SendHeartbeat(isReconnected: true); // so that others know this node before it has something to say
     }
 
@@ -431,7 +407,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
     private void Suspect(string? reason)
     {
         _suspicions++;
-        _events.Enqueue(new(FeedEventKind.Suspect, reason, default));
+        _events.AddSuspicion(reason);
     }
 
     /// <summary>Tells of it if the feed has become connected or disconnected. Under the lock.</summary>
@@ -444,77 +420,18 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         }
 
         var now = _time.GetTimestamp();
-        _events.Enqueue(isConnected
-            ? new(FeedEventKind.Reconnected, null, _time.GetElapsedTime(_disconnectedAt, now))
-            : new(FeedEventKind.Disconnected, null, default));
-        if (!isConnected)
+        if (isConnected)
         {
+            _events.AddReconnection(_time.GetElapsedTime(_disconnectedAt, now));
+        }
+        else
+        {
+            _events.AddDisconnection();
             _disconnectedAt = now;
         }
 
         Volatile.Write(ref _isConnected, isConnected);
     }
-
-    /// <summary>Tells what has happened, in that order: if another thread is about it, that one goes on to the end.</summary>
-    private void TellEvents()
-    {
-        lock (_lock)
-        {
-            if (_isTelling)
-            {
-                return;
-            }
-
-            _isTelling = true;
-        }
-
-        while (TryTakeEvent(out var happened))
-        {
-            try
-            {
-                switch (happened.Kind)
-                {
-                    case FeedEventKind.Suspect:
-                        _listener.OnSuspect();
-                        if (happened.Reason is { } reason)
-                        {
-                            _reporter.MessagesLost(reason);
-                        }
-
-                        break;
-                    case FeedEventKind.Disconnected:
-                        _listener.OnDisconnected();
-                        _reporter.Disconnected();
-                        break;
-                    default:
-                        _listener.OnReconnected();
-                        _reporter.Reconnected(happened.Elapsed);
-                        break;
-                }
-            }
-            catch (Exception exception)
-            {
-                _reporter.ListenerFailed(exception);
-            }
-        }
-    }
-
-    private bool TryTakeEvent(out FeedEvent happened)
-    {
-        lock (_lock)
-        {
-            return _isTelling = _events.TryDequeue(out happened);
-        }
-    }
-
-    private enum FeedEventKind
-    {
-        Suspect,
-        Disconnected,
-        Reconnected,
-    }
-
-    private readonly record struct FeedEvent(FeedEventKind Kind, string? Reason, TimeSpan Elapsed);
 
     /// <summary>What the transport holds: it may be one of the whole application, and live longer than the cache.</summary>
     private sealed class Receiver(InvalidationFeed feed) : IInvalidationReceiver

@@ -11,6 +11,12 @@ internal readonly record struct InvalidationNotice(NoticeKind Kind, string Text,
 {
     internal static InvalidationNotice EverythingSuspect => new(NoticeKind.EverythingSuspect, "", 0);
 
+    internal static InvalidationNotice OfKey(string key, KeyChange change, long stamp) => new(
+        change switch { KeyChange.Removed => NoticeKind.KeyRemoved, KeyChange.Expired => NoticeKind.KeyExpired, _ => NoticeKind.KeySet }, key, stamp);
+
+    internal static InvalidationNotice OfTag(string tag, InvalidationKind kind, long stamp) =>
+        new(kind == InvalidationKind.Remove ? NoticeKind.TagRemoved : NoticeKind.TagExpired, tag, stamp);
+
     /// <summary>For the entries that carry all of several tags.</summary>
     internal static InvalidationNotice OfTagSet(IReadOnlyList<string> tags, InvalidationKind kind, long stamp)
     {
@@ -19,6 +25,37 @@ internal readonly record struct InvalidationNotice(NoticeKind Kind, string Text,
         // The lengths tell apart what would read the same when joined.
         var text = string.Concat(sorted.Select(static tag => $"{tag.Length}:{tag}"));
         return new(kind == InvalidationKind.Remove ? NoticeKind.TagSetRemoved : NoticeKind.TagSetExpired, text, stamp, sorted);
+    }
+
+    /// <summary>Tells a listener of it, unless everything is suspect: of that it is told in its turn.</summary>
+    internal void TellTo(IInvalidationListener listener)
+    {
+        switch (Kind)
+        {
+            case NoticeKind.KeyRemoved:
+                listener.OnKeyChanged(Text, KeyChange.Removed, Stamp);
+                break;
+            case NoticeKind.KeyExpired:
+                listener.OnKeyChanged(Text, KeyChange.Expired, Stamp);
+                break;
+            case NoticeKind.KeySet:
+                listener.OnKeyChanged(Text, KeyChange.Set, Stamp);
+                break;
+            case NoticeKind.KeyFilled:
+                listener.OnKeyFilled(Text);
+                break;
+            case NoticeKind.TagRemoved or NoticeKind.TagExpired:
+                listener.OnTagsInvalidated([Text], TagMatch.Any, Kind == NoticeKind.TagRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, Stamp);
+                break;
+            case NoticeKind.TagSetRemoved or NoticeKind.TagSetExpired:
+                listener.OnTagsInvalidated(
+                    Tags!, // a set has tags
+                    TagMatch.All, Kind == NoticeKind.TagSetRemoved ? InvalidationKind.Remove : InvalidationKind.Expire, Stamp);
+                break;
+            case NoticeKind.Cleared:
+                listener.OnCleared(Stamp);
+                break;
+        }
     }
 }
 

@@ -92,9 +92,14 @@ public sealed class InvalidationFeedTests
         }
 
         first.IsCompleted.Should().BeFalse("it is not on its way yet");
-        one.Node.Publishing = static () => default;
+        others.Distinct().Should().ContainSingle("they wait for the same message");
+        var next = new TaskCompletionSource();
+        one.Node.Publishing = () => new(next.Task);
         gate.SetResult();
-        (await first).Should().BeTrue();
+        (await first.AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().BeTrue("it waits for its own message alone");
+        others.Should().OnlyContain(other => !other.IsCompleted);
+        one.Node.Publishing = static () => default;
+        next.SetResult();
         (await Task.WhenAll(others)).Should().OnlyContain(isSent => isSent);
         one.Messages(MessageType.Data).Should().HaveCount(2);
         two.Heard().Should().HaveCount(11);
