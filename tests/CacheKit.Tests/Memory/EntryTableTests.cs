@@ -260,6 +260,19 @@ public sealed class EntryTableTests
     }
 
     [Fact]
+    public void A_hash_that_an_entry_was_given_beforehand_counts_no_more_once_it_was_given_up()
+    {
+        var table = new TestedTable<BrokenHash>();
+        Fill(table, "k", 34);
+        table.IsRehashed.Should().BeTrue();
+        var entry = Entry("known");
+        entry.Hash = BrokenHash.Hash(entry.Key);
+        table.Put(entry).Should().BeNull();
+        table.Find(entry.Key).Should().BeSameAs(entry);
+        table.Verify();
+    }
+
+    [Fact]
     public void An_entry_that_left_before_the_hash_was_given_up_cannot_be_removed_after()
     {
         var table = new TestedTable<BrokenHash>();
