@@ -62,7 +62,7 @@ public sealed class UpkeepTests
     public void A_change_that_runs_out_of_memory_halfway_leaves_everything_as_it_was(bool isReplacement)
     {
         var isShort = false;
-        var policy = new AdaptiveClockPolicy(100, isRemoved: _ => isShort ? throw new OutOfMemoryException() : false);
+        var policy = new AdaptiveClockPolicy(100, isRemoved: _ => isShort ? throw new InsufficientMemoryException() : false);
         using var tier = new MemoryTier(new EntryTable(), policy, 100, pressureShare: 1, CacheClock.For(_clock), new Listener());
         var ended = new EndedEntries();
         for (var i = 0; i < 100; i++)
