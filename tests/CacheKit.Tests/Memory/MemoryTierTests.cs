@@ -10,6 +10,30 @@ public sealed class MemoryTierTests
     private readonly ManualTimeProvider _clock = new();
 
     [Fact]
+    public async Task An_entry_that_each_read_looks_at_closely_is_not_taken_for_dead_when_room_is_made()
+    {
+        using var cache = Create(new() { MaximumEntries = 1_000, MaintenanceInterval = TimeSpan.FromHours(1) });
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"hot{i}", i, new CacheEntryOptions { SlidingExpiration = TimeSpan.FromMinutes(1) });
+        }
+
+        for (var i = 0; i < 10_000; i++)
+        {
+            await cache.SetAsync($"new{i}", i);
+            await cache.GetAsync<int>($"hot{i % 100}");
+        }
+
+        var left = 0;
+        for (var i = 0; i < 100; i++)
+        {
+            left += (await cache.GetAsync<int>($"hot{i}")).IsHit ? 1 : 0;
+        }
+
+        left.Should().Be(100);
+    }
+
+    [Fact]
     public async Task A_clear_takes_out_everything_and_tells_of_each_entry_once()
     {
         var observer = new Reasons();
