@@ -31,7 +31,7 @@ internal sealed unsafe class DiskDirectory
         _indexFile = indexFile;
         _lock = ownLock;
         Index = index;
-        Files = new(folder, index.Geometry);
+        Files = new(folder, index.Geometry, settings.Hook);
     }
 
     internal DiskIndex Index { get; }
@@ -401,7 +401,7 @@ internal sealed unsafe class DiskDirectory
         catch (UnauthorizedAccessException) when (Directory.Exists(folder))
         {
             // It is another user's, who began with the directory. Where that lets others create folders, there is room beside.
-            return PrivateFolder.Create(PrivateFolder.Beside(folder), settings.Hook);
+            return PrivateFolder.CreateBeside(folder, settings.Hook);
         }
     }
 

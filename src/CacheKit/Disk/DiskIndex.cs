@@ -87,6 +87,9 @@ internal sealed unsafe class DiskIndex
     /// <summary>1 while the disk has no room for all of the log.</summary>
     internal ref long IsShortOfRoom => ref Word(1216);
 
+    /// <summary>How many bytes of the log it had no room for, as somebody last saw.</summary>
+    internal ref long MissingBytes => ref Word(1224);
+
     /// <summary>How many entries are being written part by part.</summary>
     internal ref long Streams => ref Word(1280);
 

@@ -19,7 +19,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private readonly Ring _ring;
     private readonly OperationGate _gate = new();
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _isReclaiming;
+    private int _isReclaiming, _isLooking;
     private int _isDisposed;
 
     private delegate T Step<TState, out T>(Ring ring, in TState state);
@@ -32,6 +32,10 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         _ring = new(_index, _directory.Files, settings);
         _ring.ReclaimWith(StartReclaiming);
         settings.Schedule(FetchIndex);
+        if (settings.Geometry is not null && _ring.Room.IsLookNeeded)
+        {
+            StartLooking();
+        }
     }
 
     public string Name => "disk";
@@ -49,6 +53,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
             try
             {
+                if (_ring.Room.IsLookNeeded)
+                {
+                    StartLooking();
+                }
+
                 return _ring.Room.MissingBytes;
             }
             finally
@@ -312,6 +321,10 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private void Leave(int stripe)
     {
         _gate.Leave(stripe);
+        if (_ring.Room.HasNews)
+        {
+            _ring.Room.TellNews();
+        }
 
         // The index is memory that goes with this object.
         GC.KeepAlive(this);
@@ -322,6 +335,32 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         if (_gate.TryEnter(out var stripe))
         {
             _index.Fetch();
+            Leave(stripe);
+        }
+    }
+
+    private void StartLooking()
+    {
+        if (Interlocked.Exchange(ref _isLooking, 1) == 0)
+        {
+            _settings.Schedule(LookForRoom);
+        }
+    }
+
+    private void LookForRoom()
+    {
+        if (!_gate.TryEnter(out var stripe))
+        {
+            return;
+        }
+
+        try
+        {
+            _ring.Room.Look();
+        }
+        finally
+        {
+            Volatile.Write(ref _isLooking, 0);
             Leave(stripe);
         }
     }

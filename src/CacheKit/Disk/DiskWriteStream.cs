@@ -21,10 +21,8 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             return ValueTask.FromCanceled<bool>(cancellationToken);
         }
 
-        // Appending takes as long as the disk does.
-        return _filled + bytes.Length > ring.PieceBytes
-            ? new(Task.Run(() => store.InsideGate("write", () => TryWrite(bytes.Span)), CancellationToken.None))
-            : new(TryWrite(bytes.Span));
+        // Appending takes as long as the disk does, and closing must wait for it.
+        return TryCollect(bytes.Span) ? new(true) : new(Task.Run(() => store.InsideGate("write", () => TryWrite(bytes.Span)), CancellationToken.None));
     }
 
     public ValueTask<StoreWriteResult> CompleteAsync(StoreEntry entry, CancellationToken cancellationToken) =>
@@ -61,6 +59,32 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
         }
     }
 
+    /// <summary>Keeps bytes for the piece they are a part of, if that is all there is to do: nothing is to be appended, and no call that was given up is still under way.</summary>
+    private bool TryCollect(ReadOnlySpan<byte> bytes)
+    {
+        if (!_turn.TryEnter())
+        {
+            return false;
+        }
+
+        try
+        {
+            if (_isEnded || bytes.Length > ring.PieceBytes - _filled)
+            {
+                return false;
+            }
+
+            bytes.CopyTo(_piece.Array.AsSpan(_filled));
+            _filled += bytes.Length;
+            return true;
+        }
+        finally
+        {
+            _turn.Exit();
+        }
+    }
+
+    /// <summary>Keeps bytes, and appends each piece that is full. In the gate of the store.</summary>
     private bool TryWrite(ReadOnlySpan<byte> bytes)
     {
         lock (_turn)

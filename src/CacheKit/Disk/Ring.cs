@@ -31,7 +31,6 @@ internal sealed unsafe class Ring
         _hook = settings.Hook;
         _raisesFences = settings.RaiseFences;
         Room = new(index, files, settings);
-        files.Created = Room.Returned;
         _log = new(index, files, Room, settings.Hook);
         _reader = new(index, _log, settings.VerifySums);
         _invalidations = new(index);

@@ -51,7 +51,17 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
 
             if (TryPrepare(address))
             {
-                return TryWrite(record, new(address, record.Length));
+                if (!TryWrite(record, new(address, record.Length)))
+                {
+                    return false;
+                }
+
+                if (room.IsShort)
+                {
+                    room.Wrote();
+                }
+
+                return true;
             }
 
             Skip(address / _segmentBytes);
@@ -93,16 +103,23 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
 
     private bool TryPrepare(long address)
     {
+        bool isNew;
         try
         {
-            files.Prepare(address);
-            return true;
+            isNew = files.Prepare(address);
         }
         catch (IOException exception) when (DiskErrors.IsFull(exception))
         {
             room.RanOut();
             return false;
         }
+
+        if (isNew)
+        {
+            room.Returned();
+        }
+
+        return true;
     }
 
     private long Allocate(int bytes)

@@ -9,13 +9,14 @@ namespace CacheKit.Disk;
 /// Only read and written at addresses, never mapped: a page that cannot be read is an error here, and the death of the process there, and
 /// a slow one would hold up garbage collection. Handles are shared by all threads and stay open.
 /// </remarks>
-internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisposable
+internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<DiskStep>? hook = null) : IDisposable
 {
     internal const string Pattern = "seg*.ck";
 
     private readonly SafeFileHandle?[] _files = new SafeFileHandle?[geometry.SegmentCount];
     private readonly Lock _opening = new();
     private bool _isDisposed;
+    private int _firstUnseen;
 
     internal string Folder => folder;
 
@@ -55,12 +56,35 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         return read;
     }
 
-    /// <summary>Called when a segment was given a file that it did not have.</summary>
-    internal Action? Created { get; set; }
+    /// <summary>Whether every segment has a file, as far as this one has seen: costs next to nothing once that is so, and till then a look for the first that has none.</summary>
+    internal bool AreAllThere
+    {
+        get
+        {
+            var number = Volatile.Read(ref _firstUnseen);
+            while (number < _files.Length && (Volatile.Read(ref _files[number]) is not null || File.Exists(PathOf(number))))
+            {
+                number++;
+            }
+
+            Volatile.Write(ref _firstUnseen, number);
+            return number == _files.Length;
+        }
+    }
 
     /// <summary>Makes sure that a segment has a file with room for all of it.</summary>
+    /// <returns>Whether it was given one that it did not have.</returns>
     /// <exception cref="IOException">There is no room, or no folder.</exception>
-    internal void Prepare(long address) => TryOpen(address, create: true, out _);
+    internal bool Prepare(long address)
+    {
+        var number = NumberOf(address);
+        return Volatile.Read(ref _files[number]) is null && TryOpenFile(number, create: true, out _, out var isNew) && isNew;
+    }
+
+    /// <summary>Gives a segment that has no file one, before the log comes to it.</summary>
+    /// <returns>Whether none is missing now, or one fewer.</returns>
+    /// <exception cref="IOException">There is no room, or no folder.</exception>
+    internal bool TryPrepareMissing() => AreAllThere || Prepare(Volatile.Read(ref _firstUnseen) * geometry.SegmentBytes);
 
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {
@@ -99,22 +123,15 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         }
     }
 
+    private int NumberOf(long address) => (int)(address / geometry.SegmentBytes % geometry.SegmentCount);
+
+    private string PathOf(int number) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
+
     private bool TryOpen(long address, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
     {
-        var number = (int)(address / geometry.SegmentBytes % geometry.SegmentCount);
+        var number = NumberOf(address);
         file = Volatile.Read(ref _files[number]);
-        return file is not null || TryOpenFile(number, create, out file);
-    }
-
-    private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
-    {
-        var isThere = TryOpenFile(number, create, out file, out var isNew);
-        if (isNew)
-        {
-            Created?.Invoke(); // under no lock: it may log
-        }
-
-        return isThere;
+        return file is not null || TryOpenFile(number, create, out file, out _);
     }
 
     private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file, out bool isNew)
@@ -128,7 +145,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
                 return true;
             }
 
-            var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
+            var path = PathOf(number);
             if (!File.Exists(path))
             {
                 if (!create)
@@ -150,6 +167,8 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         SafeFileHandle? file = null;
         try
         {
+            hook?.Invoke(DiskStep.Creating);
+
             // With its blocks, so that the disk cannot become full in the middle of it.
             file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
             RandomAccess.SetLength(file, geometry.SegmentBytes);
