@@ -72,17 +72,11 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
     /// <summary>Looks how much is missing, and whether it can be had by now. Waits for the disk.</summary>
     internal void Look()
     {
-        Volatile.Write(ref _lookedAt, settings.TimeProvider.GetTimestamp());
-        Volatile.Write(ref _hasLooked, true);
-        if (!IsShort)
-        {
-            return;
-        }
-
         Measure();
         try
         {
-            if (files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing())
+            // Where no file is missing, and a record had no room nevertheless, only the next record tells.
+            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing())
             {
                 Returned();
             }
@@ -133,6 +127,8 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
     private long Measure()
     {
         long held = 0;
+        Volatile.Write(ref _lookedAt, settings.TimeProvider.GetTimestamp());
+        Volatile.Write(ref _hasLooked, true);
         try
         {
             held = files.Measure().Bytes;

@@ -3,11 +3,11 @@ using CacheKit.Stores;
 namespace CacheKit.Disk;
 
 /// <summary>An entry that comes part by part. Collects a piece at a time and appends it to the log; only what is completed is ever pointed to.</summary>
-internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, StreamPlace place, long stamp) : IStoreWriteStream
+internal sealed class DiskWriteStream(DiskStore store, EntryWrites writes, string key, StreamPlace place, long stamp) : IStoreWriteStream
 {
     // A call that was given up may still be under way when the stream is disposed.
     private readonly Lock _turn = new();
-    private readonly RentedBytes _piece = new(ring.PieceBytes);
+    private readonly RentedBytes _piece = new(writes.PieceBytes);
     private readonly List<long> _addresses = [];
     private int _filled;
     private bool _isEnded;
@@ -69,7 +69,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
 
         try
         {
-            if (_isEnded || bytes.Length > ring.PieceBytes - _filled)
+            if (_isEnded || bytes.Length > writes.PieceBytes - _filled)
             {
                 return false;
             }
@@ -92,12 +92,12 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             ObjectDisposedException.ThrowIf(_isEnded, this);
             while (!bytes.IsEmpty)
             {
-                if (_filled == ring.PieceBytes && !TryAppend())
+                if (_filled == writes.PieceBytes && !TryAppend())
                 {
                     return false;
                 }
 
-                var part = bytes[..Math.Min(bytes.Length, ring.PieceBytes - _filled)];
+                var part = bytes[..Math.Min(bytes.Length, writes.PieceBytes - _filled)];
                 part.CopyTo(_piece.Array.AsSpan(_filled));
                 _filled += part.Length;
                 bytes = bytes[part.Length..];
@@ -109,7 +109,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
 
     private bool TryAppend()
     {
-        if ((_addresses.Count + 1L) * ring.PieceBytes > ring.LargestValue || !ring.TryAppendPiece(_piece.Array.AsSpan(0, _filled), out var address))
+        if ((_addresses.Count + 1L) * writes.PieceBytes > writes.LargestValue || !writes.TryAppendPiece(_piece.Array.AsSpan(0, _filled), out var address))
         {
             return false;
         }
@@ -126,7 +126,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             ObjectDisposedException.ThrowIf(_isEnded, this);
             try
             {
-                return ring.Complete(key, entry, stamp, place, _addresses, _piece.Array.AsSpan(0, _filled));
+                return writes.Complete(key, entry, stamp, place, _addresses, _piece.Array.AsSpan(0, _filled));
             }
             finally
             {
@@ -140,7 +140,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
         if (!_isEnded)
         {
             _isEnded = true;
-            ring.EndStream(place);
+            writes.EndStream(place);
             _piece.Dispose();
             GC.KeepAlive(store); // the index is memory that goes with it
         }

@@ -82,9 +82,9 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     }
 
     /// <summary>Gives a segment that has no file one, before the log comes to it.</summary>
-    /// <returns>Whether none is missing now, or one fewer.</returns>
+    /// <returns>Whether one was missing, and is there now.</returns>
     /// <exception cref="IOException">There is no room, or no folder.</exception>
-    internal bool TryPrepareMissing() => AreAllThere || Prepare(Volatile.Read(ref _firstUnseen) * geometry.SegmentBytes);
+    internal bool TryPrepareMissing() => !AreAllThere && Prepare(Volatile.Read(ref _firstUnseen) * geometry.SegmentBytes);
 
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {

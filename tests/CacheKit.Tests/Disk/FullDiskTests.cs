@@ -275,9 +275,10 @@ public sealed class FullDiskTests : IDisposable
         for (var time = 1; time <= 2; time++)
         {
             isFull = true;
-            for (var i = 0; i < 30; i++)
+            for (var i = 0; i < 100; i++)
             {
-                await one.Set($"one{i}", Bytes(i, 5000));
+                // Of such sizes that now the one and now the other comes to the end of the segment.
+                await one.Set($"one{i}", Bytes(i, 1000 + (i * 97 % 4000)));
                 await other.Set($"other{i}", Bytes(i, 5000));
             }
 
