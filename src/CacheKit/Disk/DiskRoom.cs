@@ -15,7 +15,7 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
 
     private readonly Lock _telling = new();
     private readonly Queue<Action> _untold = new();
-    private long _toldAt, _lookedAt;
+    private long _toldAt, _toldShortage, _lookedAt;
     private bool _wasTold, _isTold, _hasLooked, _hasNews;
 
     /// <summary>The bytes that the log lacks because there was no room for them, as it was last seen.</summary>
@@ -40,10 +40,10 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
 
         if (Interlocked.Exchange(ref index.IsShortOfRoom, 1) == 0)
         {
-            Volatile.Write(ref _isTold, false); // there was room meanwhile, as another process has found
+            Interlocked.Increment(ref index.Shortages);
         }
 
-        if (!Volatile.Read(ref _isTold) && IsToBeTold())
+        if (IsToBeTold(Volatile.Read(ref index.Shortages)))
         {
             var (free, held) = (files.FreeBytes, Measure());
             Tell(() => settings.Logger.DiskIsFull(settings.CacheName, files.Folder, free, held, index.Geometry.DataBytes));
@@ -142,16 +142,17 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
         return held;
     }
 
-    private bool IsToBeTold()
+    private bool IsToBeTold(long shortage)
     {
         lock (_telling)
         {
-            if (_isTold || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
+            // That one is over may have been found by another process, and so may that another has begun.
+            if ((_isTold && _toldShortage == shortage) || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
             {
                 return false;
             }
 
-            (_toldAt, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), true, true);
+            (_toldAt, _toldShortage, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), shortage, true, true);
             return true;
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Numerics;
 using Microsoft.Win32.SafeHandles;
 
 namespace CacheKit.Disk;
@@ -15,6 +16,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
 
     private readonly SafeFileHandle?[] _files = new SafeFileHandle?[geometry.SegmentCount];
     private readonly Lock _opening = new();
+    private readonly int _segmentShift = BitOperations.Log2((ulong)geometry.SegmentBytes);
     private bool _isDisposed;
     private int _firstUnseen;
 
@@ -45,7 +47,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
             return 0;
         }
 
-        var offset = address % geometry.SegmentBytes;
+        var offset = OffsetOf(address);
         into = into[..(int)Math.Min(into.Length, geometry.SegmentBytes - offset)];
         var read = 0;
         while (read < into.Length && FileAtOffset.Read(file, into[read..], offset + read) is > 0 and var count)
@@ -89,7 +91,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {
         TryOpen(address, create: true, out var file);
-        FileAtOffset.Write(file!, bytes, address % geometry.SegmentBytes); // there since it was created
+        FileAtOffset.Write(file!, bytes, OffsetOf(address)); // there since it was created
     }
 
     /// <summary>Has all segments written to the disk, also what other processes wrote.</summary>
@@ -123,7 +125,13 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
         }
     }
 
-    private int NumberOf(long address) => (int)(address / geometry.SegmentBytes % geometry.SegmentCount);
+    private int NumberOf(long address)
+    {
+        var segment = address >> _segmentShift;
+        return segment <= uint.MaxValue ? (int)((uint)segment % (uint)_files.Length) : (int)(segment % _files.Length);
+    }
+
+    private long OffsetOf(long address) => address & (geometry.SegmentBytes - 1);
 
     private string PathOf(int number) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
 
