@@ -284,8 +284,8 @@ public sealed class FullDiskTests : IDisposable
             foreach (var logger in new[] { first, second })
                 logger.Messages.Count(message => message.Id == 205).Should().Be(time);
             isFull = false;
-            for (var i = 0; i < 200; i++)
-                await other.Set($"more{i}", Bytes(i, 5000)); // which notices that there is room, and the one does not
+            for (var i = 0; one.MissingBytes > 0 && i < 1000; i++)
+                await other.Set($"more{i}", Bytes(i, 5000)); // which notices with the next file that there is room, and the one does not
             one.MissingBytes.Should().Be(0);
             _folder.Clock.Advance(TimeSpan.FromMinutes(2));
         }
