@@ -17,13 +17,8 @@ namespace CacheKit.Redis.Connection;
 /// </remarks>
 internal sealed class RedisConnection : IAsyncDisposable
 {
-    private const int TimeoutsToSuspect = 3;
-
     private static readonly TimeSpan _signOfLifeWithin = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _longestDelay = TimeSpan.FromMinutes(1);
-
-    // Of several servers one may answer while another does not: who has failed is not well again with the next that succeeds.
-    private static readonly TimeSpan _wellAfter = TimeSpan.FromSeconds(2);
 
     private readonly ConnectionSource _source;
     private readonly IServiceProvider _services;
@@ -35,16 +30,12 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly CancellationTokenSource _disposal = new();
     private readonly CommandWatch _watch;
     private readonly ReachabilityCheck _check;
+    private readonly ConnectionTrouble _trouble;
     private readonly Lock _gate = new();
 
     private volatile RedisLink? _link;
     private Task<RedisLink>? _connecting;
     private long _connectAfter;
-    private volatile bool _isTroubled;
-    private int _timeouts;
-    private bool _isTold;
-    private long _failedAt;
-    private bool _isWatching;
 
     internal RedisConnection(ConnectionSource source, StoreContext context, ILogger logger, TimeSpan limit, TimeSpan? silenceToReplace = null)
     {
@@ -55,6 +46,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         _limit = limit;
         _watch = new(limit, _time);
         _check = new(source, _time);
+        _trouble = new(context.CacheName, _check, logger, _time, _disposal.Token);
         _silenceToReplace = silenceToReplace ?? TimeSpan.FromSeconds(5);
 
         // Misuse is told here and now, and a connection that is there already is used at once.
@@ -281,34 +273,10 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>A command has been answered.</summary>
     internal void OnSuccess()
     {
-        if (_isTroubled)
+        if (_trouble.IsThere)
         {
-            OnRecovery();
+            _trouble.OnSuccess();
         }
-    }
-
-    private void OnRecovery()
-    {
-        lock (_gate)
-        {
-            if (!_isTroubled || _isWatching || _time.GetElapsedTime(_failedAt) < _wellAfter)
-            {
-                return;
-            }
-
-            _timeouts = 0;
-            _isTroubled = false;
-            _check.Forget();
-            if (!_isTold)
-            {
-                // It was over before its cause was found.
-                return;
-            }
-
-            _isTold = false;
-        }
-
-        _logger.Reachable(_cache);
     }
 
     /// <summary>A command has failed.</summary>
@@ -321,122 +289,17 @@ internal sealed class RedisConnection : IAsyncDisposable
             return translated;
         }
 
-        bool isNew, watch = false;
-        lock (_gate)
+        if (_trouble.OnFailure(link, translated, isTimeout: exception is TimeoutException, isCurrent: link is not null && link == _link))
         {
-            isNew = !_isTroubled;
-            _failedAt = _time.GetTimestamp();
-            _isTroubled = true;
-            if (exception is TimeoutException && ++_timeouts >= TimeoutsToSuspect && link is not null && link == _link && !_isWatching)
-            {
-                _isWatching = watch = true;
-            }
+            _ = WatchAsync(link!); // what is current is there
         }
 
-        if (isNew)
-        {
-            Tell(link, translated);
-        }
-
-        if (watch)
-        {
-            _ = WatchAsync(link!); // set where watch is
-        }
-
-        return Explained(link, translated);
+        return _trouble.Explain(link, translated);
     }
 
     /// <summary>Finds out why there is no connection, and says so with the failure.</summary>
-    internal async Task<CacheStoreException> ExplainAsync(CacheStoreException failure, CancellationToken cancellationToken)
-    {
-        if (failure.Failure == StoreFailure.Unavailable && _check.Cause is null)
-        {
-            try
-            {
-                await _check.FindAsync(_link, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception) when (!cancellationToken.IsCancellationRequested)
-            {
-                // What is known is all there is to say.
-            }
-        }
-
-        return Explained(_link, failure);
-    }
-
-    private CacheStoreException Explained(RedisLink? link, CacheStoreException failure) =>
-        _check.Cause is { } cause
-            ? new(
-                cause.IsRefusal
-                    ? $"Redis at {ServersText(link)} does not let this application in: {cause.Text}"
-                    : $"Redis cannot be reached: {cause.Text}",
-                failure.Failure, failure.InnerException)
-            : failure;
-
-    private string ServersText(RedisLink? link)
-    {
-        try
-        {
-            return EndPointText.Of(_check.Servers(link));
-        }
-        catch (ObjectDisposedException)
-        {
-            return EndPointText.Of([]); // the client is closed
-        }
-    }
-
-    private void Tell(RedisLink? link, CacheStoreException failure)
-    {
-        if (link is { Multiplexer.IsConnected: true })
-        {
-            // What is connected and does not answer has no cause that could be seen from here.
-            Tell(link, failure, null);
-        }
-        else
-        {
-            // Not on the thread of a caller, who is not to wait for it.
-            _ = Task.Run(() => FindAndTellAsync(link, failure));
-        }
-    }
-
-    private async Task FindAndTellAsync(RedisLink? link, CacheStoreException failure)
-    {
-        try
-        {
-            Tell(link, failure, await _check.FindAsync(link, _disposal.Token).ConfigureAwait(false));
-        }
-        catch (Exception) when (IsDisposed)
-        {
-            // Nobody is to be told any more.
-        }
-        catch (Exception)
-        {
-            Tell(link, failure, null);
-        }
-    }
-
-    private void Tell(RedisLink? link, CacheStoreException failure, UnreachableCause? cause)
-    {
-        lock (_gate)
-        {
-            if (!_isTroubled || _isTold)
-            {
-                return;
-            }
-
-            _isTold = true;
-        }
-
-        var servers = ServersText(link);
-        if (cause is { IsRefusal: true })
-        {
-            _logger.NotLetIn(_cache, servers, cause.Text, failure);
-        }
-        else
-        {
-            _logger.Unreachable(_cache, servers, cause?.Text ?? failure.Message, failure);
-        }
-    }
+    internal Task<CacheStoreException> ExplainAsync(CacheStoreException failure, CancellationToken cancellationToken) =>
+        _trouble.ExplainAsync(_link, failure, cancellationToken);
 
     private async Task WatchAsync(RedisLink link)
     {
@@ -465,11 +328,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
         finally
         {
-            lock (_gate)
-            {
-                _isWatching = false;
-                _timeouts = 0;
-            }
+            _trouble.EndWatching();
         }
     }
 

@@ -2,6 +2,7 @@ using CacheKit.Redis.Connection;
 using CacheKit.Redis.Gathering;
 using CacheKit.Redis.Store;
 using CacheKit.Redis.Tests.Rig;
+using CacheKit.Tests.Tiers;
 
 namespace CacheKit.Redis.Tests.Gathering;
 
@@ -81,6 +82,49 @@ public sealed class GoingOnTests(SharedServers servers)
         answering.Join();
     }
 
+    /// <summary>Nobody else would send it.</summary>
+    [Fact]
+    public async Task What_has_gathered_by_the_time_the_last_has_gone_on_is_sent()
+    {
+        const int Rounds = 200;
+        var gatherer = new Sender(Rounds);
+        for (var i = 0; i < Rounds; i++)
+        {
+            gatherer.BeginGoingOn();
+            gatherer.Add(Call.Begin(out _), 1);
+            gatherer.EndGoingOn();
+        }
+
+        await gatherer.AllSent.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Once_all_have_gone_on_a_call_is_sent_alone_again()
+    {
+        await using var store = await CreateAsync(TimeSpan.FromMinutes(1));
+        var gatherer = new Nobody();
+        gatherer.TryEnterAlone().Should().BeTrue();
+        gatherer.TryEnterAlone().Should().BeFalse("one is under way");
+        var answer = new TaskCompletionSource<int>();
+        var command = await BeginAsync(store, () => answer.Task, gatherer: gatherer);
+        answer.SetResult(7);
+        foreach (var waiting in command.Waiting)
+        {
+            (await waiting).Should().Be(7);
+        }
+
+        await Waiting.UntilAsync(gatherer.TryEnterAlone, what: "nothing is under way");
+    }
+
+    [Fact]
+    public void Who_fills_a_command_sends_it()
+    {
+        var sentBy = 0;
+        var gatherer = new Sender(calls: 1, mostBytes: 100) { OnSent = () => sentBy = Environment.CurrentManagedThreadId };
+        gatherer.Add(Call.Begin(out _), 100);
+        sentBy.Should().Be(Environment.CurrentManagedThreadId, "it may not grow");
+    }
+
     [Fact]
     public async Task What_is_sent_again_has_a_limit_though_the_watch_has_no_place_for_it()
     {
@@ -150,16 +194,19 @@ public sealed class GoingOnTests(SharedServers servers)
         }
     }
 
-    private sealed class Sender() : CallGatherer<Call>(int.MaxValue)
+    private sealed class Sender(int calls = Callers, int mostBytes = int.MaxValue) : CallGatherer<Call>(mostBytes)
     {
         private readonly TaskCompletionSource _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private int _sent;
 
         internal Task AllSent => _allSent.Task;
 
-        private protected override void Send(Call?[] calls, int count)
+        internal Action? OnSent { get; init; }
+
+        private protected override void Send(Call?[] sent, int count)
         {
-            if (Interlocked.Add(ref _sent, count) == Callers)
+            OnSent?.Invoke();
+            if (Interlocked.Add(ref _sent, count) == calls)
             {
                 _allSent.SetResult();
             }

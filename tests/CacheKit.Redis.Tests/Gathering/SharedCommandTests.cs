@@ -128,7 +128,7 @@ public sealed class SharedCommandTests : IAsyncLifetime
         for (var round = 0; round < 2; round++)
         {
             using var impatience = new CancellationTokenSource();
-            await _server.SendAsync("CLIENT", "PAUSE", "400", "ALL");
+            await _server.SuspendAsync();
             var reading = Enumerable.Range(0, Callers).Select(i => store.ReadAsync($"k{i}", default, i % 3 == 0 ? impatience.Token : default).AsTask()).ToArray();
             var setting = Enumerable.Range(0, Callers)
                 .Select(i => store.WriteAsync($"s{i}", Entry($"{round} {i}"), StoreCondition.Always, i % 3 == 0 ? impatience.Token : default).AsTask()).ToArray();
@@ -139,6 +139,7 @@ public sealed class SharedCommandTests : IAsyncLifetime
                 await FluentActions.Awaiting(() => setting[i]).Should().ThrowAsync<OperationCanceledException>();
             }
 
+            await _server.ResumeAsync();
             foreach (var i in Enumerable.Range(0, Callers).Where(i => i % 3 != 0))
             {
                 using var lookup = await reading[i];

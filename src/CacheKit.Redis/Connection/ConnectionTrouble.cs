@@ -1,0 +1,182 @@
+using CacheKit.Redis.Diagnostics;
+using CacheKit.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace CacheKit.Redis.Connection;
+
+/// <summary>Whether Redis answers, as far as calls have shown: told once when that changes, with the cause if it can be found.</summary>
+/// <remarks>A few commands that ran into their limit, whatever others did meanwhile, make a connection suspect: it is watched then, until it has given a sign of life, or was replaced.</remarks>
+internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, ILogger logger, TimeProvider time, CancellationToken disposal)
+{
+    private const int TimeoutsToSuspect = 3;
+
+    // Of several servers one may answer while another does not: who has failed is not well again with the next that succeeds.
+    private static readonly TimeSpan _wellAfter = TimeSpan.FromSeconds(2);
+
+    private readonly Lock _gate = new();
+
+    private volatile bool _isThere;
+    private int _timeouts;
+    private bool _isTold;
+    private long _failedAt;
+    private bool _isWatching;
+
+    /// <summary>Whether something has failed, and not enough has succeeded since.</summary>
+    internal bool IsThere => _isThere;
+
+    /// <summary>A command has been answered.</summary>
+    internal void OnSuccess()
+    {
+        lock (_gate)
+        {
+            if (!_isThere || _isWatching || time.GetElapsedTime(_failedAt) < _wellAfter)
+            {
+                return;
+            }
+
+            _timeouts = 0;
+            _isThere = false;
+            check.Forget();
+            if (!_isTold)
+            {
+                // It was over before its cause was found.
+                return;
+            }
+
+            _isTold = false;
+        }
+
+        logger.Reachable(cache);
+    }
+
+    /// <summary>Redis could not be asked.</summary>
+    /// <param name="link">The connection, if there is one.</param>
+    /// <param name="failure">Why not.</param>
+    /// <param name="isTimeout">Whether it did not answer in time.</param>
+    /// <param name="isCurrent">Whether the connection is the one in use.</param>
+    /// <returns>Whether to begin to watch that connection.</returns>
+    internal bool OnFailure(RedisLink? link, CacheStoreException failure, bool isTimeout, bool isCurrent)
+    {
+        bool isNew, watch = false;
+        lock (_gate)
+        {
+            isNew = !_isThere;
+            _failedAt = time.GetTimestamp();
+            _isThere = true;
+            if (isTimeout && ++_timeouts >= TimeoutsToSuspect && isCurrent && !_isWatching)
+            {
+                _isWatching = watch = true;
+            }
+        }
+
+        if (isNew)
+        {
+            Tell(link, failure);
+        }
+
+        return watch;
+    }
+
+    /// <summary>The connection has given a sign of life, or there is another.</summary>
+    internal void EndWatching()
+    {
+        lock (_gate)
+        {
+            _isWatching = false;
+            _timeouts = 0;
+        }
+    }
+
+    /// <summary>Says why, if that is known.</summary>
+    internal CacheStoreException Explain(RedisLink? link, CacheStoreException failure) =>
+        check.Cause is { } cause
+            ? new(
+                cause.IsRefusal
+                    ? $"Redis at {ServersText(link)} does not let this application in: {cause.Text}"
+                    : $"Redis cannot be reached: {cause.Text}",
+                failure.Failure, failure.InnerException)
+            : failure;
+
+    /// <summary>Finds out why, and says so.</summary>
+    internal async Task<CacheStoreException> ExplainAsync(RedisLink? link, CacheStoreException failure, CancellationToken cancellationToken)
+    {
+        if (failure.Failure == StoreFailure.Unavailable && check.Cause is null)
+        {
+            try
+            {
+                await check.FindAsync(link, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                // What is known is all there is to say.
+            }
+        }
+
+        return Explain(link, failure);
+    }
+
+    private string ServersText(RedisLink? link)
+    {
+        try
+        {
+            return EndPointText.Of(check.Servers(link));
+        }
+        catch (ObjectDisposedException)
+        {
+            return EndPointText.Of([]); // the client is closed
+        }
+    }
+
+    private void Tell(RedisLink? link, CacheStoreException failure)
+    {
+        if (link is { Multiplexer.IsConnected: true })
+        {
+            // What is connected and does not answer has no cause that could be seen from here.
+            Tell(link, failure, null);
+        }
+        else
+        {
+            // Not on the thread of a caller, who is not to wait for it.
+            _ = Task.Run(() => FindAndTellAsync(link, failure), CancellationToken.None);
+        }
+    }
+
+    private async Task FindAndTellAsync(RedisLink? link, CacheStoreException failure)
+    {
+        try
+        {
+            Tell(link, failure, await check.FindAsync(link, disposal).ConfigureAwait(false));
+        }
+        catch (Exception) when (disposal.IsCancellationRequested)
+        {
+            // Nobody is to be told any more.
+        }
+        catch (Exception)
+        {
+            Tell(link, failure, null);
+        }
+    }
+
+    private void Tell(RedisLink? link, CacheStoreException failure, UnreachableCause? cause)
+    {
+        lock (_gate)
+        {
+            if (!_isThere || _isTold)
+            {
+                return;
+            }
+
+            _isTold = true;
+        }
+
+        var servers = ServersText(link);
+        if (cause is { IsRefusal: true })
+        {
+            logger.NotLetIn(cache, servers, cause.Text, failure);
+        }
+        else
+        {
+            logger.Unreachable(cache, servers, cause?.Text ?? failure.Message, failure);
+        }
+    }
+}
