@@ -34,7 +34,12 @@ builder.Services.AddCacheKit("reports", cache => cache
 builder.Services.AddProblemDetails();
 builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Converters.Add(new JsonStringEnumConverter()));
 var app = builder.Build();
-app.UseExceptionHandler(); // a body that is too large, say, is a problem of the client's and no error of ours
+app.UseExceptionHandler(new ExceptionHandlerOptions
+{
+    // A body that is too large, say, is a problem of the client's and no error of ours.
+    StatusCodeSelector = exception => (exception as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status500InternalServerError,
+    SuppressDiagnosticsCallback = failure => failure.Exception is BadHttpRequestException,
+});
 app.UseStatusCodePages();
 
 // 3. Cached in memory, by the number. However many ask for one at the same time, it is computed once.

@@ -65,6 +65,7 @@ public sealed class CacheKitBuilder
     {
         ArgumentNullException.ThrowIfNull(create);
         Services.Configure<StoreRegistrations>(OptionsName, stores => stores.Add(create, configure));
+        OpenAtStart();
         return this;
     }
 
@@ -90,6 +91,7 @@ public sealed class CacheKitBuilder
         Services.AddOptions<TOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => sections.Get(name).Read(sectionName, section => read(section, options))).ValidateOnStart();
         Services.AddOptions<StoreRegistrations>(name).Configure<IOptionsMonitor<TOptions>>(
             (stores, options) => stores.Add(context => create(context, options.Get(name)), storeOptions(options.Get(name))));
+        OpenAtStart();
         return this;
     }
 
@@ -118,7 +120,7 @@ public sealed class CacheKitBuilder
         Services.AddKeyedSingleton<DiskRegistration>(name);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<DiskOptions>, DiskOptionsValidator>());
         Services.AddOptions<DiskOptions>(options).Configure(disk => disk.Path = path).Configure(disk => configure?.Invoke(disk)); // validated with the stores
-        Services.AddSingleton<IHostedService>(services => new CacheOpening(services, name));
+        OpenAtStart();
         Services.AddOptions<StoreRegistrations>(options).Configure<IOptionsMonitor<DiskOptions>>(
             (stores, disk) => stores.Add(context => DiskRegistration.Create(context, disk.Get(options)), disk.Get(options).Store));
         return this;
@@ -204,5 +206,11 @@ public sealed class CacheKitBuilder
         Services.AddKeyedSingleton<CacheObserver>(
             Name, static (provider, _) => provider.GetService<TObserver>() ?? ActivatorUtilities.CreateInstance<TObserver>(provider));
         return this;
+    }
+
+    private void OpenAtStart()
+    {
+        var name = Name;
+        Services.AddSingleton<IHostedService>(services => new CacheOpening(services, name));
     }
 }

@@ -51,8 +51,8 @@ public sealed class CacheTierStatistics
     public long PendingRecoveries { get; init; }
 
     /// <summary>
-    /// Bytes that a disk store was given and cannot use, because the disk is full: it goes on with less, and new entries displace older ones sooner. Zero in other
-    /// stores, and while nothing is missing.
+    /// Bytes that a disk store was given and cannot use, because the disk, or its user's share of it, is full: it goes on with less, and new entries displace older ones sooner. Zero in other
+    /// stores, and while nothing is missing. As it was last seen, at most some seconds ago if somebody asks all the time: asking waits for no disk.
     /// </summary>
     public long MissingBytes { get; init; }
 

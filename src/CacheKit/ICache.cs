@@ -100,7 +100,7 @@ public interface ICache
     /// <returns>
     /// <see langword="true"/> if it is stored. <see langword="false"/> if it is not: the key was removed or set, or one of the tags removed, after the call began, which counts as later;
     /// the <see cref="CacheEntryOptions.Expiration"/> is zero or less; the value is too large for the store (of the disk about a ninth of its bytes, and at most 2 GiB), which is logged; or the store
-    /// has no room or fails. But for the first, nothing older is left then.
+    /// has no room or fails, which is logged, too. Nothing older is left in any case: the next caller finds what is newer, or a miss.
     /// </returns>
     /// <exception cref="NotSupportedException">
     /// No tier to be written takes values part by part; or values are encrypted, or <c>byte[]</c> has a serializer of its own: both need the whole of it. Nothing has been read then.

@@ -61,7 +61,7 @@ public sealed class HealthCheckTests
         _services.AddHealthChecks().AddCacheKit();
         var entry = (await CheckAsync()).Entries["cachekit"];
         entry.Status.Should().Be(HealthStatus.Degraded);
-        entry.Description.Should().EndWith(": disk has 4096 bytes fewer than it was given, because the disk is full.");
+        entry.Description.Should().EndWith(": disk has 4096 bytes fewer than it was given, because the disk, or its user's share of it, is full.");
         entry.Data.Should().Contain("disk.missingBytes", 4096L).And.Contain("redis.missingBytes", 0L);
     }
 

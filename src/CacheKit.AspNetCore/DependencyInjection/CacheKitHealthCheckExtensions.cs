@@ -21,7 +21,7 @@ public static class CacheKitHealthCheckExtensions
     /// <exception cref="ArgumentException">The name of the cache is empty.</exception>
     /// <exception cref="OptionsValidationException">At the start of the host: no cache of this name was added.</exception>
     /// <remarks>
-    /// The check takes microseconds and calls no store; while a disk is full, it asks the file system for the room there is. Its data has the cache's name, its entries and hit ratio,
+    /// The check takes microseconds and calls no store. Its data has the cache's name, its entries and hit ratio,
     /// and for every store the circuit, the failures, the changes that wait to be sent, and the bytes that a full disk lacks.
     /// </remarks>
     public static IHealthChecksBuilder AddCacheKit(

@@ -55,7 +55,7 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
             { FailuresInARow: 1 } => $"the last call of {tier.Name} failed",
             { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed"),
             { PendingRecoveries: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has not been told of {tier.PendingRecoveries} changes yet"),
-            { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes} bytes fewer than it was given, because the disk is full"),
+            { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes} bytes fewer than it was given, because the disk, or its user's share of it, is full"),
             _ => null,
         };
     }

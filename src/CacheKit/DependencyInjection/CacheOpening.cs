@@ -1,14 +1,19 @@
+using CacheKit.Engine;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace CacheKit.DependencyInjection;
 
-/// <summary>Has the host create a cache when it starts, so that a directory that cannot be used is found then and not by the first request.</summary>
+/// <summary>Has the host create a cache when it starts, so that a store that cannot be used is found then and not by the first request.</summary>
 internal sealed class CacheOpening(IServiceProvider services, string name) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _ = CacheKitServiceCollectionExtensions.Find(services, name);
+        if (CacheKitServiceCollectionExtensions.Find(services, name) is Cache cache)
+        {
+            cache.Probe();
+        }
+
         return Task.CompletedTask;
     }
 

@@ -137,7 +137,9 @@ internal sealed class SectionReader
         foreach (var section in _unread.Values)
         {
             var nearest = _known.OrderBy(name => Distance(name, section.Key)).ToArray();
-            var guess = Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length * 2 / 5) ? $" Did you mean '{nearest[0]}'?" : "";
+            var guess = Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length * 2 / 5) ? $" Did you mean '{nearest[0]}'?"
+                : section.GetChildren().Any() ? " That of a store is known once the store is added, as UseRedis does."
+                : "";
             _errors.Add($"Configuration '{section.Path}' is {Seen(section)}, but there is no option of this name.{guess} Known here: {string.Join(", ", nearest)}.");
         }
     }

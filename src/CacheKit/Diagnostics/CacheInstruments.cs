@@ -127,7 +127,7 @@ internal sealed class CacheInstruments : IDisposable
                 "{change}", "Changes that wait to be sent to a store until it answers again.");
 
             meter.CreateObservableUpDownCounter("cachekit.tier.missing", () => ObserveTiers(static tier => tier.MissingBytes),
-                "By", "Bytes that a store was given and cannot use, because the disk is full.");
+                "By", "Bytes that a store was given and cannot use, because the disk, or its user's share of it, is full.");
 
             // From a look at a file's page in memory to a server far away.
             StoreDuration = meter.CreateHistogram("cachekit.tier.duration", "s", "Time that calls of a store took, by operation and outcome.", tags: null,

@@ -31,7 +31,7 @@ internal sealed unsafe class DiskDirectory
         _indexFile = indexFile;
         _lock = ownLock;
         Index = index;
-        Files = new(folder, index.Geometry);
+        Files = new(folder, index.Geometry, settings.Hook);
     }
 
     internal DiskIndex Index { get; }
@@ -128,7 +128,7 @@ internal sealed unsafe class DiskDirectory
 
         using var opening = TakeTurn(folder);
         var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
-        return TryAttach(settings, folder, isAnyoneThere, isNew: false, out reason)
+        return TryAttach(settings, folder, isAnyoneThere, isNew: false, [], out reason)
             ?? throw DiskOpeningError.Refused(settings, $"What is there does not count any more, because {reason ?? "its index is gone"}.");
     }
 
@@ -142,8 +142,12 @@ internal sealed unsafe class DiskDirectory
             CacheFolder.Create(folder);
             Directory.CreateDirectory(Path.Combine(shared, ProcessLocks.Folder));
             var known = FileSystem.ReasonNotToShare(shared);
-            var opened = known is null ? TryOpenShared(settings, geometry, shared, out known) : null;
+            List<Action> news = [];
+            var opened = known is null ? TryOpenShared(settings, geometry, shared, news, out known) : null;
             reason = known ?? "it cannot be";
+
+            // Now that others may open it, too: a logger is somebody else's code.
+            news.ForEach(static tell => tell());
             return opened;
         }
         catch (UnauthorizedAccessException exception) when (Directory.Exists(folder))
@@ -153,7 +157,7 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static DiskDirectory? TryOpenShared(DiskSettings settings, DiskGeometry geometry, string folder, out string? reason)
+    private static DiskDirectory? TryOpenShared(DiskSettings settings, DiskGeometry geometry, string folder, List<Action> news, out string? reason)
     {
         using var opening = TakeTurn(folder);
         using (var second = FileLock.TryTake(Path.Combine(folder, OpenLockFile)))
@@ -167,7 +171,7 @@ internal sealed unsafe class DiskDirectory
 
         settings.Hook?.Invoke(DiskStep.OpenLocked);
         var isAnyoneThere = ProcessLocks.IsAnyHeld(folder);
-        if (TryAttach(settings, folder, isAnyoneThere, isNew: false, out reason) is { } attached)
+        if (TryAttach(settings, folder, isAnyoneThere, isNew: false, news, out reason) is { } attached)
         {
             return attached;
         }
@@ -178,13 +182,13 @@ internal sealed unsafe class DiskDirectory
             return null;
         }
 
-        if (reason is not null)
+        if (reason is { } why)
         {
-            settings.Logger.DiskStartsEmpty(settings.CacheName, reason);
+            news.Add(() => settings.Logger.DiskStartsEmpty(settings.CacheName, why));
         }
 
         Rebuild(settings, geometry, folder);
-        return TryAttach(settings, folder, isAnyoneThere: false, isNew: true, out reason)
+        return TryAttach(settings, folder, isAnyoneThere: false, isNew: true, news, out reason)
             ?? throw new IOException("The index that was just created cannot be read.");
     }
 
@@ -193,7 +197,7 @@ internal sealed unsafe class DiskDirectory
 
     /// <summary>Uses the files that are there, if they count.</summary>
     /// <returns><see langword="null"/> if there are none, or they do not, which has a reason.</returns>
-    private static DiskDirectory? TryAttach(DiskSettings settings, string folder, bool isAnyoneThere, bool isNew, out string? reason)
+    private static DiskDirectory? TryAttach(DiskSettings settings, string folder, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
     {
         reason = null;
         var path = Path.Combine(folder, IndexFile);
@@ -206,7 +210,7 @@ internal sealed unsafe class DiskDirectory
         DiskDirectory? attached = null;
         try
         {
-            if (TryUse(settings, file, isAnyoneThere, isNew, out reason) is { } index)
+            if (TryUse(settings, file, isAnyoneThere, isNew, news, out reason) is { } index)
             {
                 attached = new(settings, folder, index, file, ProcessLocks.Register(folder));
             }
@@ -222,7 +226,7 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew, out string? reason)
+    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
     {
         reason = null;
         var length = RandomAccess.GetLength(file);
@@ -262,7 +266,7 @@ internal sealed unsafe class DiskDirectory
             }
             else if (!isAsWanted)
             {
-                settings.Logger.DiskOptionsIgnored(settings.CacheName);
+                news.Add(() => settings.Logger.DiskOptionsIgnored(settings.CacheName));
             }
 
             var index = new DiskIndex(view, geometry);
@@ -401,7 +405,7 @@ internal sealed unsafe class DiskDirectory
         catch (UnauthorizedAccessException) when (Directory.Exists(folder))
         {
             // It is another user's, who began with the directory. Where that lets others create folders, there is room beside.
-            return PrivateFolder.Create(PrivateFolder.Beside(folder), settings.Hook);
+            return PrivateFolder.CreateBeside(folder, settings.Hook);
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed record DiskGeometry
     internal const int HeaderBytes = 4096;
     internal const long FeedOffset = HeaderBytes;
 
+    /// <summary>A power of two, so that no address is ever divided.</summary>
     internal required long SegmentBytes { get; init; }
 
     internal required int SegmentCount { get; init; }

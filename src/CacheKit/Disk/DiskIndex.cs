@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
@@ -87,6 +88,12 @@ internal sealed unsafe class DiskIndex
     /// <summary>1 while the disk has no room for all of the log.</summary>
     internal ref long IsShortOfRoom => ref Word(1216);
 
+    /// <summary>How many bytes of the log it had no room for, as somebody last saw.</summary>
+    internal ref long MissingBytes => ref Word(1224);
+
+    /// <summary>How often it began to have no room.</summary>
+    internal ref long Shortages => ref Word(1232);
+
     /// <summary>How many entries are being written part by part.</summary>
     internal ref long Streams => ref Word(1280);
 
@@ -112,6 +119,10 @@ internal sealed unsafe class DiskIndex
             var bucket = Bucket(hash);
             Sse.Prefetch0(bucket);
             Sse.Prefetch0(bucket + (DiskGeometry.SlotsPerBucket / 2));
+
+            // Where the change will be told.
+            var message = Feed + ((Volatile.Read(ref FeedReserved) & (Geometry.FeedMessages - 1)) * SharedFeed.MessageBytes); // exact for powers of two, as there are
+            Sse.Prefetch0(message);
         }
 
         Fences.Prefetch(hash);
@@ -238,7 +249,7 @@ internal sealed unsafe class DiskIndex
                 UnitBits = (int)words[9],
             };
             var (tail, begin, sequence) = (*(long*)(start + 512), *(long*)(start + 576), *(long*)(start + 640));
-            var isPlausible = geometry.IndexBytes <= length && begin > 0 && begin <= tail && tail - begin <= geometry.DataBytes && sequence > 0;
+            var isPlausible = BitOperations.IsPow2(geometry.SegmentBytes) && geometry.SegmentCount > 0 && geometry.IndexBytes <= length && begin > 0 && begin <= tail && tail - begin <= geometry.DataBytes && sequence > 0;
             return isPlausible ? geometry : null;
         }
 

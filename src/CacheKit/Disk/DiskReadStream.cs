@@ -8,7 +8,7 @@ internal sealed class DiskReadStream : IStoreReadStream
     // What is being read into is not given back.
     private readonly Lock _turn = new();
     private readonly DiskStore _store;
-    private readonly Ring _ring;
+    private readonly EntryReads _reads;
     private readonly PieceList _pieces;
     private readonly ReadOnlyMemory<byte> _value;
     private readonly EntryLifetime _lifetime;
@@ -17,16 +17,16 @@ internal sealed class DiskReadStream : IStoreReadStream
     private bool _isDisposed;
 
     /// <summary>Opens an entry of one record.</summary>
-    internal DiskReadStream(DiskStore store, Ring ring, EntryLifetime lifetime, RentedBytes bytes, ReadOnlyMemory<byte> value)
+    internal DiskReadStream(DiskStore store, EntryReads reads, EntryLifetime lifetime, RentedBytes bytes, ReadOnlyMemory<byte> value)
     {
-        (_store, _ring, _lifetime, _bytes, _value) = (store, ring, lifetime, bytes, value);
+        (_store, _reads, _lifetime, _bytes, _value) = (store, reads, lifetime, bytes, value);
         Length = value.Length;
     }
 
     /// <summary>Opens an entry in pieces.</summary>
-    internal DiskReadStream(DiskStore store, Ring ring, EntryLifetime lifetime, PieceList pieces)
+    internal DiskReadStream(DiskStore store, EntryReads reads, EntryLifetime lifetime, PieceList pieces)
     {
-        (_store, _ring, _lifetime, _pieces) = (store, ring, lifetime, pieces);
+        (_store, _reads, _lifetime, _pieces) = (store, reads, lifetime, pieces);
         Length = pieces.Length;
     }
 
@@ -43,12 +43,16 @@ internal sealed class DiskReadStream : IStoreReadStream
 
     public ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        if (_isDisposed)
+        {
+            return ValueTask.FromException<int>(new ObjectDisposedException(GetType().FullName));
         }
 
         if (destination.IsEmpty || offset == Length)
@@ -106,7 +110,7 @@ internal sealed class DiskReadStream : IStoreReadStream
         }
 
         _buffered = -1;
-        _bytes ??= new(_ring.PieceBytes);
+        _bytes ??= new(_reads.PieceBytes);
         ReadPiece(piece, _bytes.Memory[..length]);
         _buffered = piece;
         return CopyFromBuffer(offset, destination.Span);
@@ -114,7 +118,7 @@ internal sealed class DiskReadStream : IStoreReadStream
 
     private void ReadPiece(int piece, Memory<byte> into)
     {
-        if (!_store.InsideGate("read", () => _ring.TryReadPiece(_pieces.Addresses[piece], into.Span)))
+        if (!_store.InsideGate("read", () => _reads.TryReadPiece(_pieces.Addresses[piece], into.Span)))
         {
             throw new CacheStoreException("The rest of the entry is not on the disk any more, or is damaged.", StoreFailure.Transient);
         }

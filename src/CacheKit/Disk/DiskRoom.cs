@@ -1,47 +1,52 @@
 namespace CacheKit.Disk;
 
 /// <summary>Whether the disk has room for all of the log. If not, the log goes on in the segments that have a file, which the operator is told when it begins and ends.</summary>
-/// <remarks>What one process finds counts for all; each tells it in its own log.</remarks>
+/// <remarks>
+/// <para>What one process finds counts for all; each tells it in its own log.</para>
+/// <para>That there is room again shows when a segment is given a file, or a record could be written though no file is missing. Where little is written, somebody looks: in the background,
+/// since who asks how much is missing is not to wait for a disk. The free bytes alone do not tell it, because a user may have a share of them only.</para>
+/// </remarks>
 internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings settings)
 {
     // Where the disk is full now and then.
     private static readonly TimeSpan _silence = TimeSpan.FromMinutes(1);
 
+    private static readonly TimeSpan _validity = TimeSpan.FromSeconds(10);
+
     private readonly Lock _telling = new();
-    private long _toldAt;
-    private bool _wasTold, _isTold;
+    private readonly Queue<Action> _untold = new();
+    private long _toldAt, _toldShortage, _lookedAt;
+    private bool _wasTold, _isTold, _hasLooked, _hasNews;
 
-    /// <summary>The bytes of the segments that have no file because there was no room for it.</summary>
-    /// <remarks>While it is short of room, this asks the file system. Once there is room, what is missing comes with the next entries.</remarks>
-    internal long MissingBytes =>
-        Volatile.Read(ref index.IsShortOfRoom) == 0 || files.FreeBytes > index.Geometry.SegmentBytes ? 0 : Math.Max(0, index.Geometry.DataBytes - HeldBytes);
+    /// <summary>The bytes that the log lacks because there was no room for them, as it was last seen.</summary>
+    internal long MissingBytes => IsShort ? Math.Max(index.Geometry.SegmentBytes, Volatile.Read(ref index.MissingBytes)) : 0;
 
-    private long HeldBytes
-    {
-        get
-        {
-            try
-            {
-                return files.Measure().Bytes;
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                return 0; // who asks has trouble enough
-            }
-        }
-    }
+    /// <summary>Whether there was no room when it was last needed.</summary>
+    internal bool IsShort => Volatile.Read(ref index.IsShortOfRoom) != 0;
+
+    /// <summary>Whether somebody should look whether that still holds.</summary>
+    internal bool IsLookNeeded => IsShort && (!Volatile.Read(ref _hasLooked) || settings.TimeProvider.GetElapsedTime(Volatile.Read(ref _lookedAt)) >= _validity);
+
+    /// <summary>Whether there is something to be told.</summary>
+    internal bool HasNews => Volatile.Read(ref _hasNews);
 
     /// <summary>A segment, or a record, had no room.</summary>
     internal void RanOut()
     {
-        if (Interlocked.Exchange(ref index.IsShortOfRoom, 1) == 0)
+        if (!IsShort)
         {
-            Volatile.Write(ref _isTold, false); // there was room meanwhile, as another process has found
+            Measure();
         }
 
-        if (!Volatile.Read(ref _isTold) && IsToBeTold())
+        if (Interlocked.Exchange(ref index.IsShortOfRoom, 1) == 0)
         {
-            settings.Logger.DiskIsFull(settings.CacheName, files.Folder, files.FreeBytes, HeldBytes, index.Geometry.DataBytes);
+            Interlocked.Increment(ref index.Shortages);
+        }
+
+        if (IsToBeTold(Volatile.Read(ref index.Shortages)))
+        {
+            var (free, held) = (files.FreeBytes, Measure());
+            Tell(() => settings.Logger.DiskIsFull(settings.CacheName, files.Folder, free, held, index.Geometry.DataBytes));
         }
     }
 
@@ -51,20 +56,103 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
         Volatile.Write(ref index.IsShortOfRoom, 0);
         if (Interlocked.Exchange(ref _isTold, false))
         {
-            settings.Logger.DiskHasRoom(settings.CacheName, files.Folder);
+            Tell(() => settings.Logger.DiskHasRoom(settings.CacheName, files.Folder));
         }
     }
 
-    private bool IsToBeTold()
+    /// <summary>A record was written while there was no room: it has returned if no file is missing.</summary>
+    internal void Wrote()
+    {
+        if (files.AreAllThere)
+        {
+            Returned();
+        }
+    }
+
+    /// <summary>Looks how much is missing, and whether it can be had by now. Waits for the disk.</summary>
+    internal void Look()
+    {
+        Measure();
+        try
+        {
+            // Where no file is missing, and a record had no room nevertheless, only the next record tells.
+            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing())
+            {
+                Returned();
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Not yet: the disk may have room that this user does not get.
+        }
+    }
+
+    /// <summary>Tells what there is to be told. A logger is somebody else's code, so nothing is held and nothing depends on it here.</summary>
+    internal void TellNews()
+    {
+        while (TryTake() is { } tell)
+        {
+            try
+            {
+                tell();
+            }
+#pragma warning disable CA1031 // whatever a logger throws: what was being done has been done
+            catch
+#pragma warning restore CA1031
+            {
+                // There is nobody else to be told.
+            }
+        }
+    }
+
+    private void Tell(Action tell)
     {
         lock (_telling)
         {
-            if (_isTold || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
+            _untold.Enqueue(tell);
+            Volatile.Write(ref _hasNews, true);
+        }
+    }
+
+    private Action? TryTake()
+    {
+        lock (_telling)
+        {
+            Volatile.Write(ref _hasNews, _untold.Count > 1);
+            return _untold.TryDequeue(out var tell) ? tell : null;
+        }
+    }
+
+    /// <summary>Looks how many bytes the files have.</summary>
+    private long Measure()
+    {
+        long held = 0;
+        Volatile.Write(ref _lookedAt, settings.TimeProvider.GetTimestamp());
+        Volatile.Write(ref _hasLooked, true);
+        try
+        {
+            held = files.Measure().Bytes;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Who asks has trouble enough.
+        }
+
+        Volatile.Write(ref index.MissingBytes, Math.Max(0, index.Geometry.DataBytes - held));
+        return held;
+    }
+
+    private bool IsToBeTold(long shortage)
+    {
+        lock (_telling)
+        {
+            // That one is over may have been found by another process, and so may that another has begun.
+            if ((_isTold && _toldShortage == shortage) || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
             {
                 return false;
             }
 
-            (_toldAt, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), true, true);
+            (_toldAt, _toldShortage, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), shortage, true, true);
             return true;
         }
     }

@@ -9,6 +9,9 @@ internal enum DiskStep
     /// <summary>A segment was opened by moving the tail into it.</summary>
     SegmentOpened,
 
+    /// <summary>A segment is about to be given a file.</summary>
+    Creating,
+
     /// <summary>The place was found to be still in the log, and is about to be written.</summary>
     Writing,
 
@@ -30,7 +33,7 @@ internal enum DiskStep
     /// <summary>A key's fence is raised, its slot still there.</summary>
     Fenced,
 
-    /// <summary>A record was copied to the tail, the slot still points to the old one.</summary>
+    /// <summary>A record was copied to the tail, the slot still points to the one it was copied from.</summary>
     Copied,
 
     /// <summary>A segment has been gone through, and still counts.</summary>

@@ -19,7 +19,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private readonly Ring _ring;
     private readonly OperationGate _gate = new();
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _isReclaiming;
+    private int _isReclaiming, _isLooking;
     private int _isDisposed;
 
     private delegate T Step<TState, out T>(Ring ring, in TState state);
@@ -31,30 +31,28 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         _index = _directory.Index;
         _ring = new(_index, _directory.Files, settings);
         _ring.ReclaimWith(StartReclaiming);
-        settings.Schedule(FetchIndex);
+        settings.Schedule(() => InGateIfOpen(_index.Fetch));
+        if (settings.Geometry is not null)
+        {
+            LookForRoom();
+        }
     }
 
     public string Name => "disk";
 
-    public long MaximumEntryBytes => _ring.LargestValue;
+    public long MaximumEntryBytes => _ring.Writes.LargestValue;
 
     public long MissingBytes
     {
         get
         {
-            if (!_gate.TryEnter(out var stripe))
+            long missing = 0;
+            InGateIfOpen(() =>
             {
-                return 0;
-            }
-
-            try
-            {
-                return _ring.Room.MissingBytes;
-            }
-            finally
-            {
-                Leave(stripe);
-            }
+                LookForRoom();
+                missing = _ring.Room.MissingBytes;
+            });
+            return missing;
         }
     }
 
@@ -79,7 +77,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
         try
         {
-            var lookup = _ring.Read(key, options, MostBytesInline, out var isTooLarge);
+            var lookup = _ring.Reads.Read(key, options, MostBytesInline, out var isTooLarge);
             if (!isTooLarge)
             {
                 return new(lookup);
@@ -117,7 +115,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
         try
         {
-            return new(_ring.Write(key, entry, condition, cancellationToken));
+            return new(_ring.Writes.Write(key, entry, condition, cancellationToken));
         }
         catch (Exception exception) when (IsOfDisk(exception))
         {
@@ -130,11 +128,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     }
 
     public ValueTask<IStoreWriteStream> BeginWriteAsync(string key, CancellationToken cancellationToken) => InsideGateAsync(
-        "write", (store: this, key), static (ring, in of) => ring.BeginStream(of.key) is var begun
-            ? (IStoreWriteStream)new DiskWriteStream(of.store, ring, of.key, begun.Place, begun.Stamp) : null!, cancellationToken);
+        "write", (store: this, key), static (ring, in of) => ring.Writes.BeginStream(of.key) is var begun
+            ? (IStoreWriteStream)new DiskWriteStream(of.store, ring.Writes, of.key, begun.Place, begun.Stamp) : null!, cancellationToken);
 
     public async ValueTask<IStoreReadStream?> OpenReadAsync(string key, CancellationToken cancellationToken) =>
-        await Task.Run(() => InsideGate("read", () => _ring.OpenRead(key, this)), cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => InsideGate("read", () => _ring.Reads.OpenRead(key, this)), cancellationToken).ConfigureAwait(false);
 
     public ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind, CancellationToken cancellationToken) => InsideGateAsync(
         "invalidate", (key, kind), static (ring, in of) => ring.Invalidate(of.key, of.kind), cancellationToken);
@@ -175,18 +173,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     public async ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
         await InBackground(() => _ring.Scan.Count(cancellationToken), cancellationToken).ConfigureAwait(false);
 
-    public bool TryDrain(ISharedMemoryFeedReader reader)
-    {
-        ObjectDisposedException.ThrowIf(!_gate.TryEnter(out var stripe), this);
-        try
-        {
-            return _ring.Feed.TryDrain(reader);
-        }
-        finally
-        {
-            Leave(stripe);
-        }
-    }
+    public bool TryDrain(ISharedMemoryFeedReader reader) => InsideGate("be listened to", reader, static (ring, in of) => ring.Feed.TryDrain(of));
 
     public async ValueTask DisposeAsync()
     {
@@ -238,11 +225,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         new($"The disk cache could not {what}: {exception.Message}", StoreFailure.Transient, exception);
 
     private async ValueTask<StoreLookup> ReadLargeAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
-        await Task.Run(() => InsideGate("read", () => _ring.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => InsideGate("read", () => _ring.Reads.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
 
     // Apart: what the work needs is not to be allocated for small ones.
     private ValueTask<StoreWriteResult> WriteLargeAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
-        new(Task.Run(() => InsideGate("write", () => _ring.Write(key, entry, condition, cancellationToken)), CancellationToken.None));
+        new(Task.Run(() => InsideGate("write", () => _ring.Writes.Write(key, entry, condition, cancellationToken)), CancellationToken.None));
 
     private List<string> KeysOf(ReadOnlySpan<ListedSlot> slots, ReadOnlySpan<byte> prefix)
     {
@@ -263,12 +250,18 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     /// <summary>Does something that closing waits for.</summary>
     /// <param name="what">What it is, to say what the cache could not do.</param>
     /// <param name="work">Does it.</param>
-    internal T InsideGate<T>(string what, Func<T> work)
+    internal T InsideGate<T>(string what, Func<T> work) => InsideGate(what, work, static (_, in of) => of());
+
+    private T InsideGate<TState, T>(string what, in TState state, Step<TState, T> work)
     {
-        ObjectDisposedException.ThrowIf(!_gate.TryEnter(out var stripe), this);
+        if (!_gate.TryEnter(out var stripe))
+        {
+            throw IsClosed();
+        }
+
         try
         {
-            return work();
+            return work(_ring, state);
         }
         catch (Exception exception) when (IsOfDisk(exception))
         {
@@ -280,7 +273,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         }
     }
 
-    /// <summary>Does something that closing waits for. Whatever fails, the task tells.</summary>
+    /// <summary>Does something that closing waits for. What fails, the task tells.</summary>
     private ValueTask<T> InsideGateAsync<TState, T>(string what, in TState state, Step<TState, T> work, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -288,18 +281,27 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             return ValueTask.FromCanceled<T>(cancellationToken);
         }
 
+        try
+        {
+            return new(InsideGate(what, state, work));
+        }
+        catch (Exception exception) when (exception is CacheStoreException or ObjectDisposedException)
+        {
+            return ValueTask.FromException<T>(exception);
+        }
+    }
+
+    /// <summary>Does something that closing waits for, unless it has begun.</summary>
+    private void InGateIfOpen(Action work)
+    {
         if (!_gate.TryEnter(out var stripe))
         {
-            return ValueTask.FromException<T>(IsClosed());
+            return;
         }
 
         try
         {
-            return new(work(_ring, state));
-        }
-        catch (Exception exception) when (IsOfDisk(exception))
-        {
-            return ValueTask.FromException<T>(Translate(what, exception));
+            work();
         }
         finally
         {
@@ -312,17 +314,31 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     private void Leave(int stripe)
     {
         _gate.Leave(stripe);
+        if (_ring.Room.HasNews)
+        {
+            _ring.Room.TellNews();
+        }
 
         // The index is memory that goes with this object.
         GC.KeepAlive(this);
     }
 
-    private void FetchIndex()
+    /// <summary>Has somebody look in the background whether a disk that was full still is, if nobody has lately.</summary>
+    private void LookForRoom()
     {
-        if (_gate.TryEnter(out var stripe))
+        if (_ring.Room.IsLookNeeded && Interlocked.Exchange(ref _isLooking, 1) == 0)
         {
-            _index.Fetch();
-            Leave(stripe);
+            _settings.Schedule(() => InGateIfOpen(() =>
+            {
+                try
+                {
+                    _ring.Room.Look();
+                }
+                finally
+                {
+                    Volatile.Write(ref _isLooking, 0);
+                }
+            }));
         }
     }
 
@@ -330,17 +346,12 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     {
         if (Interlocked.Exchange(ref _isReclaiming, 1) == 0)
         {
-            _settings.Schedule(Reclaim);
+            _settings.Schedule(() => InGateIfOpen(Reclaim));
         }
     }
 
     private void Reclaim()
     {
-        if (!_gate.TryEnter(out var stripe))
-        {
-            return;
-        }
-
         try
         {
             _ring.Reclaimer.Run(() => !_gate.IsClosed);
@@ -354,7 +365,6 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         finally
         {
             Volatile.Write(ref _isReclaiming, 0);
-            Leave(stripe);
         }
     }
 }

@@ -3,11 +3,11 @@ using CacheKit.Stores;
 namespace CacheKit.Disk;
 
 /// <summary>An entry that comes part by part. Collects a piece at a time and appends it to the log; only what is completed is ever pointed to.</summary>
-internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, StreamPlace place, long stamp) : IStoreWriteStream
+internal sealed class DiskWriteStream(DiskStore store, EntryWrites writes, string key, StreamPlace place, long stamp) : IStoreWriteStream
 {
     // A call that was given up may still be under way when the stream is disposed.
     private readonly Lock _turn = new();
-    private readonly RentedBytes _piece = new(ring.PieceBytes);
+    private readonly RentedBytes _piece = new(writes.PieceBytes);
     private readonly List<long> _addresses = [];
     private int _filled;
     private bool _isEnded;
@@ -21,10 +21,8 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             return ValueTask.FromCanceled<bool>(cancellationToken);
         }
 
-        // Appending takes as long as the disk does.
-        return _filled + bytes.Length > ring.PieceBytes
-            ? new(Task.Run(() => store.InsideGate("write", () => TryWrite(bytes.Span)), CancellationToken.None))
-            : new(TryWrite(bytes.Span));
+        // Appending takes as long as the disk does, and closing must wait for it.
+        return TryCollect(bytes.Span) ? new(true) : new(Task.Run(() => store.InsideGate("write", () => TryWrite(bytes.Span)), CancellationToken.None));
     }
 
     public ValueTask<StoreWriteResult> CompleteAsync(StoreEntry entry, CancellationToken cancellationToken) =>
@@ -61,6 +59,32 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
         }
     }
 
+    /// <summary>Keeps bytes for the piece they are a part of, if that is all there is to do: nothing is to be appended, and no call that was given up is still under way.</summary>
+    private bool TryCollect(ReadOnlySpan<byte> bytes)
+    {
+        if (!_turn.TryEnter())
+        {
+            return false;
+        }
+
+        try
+        {
+            if (_isEnded || bytes.Length > writes.PieceBytes - _filled)
+            {
+                return false;
+            }
+
+            bytes.CopyTo(_piece.Array.AsSpan(_filled));
+            _filled += bytes.Length;
+            return true;
+        }
+        finally
+        {
+            _turn.Exit();
+        }
+    }
+
+    /// <summary>Keeps bytes, and appends each piece that is full. In the gate of the store.</summary>
     private bool TryWrite(ReadOnlySpan<byte> bytes)
     {
         lock (_turn)
@@ -68,12 +92,12 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             ObjectDisposedException.ThrowIf(_isEnded, this);
             while (!bytes.IsEmpty)
             {
-                if (_filled == ring.PieceBytes && !TryAppend())
+                if (_filled == writes.PieceBytes && !TryAppend())
                 {
                     return false;
                 }
 
-                var part = bytes[..Math.Min(bytes.Length, ring.PieceBytes - _filled)];
+                var part = bytes[..Math.Min(bytes.Length, writes.PieceBytes - _filled)];
                 part.CopyTo(_piece.Array.AsSpan(_filled));
                 _filled += part.Length;
                 bytes = bytes[part.Length..];
@@ -85,7 +109,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
 
     private bool TryAppend()
     {
-        if ((_addresses.Count + 1L) * ring.PieceBytes > ring.LargestValue || !ring.TryAppendPiece(_piece.Array.AsSpan(0, _filled), out var address))
+        if ((_addresses.Count + 1L) * writes.PieceBytes > writes.LargestValue || !writes.TryAppendPiece(_piece.Array.AsSpan(0, _filled), out var address))
         {
             return false;
         }
@@ -102,7 +126,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
             ObjectDisposedException.ThrowIf(_isEnded, this);
             try
             {
-                return ring.Complete(key, entry, stamp, place, _addresses, _piece.Array.AsSpan(0, _filled));
+                return writes.Complete(key, entry, stamp, place, _addresses, _piece.Array.AsSpan(0, _filled));
             }
             finally
             {
@@ -116,7 +140,7 @@ internal sealed class DiskWriteStream(DiskStore store, Ring ring, string key, St
         if (!_isEnded)
         {
             _isEnded = true;
-            ring.EndStream(place);
+            writes.EndStream(place);
             _piece.Dispose();
             GC.KeepAlive(store); // the index is memory that goes with it
         }

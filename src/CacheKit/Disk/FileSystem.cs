@@ -71,36 +71,37 @@ internal static partial class FileSystem
         : EffectiveUser().ToString(CultureInfo.InvariantCulture);
 
     /// <summary>A sentence on who may do what in a directory that exists; nothing where that cannot be told.</summary>
-    internal static unsafe string? RightsOf(string directory)
+    internal static string? RightsOf(string directory) => Describe(directory, followsLinks: true) is not { } described ? null : string.Create(
+        CultureInfo.InvariantCulture,
+        $"'{directory}' belongs to user {described.Owner} and has the rights {Convert.ToString(described.Mode & 0xFFF, 8)}, and this process runs as user {EffectiveUser()}. ");
+
+    /// <summary>Whether what is at a path is a folder, and this user's: no link, wherever that leads, and nothing that another user has put there.</summary>
+    internal static bool IsOwnFolder(string path)
     {
-        const int OwnerOffset = 20;
-        const int RightsOffset = 28;
-        const int OwnerAndMode = 0xA;
-        const int BytesOfAll = 256;
-        if (!OperatingSystem.IsLinux())
+        if (new DirectoryInfo(path) is not { Exists: true, LinkTarget: null })
         {
-            return null;
+            return false;
         }
 
-        try
+        if (Describe(path, followsLinks: false) is { } described)
         {
-            Span<byte> all = stackalloc byte[BytesOfAll];
-            fixed (byte* start = all)
+            return described.Owner == EffectiveUser();
+        }
+
+        if (!OperatingSystem.IsWindows())
+        {
+            try
             {
-                if (Describe(CurrentDirectory, directory, 0, OwnerAndMode, start) != 0)
-                {
-                    return null;
-                }
+                // Only who owns it may do that, where there is no other way to ask.
+                File.SetUnixFileMode(path, File.GetUnixFileMode(path));
             }
+            catch (UnauthorizedAccessException)
+            {
+                return false;
+            }
+        }
 
-            return string.Create(
-                CultureInfo.InvariantCulture,
-                $"'{directory}' belongs to user {BitConverter.ToUInt32(all[OwnerOffset..])} and has the rights {Convert.ToString(BitConverter.ToUInt16(all[RightsOffset..]) & 0xFFF, 8)}, and this process runs as user {EffectiveUser()}. ");
-        }
-        catch (EntryPointNotFoundException)
-        {
-            return null; // an old library
-        }
+        return true;
     }
 
     /// <summary>The kind of file system that a directory is on, in brackets; nothing where that cannot be told.</summary>
@@ -116,7 +117,35 @@ internal static partial class FileSystem
         }
     }
 
-    private const int CurrentDirectory = -100;
+    /// <summary>Whose something is, and what it is with which rights; nothing where that cannot be told.</summary>
+    private static unsafe (uint Owner, ushort Mode)? Describe(string path, bool followsLinks)
+    {
+        const int CurrentDirectory = -100;
+        const int DoNotFollow = 0x100;
+        const int OwnerOffset = 20;
+        const int ModeOffset = 28;
+        const int OwnerAndMode = 0xA;
+        const int BytesOfAll = 256;
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
+        try
+        {
+            Span<byte> all = stackalloc byte[BytesOfAll];
+            fixed (byte* start = all)
+            {
+                return Describe(CurrentDirectory, path, followsLinks ? 0 : DoNotFollow, OwnerAndMode, start) == 0
+                    ? (BitConverter.ToUInt32(all[OwnerOffset..]), BitConverter.ToUInt16(all[ModeOffset..]))
+                    : null;
+            }
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return null; // an old library
+        }
+    }
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUser();

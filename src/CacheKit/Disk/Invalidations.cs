@@ -3,7 +3,7 @@ using CacheKit.Stores;
 namespace CacheKit.Disk;
 
 /// <summary>What was invalidated when, and whether that covers an entry.</summary>
-internal sealed class Invalidations(DiskIndex index)
+internal sealed class Invalidations(DiskIndex index, bool raisesFences)
 {
     private readonly Conjunctions _conjunctions = new(index);
 
@@ -35,6 +35,16 @@ internal sealed class Invalidations(DiskIndex index)
         }
 
         return false;
+    }
+
+    /// <summary>Keeps what was begun under an earlier stamp from coming after what happens to a key now.</summary>
+    internal void RaiseFence(ulong hash, long stamp)
+    {
+        if (raisesFences)
+        {
+            index.Fences.Raise(hash, stamp);
+            index.StreamMarks.Raise(hash, stamp);
+        }
     }
 
     /// <summary>Invalidates what carries any, or all, of some tags.</summary>

@@ -10,7 +10,22 @@ internal static class PrivateFolder
     /// <summary>Where a user's private folders go if the folder of the cache is another user's: beside that.</summary>
     internal static string Beside(string folder) => folder + "-of-" + FileSystem.User;
 
-    /// <summary>Creates one, and removes those that processes have left which died.</summary>
+    /// <summary>Creates one beside the folder of a cache that is another user's.</summary>
+    /// <exception cref="UnauthorizedAccessException">What has that name already is not this user's: it would be theirs to say what is in it.</exception>
+    internal static (string Folder, FileLock Lock) CreateBeside(string folder, Action<DiskStep>? hook)
+    {
+        var beside = Beside(folder);
+        if (!Path.Exists(beside) && new FileInfo(beside).LinkTarget is null)
+        {
+            CacheFolder.Create(beside);
+        }
+
+        // Whoever may create folders here could have been first, since the name can be guessed.
+        return FileSystem.IsOwnFolder(beside) ? Create(beside, hook) : throw new UnauthorizedAccessException(
+            $"'{folder}' is another user's, and '{beside}', which would be used instead, is a link, no folder or another user's, too. Whoever may should remove it.");
+    }
+
+    /// <summary>Creates one, and removes those that processes of this user have left which died.</summary>
     internal static (string Folder, FileLock Lock) Create(string parent, Action<DiskStep>? hook)
     {
         CacheFolder.Create(parent);
@@ -52,7 +67,7 @@ internal static class PrivateFolder
     }
 
     /// <summary>Waits until nobody else creates or removes private folders.</summary>
-    /// <returns><see langword="null"/> if the lock is another user's: then their folders and one's own are safe from each other.</returns>
+    /// <returns><see langword="null"/> if the lock is another user's. Their folders and one's own are safe from each other in any case.</returns>
     private static FileLock? TakeTurn(string parent)
     {
         try
@@ -69,6 +84,12 @@ internal static class PrivateFolder
     {
         foreach (var orphan in Directory.GetDirectories(parent, Prefix + "*"))
         {
+            // One that is another user's may have been created just now, and not be locked yet: users need not take turns.
+            if (!FileSystem.IsOwnFolder(orphan))
+            {
+                continue;
+            }
+
             try
             {
                 var taken = FileLock.TryTake(Path.Combine(orphan, LockFile), FileMode.Open);
@@ -80,7 +101,7 @@ internal static class PrivateFolder
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // It is another user's, or in use where that keeps it from being removed.
+                // It is in use where that keeps it from being removed.
             }
         }
     }

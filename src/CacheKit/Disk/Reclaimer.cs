@@ -118,48 +118,55 @@ internal sealed unsafe class Reclaimer(
         if (isWorthIt && walk.TryReadAll(out var bytes) && reader.HasLife(bytes, record.Address))
         {
             record = new(bytes, record.Address);
-            if (judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)))
+            if (judge.IsLive(record) && reader.IsValueIntact(record, bytes.Slice(record.ValueOffset, record.ValueLength)) && TryCopy(bytes, slot, out carried))
             {
-                carried = Copy(bytes, slot, ref budget);
+                budget -= bytes.Length;
+                carried = index.Slots.WithUses(carried, index.Slots.Uses(slot) - 1);
             }
         }
 
-        while (!SlotTable.TryChange(place, slot, carried))
+        if (TryMove(place, slot, carried) && carried != 0)
+        {
+            Interlocked.Increment(ref index.ReinsertedRecords);
+            Interlocked.Add(ref index.ReinsertedBytes, record.TotalBytes);
+            BringUpToDate(place, ref walk, record.Address, carried);
+        }
+    }
+
+    /// <summary>Puts another record, or none, in the place of one that a slot points to.</summary>
+    private bool TryMove(ulong* place, ulong slot, ulong to)
+    {
+        while (!SlotTable.TryChange(place, slot, to))
         {
             // A use that was counted meanwhile changes nothing; anything else means that this record is no longer the key's.
             var now = Volatile.Read(ref *place);
             if (!index.Slots.IsSameRecord(now, slot) || index.Slots.IsPending(now))
             {
-                return;
+                return false;
             }
 
             slot = now;
         }
 
-        if (carried != 0)
-        {
-            Interlocked.Increment(ref index.ReinsertedRecords);
-            Interlocked.Add(ref index.ReinsertedBytes, record.TotalBytes);
-            BringUpToDate(record, reader.AddressOf(carried));
-        }
+        return true;
     }
 
-    private ulong Copy(ReadOnlySpan<byte> bytes, ulong slot, ref long budget)
+    private bool TryCopy(ReadOnlySpan<byte> bytes, ulong slot, out ulong copied)
     {
+        copied = 0;
         var rented = ArrayPool<byte>.Shared.Rent(bytes.Length);
         try
         {
             var copy = rented.AsSpan(0, bytes.Length);
             bytes.CopyTo(copy);
-            budget -= copy.Length;
             if (!log.TryAppend(copy, out var address))
             {
-                return 0;
+                return false;
             }
 
             settings.Hook?.Invoke(DiskStep.Copied);
-            var uses = index.Slots.Uses(slot) - 1;
-            return index.Slots.WithUses(index.Slots.Create(index.Slots.FingerprintOf(slot), address, copy.Length), uses);
+            copied = index.Slots.Create(index.Slots.FingerprintOf(slot), address, copy.Length);
+            return true;
         }
         finally
         {
@@ -167,32 +174,45 @@ internal sealed unsafe class Reclaimer(
         }
     }
 
-    /// <summary>Takes over instants that were changed in the old record after it was read, unless they have been changed in the new one since.</summary>
-    private void BringUpToDate(in Record old, long address)
+    /// <summary>Takes over instants that were changed in the old record after it was read.</summary>
+    /// <remarks>
+    /// Whoever changes instants is content if the slot is the same afterwards. So what was changed in the record that was moved away from, up to the move, counts, unless those of the one moved to have been changed since, which
+    /// is later. They are not written there, since that might undo such a change which is just being made: it is moved once more, to a copy that has them; and then the same question is asked of that move.
+    /// </remarks>
+    private void BringUpToDate(ulong* place, ref SegmentWalk walk, long from, ulong carried)
     {
-        Span<byte> header = stackalloc byte[RecordLayout.HeaderBytes];
-        if (TryReadLife(old.Address, header, out var expiresAt, out var retainUntil)
-            && (expiresAt != old.ExpiresAt || retainUntil != old.RetainUntil)
-            && index.IsInLog(address)
-            && TryReadLife(address, header, out var newExpiresAt, out var newRetainUntil)
-            && newExpiresAt == old.ExpiresAt && newRetainUntil == old.RetainUntil)
+        if (!walk.TryReadAll(out var bytes))
         {
-            var life = header[..RecordLayout.LifeBytes];
-            RecordLayout.WriteLife(life, expiresAt, retainUntil, address, index.StoreId);
-            log.Write(address + RecordLayout.LifeOffset, life);
+            return;
+        }
+
+        Span<byte> header = stackalloc byte[RecordLayout.HeaderBytes];
+        var copied = new Record(bytes, from);
+        var (ofFrom, ofCopy) = ((copied.ExpiresAt, copied.RetainUntil), (copied.ExpiresAt, copied.RetainUntil));
+        while (TryReadLife(from, header, out var changed) && changed != ofFrom
+            && reader.AddressOf(carried) is var address && index.IsInLog(address) && TryReadLife(address, header, out var now) && now == ofCopy)
+        {
+            RecordLayout.WriteLife(bytes[RecordLayout.LifeOffset..], changed.ExpiresAt, changed.RetainUntil, address, index.StoreId);
+            if (!TryCopy(bytes, carried, out var again) || !TryMove(place, carried, index.Slots.WithUses(again, index.Slots.Uses(Volatile.Read(ref *place)))))
+            {
+                return;
+            }
+
+            (from, ofFrom) = (address, ofCopy);
+            (carried, ofCopy) = (again, changed);
         }
     }
 
-    private bool TryReadLife(long address, Span<byte> header, out long expiresAt, out long retainUntil)
+    private bool TryReadLife(long address, Span<byte> header, out (long ExpiresAt, long RetainUntil) life)
     {
-        (expiresAt, retainUntil) = (0, 0);
+        life = default;
         if (log.Read(address, header) < header.Length || !RecordLayout.MayBeAt(header, address) || !RecordLayout.IsLifeIntact(header, address, index.StoreId))
         {
             return false;
         }
 
         var record = new Record(header, address);
-        (expiresAt, retainUntil) = (record.ExpiresAt, record.RetainUntil);
+        life = (record.ExpiresAt, record.RetainUntil);
         return true;
     }
 }

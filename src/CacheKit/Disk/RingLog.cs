@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace CacheKit.Disk;
 
 /// <summary>The log: records are appended at its tail, and its beginning moves on to make room. Addresses are never used twice.</summary>
@@ -11,6 +13,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
     internal const int SegmentStart = 64;
 
     private readonly long _segmentBytes = index.Geometry.SegmentBytes;
+    private readonly int _segmentShift = BitOperations.Log2((ulong)index.Geometry.SegmentBytes);
     private readonly long _segmentCount = index.Geometry.SegmentCount;
 
     // A place that is taken, but could not be written, since the disk was full: for the next record that fits.
@@ -51,10 +54,20 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
 
             if (TryPrepare(address))
             {
-                return TryWrite(record, new(address, record.Length));
+                if (!TryWrite(record, new(address, record.Length)))
+                {
+                    return false;
+                }
+
+                if (room.IsShort)
+                {
+                    room.Wrote();
+                }
+
+                return true;
             }
 
-            Skip(address / _segmentBytes);
+            Skip(address >> _segmentShift);
         }
 
         address = 0;
@@ -93,16 +106,23 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
 
     private bool TryPrepare(long address)
     {
+        bool isNew;
         try
         {
-            files.Prepare(address);
-            return true;
+            isNew = files.Prepare(address);
         }
         catch (IOException exception) when (DiskErrors.IsFull(exception))
         {
             room.RanOut();
             return false;
         }
+
+        if (isNew)
+        {
+            room.Returned();
+        }
+
+        return true;
     }
 
     private long Allocate(int bytes)
@@ -110,7 +130,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
         while (true)
         {
             var tail = Volatile.Read(ref index.Tail);
-            var offset = tail % _segmentBytes;
+            var offset = tail & (_segmentBytes - 1);
             if (offset != 0 && offset + bytes <= _segmentBytes)
             {
                 if (Interlocked.CompareExchange(ref index.Tail, tail + bytes, tail) == tail)
@@ -121,7 +141,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
                 continue;
             }
 
-            var segment = offset == 0 ? tail / _segmentBytes : (tail / _segmentBytes) + 1;
+            var segment = (tail >> _segmentShift) + (offset == 0 ? 0 : 1);
             if (TryOpen(segment, tail, bytes))
             {
                 return (segment * _segmentBytes) + SegmentStart;

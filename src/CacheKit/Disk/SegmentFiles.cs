@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Numerics;
 using Microsoft.Win32.SafeHandles;
 
 namespace CacheKit.Disk;
@@ -9,13 +10,15 @@ namespace CacheKit.Disk;
 /// Only read and written at addresses, never mapped: a page that cannot be read is an error here, and the death of the process there, and
 /// a slow one would hold up garbage collection. Handles are shared by all threads and stay open.
 /// </remarks>
-internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisposable
+internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<DiskStep>? hook = null) : IDisposable
 {
     internal const string Pattern = "seg*.ck";
 
     private readonly SafeFileHandle?[] _files = new SafeFileHandle?[geometry.SegmentCount];
     private readonly Lock _opening = new();
+    private readonly int _segmentShift = BitOperations.Log2((ulong)geometry.SegmentBytes);
     private bool _isDisposed;
+    private int _firstUnseen;
 
     internal string Folder => folder;
 
@@ -44,7 +47,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
             return 0;
         }
 
-        var offset = address % geometry.SegmentBytes;
+        var offset = OffsetOf(address);
         into = into[..(int)Math.Min(into.Length, geometry.SegmentBytes - offset)];
         var read = 0;
         while (read < into.Length && FileAtOffset.Read(file, into[read..], offset + read) is > 0 and var count)
@@ -55,17 +58,40 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         return read;
     }
 
-    /// <summary>Called when a segment was given a file that it did not have.</summary>
-    internal Action? Created { get; set; }
+    /// <summary>Whether every segment has a file, as far as this one has seen: costs next to nothing once that is so, and till then a look for the first that has none.</summary>
+    internal bool AreAllThere
+    {
+        get
+        {
+            var number = Volatile.Read(ref _firstUnseen);
+            while (number < _files.Length && (Volatile.Read(ref _files[number]) is not null || File.Exists(PathOf(number))))
+            {
+                number++;
+            }
+
+            Volatile.Write(ref _firstUnseen, number);
+            return number == _files.Length;
+        }
+    }
 
     /// <summary>Makes sure that a segment has a file with room for all of it.</summary>
+    /// <returns>Whether it was given one that it did not have.</returns>
     /// <exception cref="IOException">There is no room, or no folder.</exception>
-    internal void Prepare(long address) => TryOpen(address, create: true, out _);
+    internal bool Prepare(long address)
+    {
+        var number = NumberOf(address);
+        return Volatile.Read(ref _files[number]) is null && TryOpenFile(number, create: true, out _, out var isNew) && isNew;
+    }
+
+    /// <summary>Gives a segment that has no file one, before the log comes to it.</summary>
+    /// <returns>Whether one was missing, and is there now.</returns>
+    /// <exception cref="IOException">There is no room, or no folder.</exception>
+    internal bool TryPrepareMissing() => !AreAllThere && Prepare(Volatile.Read(ref _firstUnseen) * geometry.SegmentBytes);
 
     internal void Write(long address, ReadOnlySpan<byte> bytes)
     {
         TryOpen(address, create: true, out var file);
-        FileAtOffset.Write(file!, bytes, address % geometry.SegmentBytes); // there since it was created
+        FileAtOffset.Write(file!, bytes, OffsetOf(address)); // there since it was created
     }
 
     /// <summary>Has all segments written to the disk, also what other processes wrote.</summary>
@@ -99,22 +125,21 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         }
     }
 
-    private bool TryOpen(long address, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
+    private int NumberOf(long address)
     {
-        var number = (int)(address / geometry.SegmentBytes % geometry.SegmentCount);
-        file = Volatile.Read(ref _files[number]);
-        return file is not null || TryOpenFile(number, create, out file);
+        var segment = address >> _segmentShift;
+        return segment <= uint.MaxValue ? (int)((uint)segment % (uint)_files.Length) : (int)(segment % _files.Length);
     }
 
-    private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
-    {
-        var isThere = TryOpenFile(number, create, out file, out var isNew);
-        if (isNew)
-        {
-            Created?.Invoke(); // under no lock: it may log
-        }
+    private long OffsetOf(long address) => address & (geometry.SegmentBytes - 1);
 
-        return isThere;
+    private string PathOf(int number) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
+
+    private bool TryOpen(long address, bool create, [NotNullWhen(true)] out SafeFileHandle? file)
+    {
+        var number = NumberOf(address);
+        file = Volatile.Read(ref _files[number]);
+        return file is not null || TryOpenFile(number, create, out file, out _);
     }
 
     private bool TryOpenFile(int number, bool create, [NotNullWhen(true)] out SafeFileHandle? file, out bool isNew)
@@ -128,7 +153,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
                 return true;
             }
 
-            var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"seg{number:D5}.ck"));
+            var path = PathOf(number);
             if (!File.Exists(path))
             {
                 if (!create)
@@ -150,6 +175,8 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry) : IDisp
         SafeFileHandle? file = null;
         try
         {
+            hook?.Invoke(DiskStep.Creating);
+
             // With its blocks, so that the disk cannot become full in the middle of it.
             file = Open(path, FileMode.CreateNew, geometry.SegmentBytes);
             RandomAccess.SetLength(file, geometry.SegmentBytes);

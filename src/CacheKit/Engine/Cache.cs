@@ -461,6 +461,15 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
     }
 
+    /// <summary>Has each store asked once whether it answers, soon and in the background, so that one that does not is known before it is needed.</summary>
+    internal void Probe()
+    {
+        foreach (var tier in _stores?.Tiers ?? [])
+        {
+            tier.Guard.RequestProbe();
+        }
+    }
+
     /// <summary>Throws if entries, queues, counts or flights contradict each other. For tests, when nothing is under way.</summary>
     internal void Verify()
     {

@@ -38,6 +38,7 @@ internal sealed class CircuitBreaker : IDisposable
     private long _openedAt;
     private TimeSpan _openFor;
     private bool _isTried;
+    private bool _isDue;
 
     internal CircuitBreaker(CacheStoreOptions options, TimeProvider time)
     {
@@ -68,6 +69,7 @@ internal sealed class CircuitBreaker : IDisposable
             {
                 return !IsOpen(_version) ? TimeSpan.Zero
                     : _isTried ? _firstOpenFor
+                    : _isDue ? TimeSpan.Zero
                     : _openFor - _time.GetElapsedTime(_openedAt) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero;
             }
         }
@@ -79,6 +81,15 @@ internal sealed class CircuitBreaker : IDisposable
         var version = Volatile.Read(ref _version);
         pass = new(version, IsTry: false);
         return !IsOpen(version) || TryEnterOpen(out pass);
+    }
+
+    /// <summary>Lets the next call try an open circuit whatever time is left: there is word that the store can be reached again.</summary>
+    internal void AllowTry()
+    {
+        lock (_lock)
+        {
+            _isDue = IsOpen(_version);
+        }
     }
 
     /// <summary>The call got an answer, be it a no.</summary>
@@ -163,11 +174,12 @@ internal sealed class CircuitBreaker : IDisposable
                 return true;
             }
 
-            if (_isTried || _time.GetElapsedTime(_openedAt) < _openFor)
+            if (_isTried || (!_isDue && _time.GetElapsedTime(_openedAt) < _openFor))
             {
                 return false;
             }
 
+            _isDue = false;
             return _isTried = true;
         }
     }
@@ -182,7 +194,7 @@ internal sealed class CircuitBreaker : IDisposable
             }
 
             _version++;
-            _isTried = false;
+            _isTried = _isDue = false;
             _failuresInARow = 0;
             _remembered = 0;
             return true;

@@ -23,7 +23,7 @@ internal sealed class Landing(
     /// Whether a refresh that has been boarded is to run. One that was under way until a moment ago may have failed since its caller found the value due, and
     /// leaves a pause before its flight is gone.
     /// </summary>
-    internal bool MayRefresh(string key, MemoryEntry? entry) => !_pauses.Covers(key) && (entry is null || !life.IsRetryDelayed(entry));
+    internal bool MayRefresh(string key, MemoryEntry? entry) => entry is null ? !_pauses.Covers(key) : !life.IsRetryDelayed(entry);
 
     // One value that cannot be stored (no copy can be made of it, say) must not fail the others of its batch.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It belongs to those who wait for this key.")]

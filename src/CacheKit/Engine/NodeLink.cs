@@ -221,7 +221,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     void IInvalidationListener.OnDisconnected() => OnDisconnected();
 
-    void IInvalidationListener.OnReconnected() => _isDisconnected = false;
+    void IInvalidationListener.OnReconnected()
+    {
+        _isDisconnected = false;
+        _far.Guard.TryAgain(); // messages come from where the store is
+    }
 
     // ---- what becomes of the stores ----
     void IStoreGuardListener.OnOpened(StoreGuard guard)

@@ -173,6 +173,16 @@ internal sealed class StoreGuard : IAsyncDisposable
         _probeTimer.Start(_circuit.State != CircuitState.Closed ? untilTry : delay < _maximumOpenFor ? delay : _maximumOpenFor);
     }
 
+    /// <summary>Looks at a store that has been left alone at once, since there is word that it can be reached again.</summary>
+    internal void TryAgain()
+    {
+        if (_circuit.State != CircuitState.Closed)
+        {
+            _circuit.AllowTry();
+            RequestProbe();
+        }
+    }
+
     /// <summary>Makes no more calls, and disposes the store. Calls that are under way count as nothing any more.</summary>
     public async ValueTask DisposeAsync()
     {

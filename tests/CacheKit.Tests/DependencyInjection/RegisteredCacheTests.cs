@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using CacheKit.Testing;
+using CacheKit.Testing.Stores;
 using CacheKit.Tests.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace CacheKit.Tests.DependencyInjection;
@@ -11,6 +13,25 @@ namespace CacheKit.Tests.DependencyInjection;
 public sealed class RegisteredCacheTests
 {
     private readonly ServiceCollection _services = [];
+
+    [Theory(Timeout = 30_000)]
+    [InlineData(null)]
+    [InlineData("files")]
+    public async Task A_store_that_does_not_answer_is_known_soon_after_the_start_of_the_host_though_nobody_asks(string? name)
+    {
+        var store = FaultyStore.Wrap(new InMemoryStore(TimeProvider.System));
+        store.Inject(StoreOperations.All, StoreFault.Fail());
+        var builder = Host.CreateEmptyApplicationBuilder(settings: null);
+        Action<CacheKitBuilder> configure = cache => cache.UseMemory().UseStore(_ => store, options => options.OpenFor = TimeSpan.FromMilliseconds(20));
+        _ = name is null ? builder.Services.AddCacheKit(configure) : builder.Services.AddCacheKit(name, configure);
+        using var host = builder.Build();
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        var cache = name is null ? host.Services.GetRequiredService<ICache>() : host.Services.GetRequiredKeyedService<ICache>(name);
+        while (cache.GetStatistics().Tiers[0].FailuresInARow < 2)
+        {
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+    }
 
     [Fact]
     public async Task Named_caches_and_the_default_one_share_nothing()

@@ -48,3 +48,14 @@ internal sealed class ThrowingLogger : ILogger
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         throw new InvalidOperationException("The sink is broken.");
 }
+
+/// <summary>A log sink that does something at each message.</summary>
+internal sealed class CallingLogger(Action called) : ILogger
+{
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => called();
+}

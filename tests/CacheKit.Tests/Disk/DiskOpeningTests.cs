@@ -167,6 +167,23 @@ public sealed class DiskOpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_told_while_it_is_opened_is_told_when_others_may_open_it_too()
+    {
+        var isHeld = true;
+        _folder.Logger = new CallingLogger(() =>
+        {
+            using var taken = FileLock.TryTake(Path.Combine(_folder.Files, DiskDirectory.OpenLockFile));
+            isHeld = taken is null;
+        });
+        await _folder.Open().DisposeAsync();
+        await using var store = _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { SegmentCount = 32 } });
+        isHeld.Should().BeFalse();
+        isHeld = true;
+        await using var other = _folder.Open();
+        isHeld.Should().BeFalse();
+    }
+
+    [Fact]
     public async Task A_store_that_is_not_shared_is_alone_and_leaves_nothing()
     {
         var logger = new RecordingLogger();

@@ -307,6 +307,36 @@ public sealed class DiskRaceTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_renewal_of_an_entry_that_was_carried_on_is_not_undone_by_one_that_came_before()
+    {
+        await using var other = _folder.Open();
+        var soon = _folder.Clock.GetUtcNow().AddHours(1);
+        var stamp = (await other.WriteAsync("hot", Entry(Bytes(1, 100)) with { ExpiresAt = soon }, StoreCondition.Always, default)).Stamp;
+        List<bool> renewed = [];
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                // Once before the slot points to the copy; and once when it does, while those instants are about to be taken over.
+                if (step == DiskStep.Copied && renewed.Count < 2)
+                    renewed.Add(other.SetExpirationAsync("hot", stamp, soon.AddHours(1 + renewed.Count), soon.AddHours(5), default).AsTask().Result);
+            },
+        });
+        for (var i = 0; i < 1900; i++)
+        {
+            await store.Set($"key{i}", Bytes(i, 500));
+            if (i == 0)
+                (await store.Get("hot")).Should().NotBeNull("it is to be carried on");
+        }
+
+        renewed.Should().Equal(true, true);
+        using var lookup = await store.ReadAsync("hot", default, default);
+        (lookup.ExpiresAt, lookup.RetainUntil).Should().Be((soon.AddHours(2), soon.AddHours(5)));
+        lookup.Payload.ToArray().Should().Equal(Bytes(1, 100));
+        store.Verify();
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -287,6 +287,30 @@ public sealed class DiskStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task However_much_comes_at_once_nothing_is_appended_where_closing_does_not_wait_for_it()
+    {
+        var isAppending = false;
+        var store = _folder.Open(settings => settings with { Hook = step => isAppending |= step == DiskStep.Allocated });
+        await using var stream = await store.BeginWriteAsync("key", default);
+        await stream.WriteAsync(Bytes(1, 100), default);
+        await store.DisposeAsync();
+
+        using var endless = new EndlessBytes(4 * (int)DiskFolder.Small.LargestValue);
+        await stream.Awaiting(it => it.WriteAsync(endless.Memory, default).AsTask()).Should().ThrowAsync<ObjectDisposedException>();
+        isAppending.Should().BeFalse("the files are closed");
+    }
+
+    [Fact]
+    public async Task A_part_for_a_stream_that_has_ended_is_an_error_of_the_call_and_not_of_its_beginning()
+    {
+        await using var store = _folder.Open();
+        var stream = await store.BeginWriteAsync("key", default);
+        await stream.DisposeAsync();
+        var call = stream.WriteAsync(Bytes(1, 10), default);
+        await FluentActions.Awaiting(() => call.AsTask()).Should().ThrowAsync<ObjectDisposedException>();
+    }
+
+    [Fact]
     public async Task Who_has_opened_an_entry_reads_it_to_its_end_though_it_is_replaced_or_removed()
     {
         await using var store = _folder.Open();
@@ -490,5 +514,21 @@ public sealed class DiskStreamTests : IDisposable
         for (var at = 0; at < value.Length;)
             at += await stream.ReadAsync(at, value.AsMemory(at, Math.Min(buffer, value.Length - at)), default);
         return value;
+    }
+
+    /// <summary>As many bytes as there can be, of which only the first are ever looked at.</summary>
+    private sealed unsafe class EndlessBytes(int real) : System.Buffers.MemoryManager<byte>
+    {
+        private readonly byte* _start = (byte*)System.Runtime.InteropServices.NativeMemory.AllocZeroed((nuint)real);
+
+        public override Span<byte> GetSpan() => new(_start, int.MaxValue);
+
+        public override System.Buffers.MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing) => System.Runtime.InteropServices.NativeMemory.Free(_start);
     }
 }

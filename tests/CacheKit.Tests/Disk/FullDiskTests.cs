@@ -135,7 +135,7 @@ public sealed class FullDiskTests : IDisposable
             await store.Set($"key{i}", Bytes(i, 5000));
 
         logger.Messages.Should().ContainSingle().Which.Message.Should().Be(
-            $"Cache 'default': the disk has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free. It goes on with 65536 of 1048576 bytes.");
+            $"Cache 'default': the disk, or this user's share of it, has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free on the disk. It goes on with 65536 of 1048576 bytes.");
         store.MissingBytes.Should().Be(15 * 65536);
         await using (var other = _folder.Open())
             other.MissingBytes.Should().Be(15 * 65536, "they share it");
@@ -155,6 +155,250 @@ public sealed class FullDiskTests : IDisposable
         for (var i = 0; i < 300; i++)
             await store.Set($"key{i}", Bytes(i, 5000));
         logger.Messages.Select(message => message.Id).Should().Equal(205, 206, 205);
+    }
+
+    [Fact]
+    public async Task That_a_disk_has_room_again_shows_though_nothing_is_written()
+    {
+        Mount(kilobytes: 600);
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 500));
+        Fill();
+        for (var i = 0; i < 30; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        store.MissingBytes.Should().Be(15 * 65536);
+
+        File.Delete(Path.Combine(_folder.Root, "filler"));
+        store.MissingBytes.Should().Be(15 * 65536, "it was looked at just now");
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        store.MissingBytes.Should().Be(0);
+        logger.Messages.Select(message => message.Id).Should().Equal(205, 206);
+    }
+
+    [Fact]
+    public async Task Whoever_opens_a_cache_whose_disk_was_full_looks_whether_it_still_is()
+    {
+        Mount(kilobytes: 600);
+        await using (var before = _folder.Open())
+        {
+            await before.Set("key", Bytes(1, 500));
+            Fill();
+            for (var i = 0; i < 30; i++)
+                await before.Set($"key{i}", Bytes(i, 5000));
+            before.MissingBytes.Should().BePositive();
+        }
+
+        await using (var still = _folder.Open())
+            still.MissingBytes.Should().Be(15 * 65536);
+        File.Delete(Path.Combine(_folder.Root, "filler"));
+        await using var store = _folder.Open();
+        store.MissingBytes.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Who_asks_how_much_is_missing_does_not_wait_for_the_disk()
+    {
+        Queue<Action> background = new();
+        var isFull = true;
+        var looks = 0;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Schedule = background.Enqueue,
+            Hook = step =>
+            {
+                looks += step == DiskStep.Creating ? 1 : 0;
+                if (isFull && step == DiskStep.Creating)
+                    throw new IOException("full", 28);
+            },
+        });
+        (await store.Set("key", Bytes(1, 500))).Outcome.Should().Be(StoreWriteOutcome.Declined);
+        background.Clear();
+        isFull = false;
+        looks = 0;
+
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        for (var i = 0; i < 10; i++)
+            store.MissingBytes.Should().Be(DiskFolder.Small.DataBytes);
+        looks.Should().Be(0);
+        background.Should().ContainSingle("one look does for all");
+        background.Dequeue()();
+        (looks, store.MissingBytes).Should().Be((1, 0));
+        background.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_share_of_the_disk_that_is_used_up_is_told_though_the_disk_has_room()
+    {
+        const int QuotaExceeded = 122;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The number of the error is another elsewhere.");
+        var (isUsedUp, tries) = (false, 0);
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                tries += step == DiskStep.Creating ? 1 : 0;
+                if (isUsedUp && step == DiskStep.Creating)
+                    throw new IOException("quota", QuotaExceeded);
+            },
+        });
+        await store.Set("key", Bytes(1, 500));
+        isUsedUp = true;
+        for (var i = 0; i < 30; i++)
+            await store.Set($"key{i}", Bytes(i, 5000));
+        store.MissingBytes.Should().Be(15 * 65536);
+        tries = 0;
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        store.MissingBytes.Should().Be(15 * 65536, "what is free on the disk is not for this user");
+        tries.Should().Be(1, "that can only be tried out");
+        logger.Messages.Select(message => message.Id).Should().Equal(205);
+
+        isUsedUp = false;
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        store.MissingBytes.Should().Be(0);
+        logger.Messages.Select(message => message.Id).Should().Equal(205, 206);
+    }
+
+    [Fact]
+    public async Task The_second_time_is_told_by_every_process_as_the_first()
+    {
+        var isFull = false;
+        var (first, second) = (new RecordingLogger(), new RecordingLogger());
+        await using var one = _folder.Open(settings => settings with { Logger = first, Hook = FailWhileFull });
+        await using var other = _folder.Open(settings => settings with { Logger = second, Hook = FailWhileFull });
+        await one.Set("key", Bytes(1, 500));
+        for (var time = 1; time <= 2; time++)
+        {
+            isFull = true;
+            for (var i = 0; i < 100; i++)
+            {
+                // Of such sizes that now the one and now the other comes to the end of the segment.
+                await one.Set($"one{i}", Bytes(i, 1000 + (i * 97 % 4000)));
+                await other.Set($"other{i}", Bytes(i, 5000));
+            }
+
+            foreach (var logger in new[] { first, second })
+                logger.Messages.Count(message => message.Id == 205).Should().Be(time);
+            isFull = false;
+            for (var i = 0; one.MissingBytes > 0 && i < 1000; i++)
+                await other.Set($"more{i}", Bytes(i, 5000)); // which notices with the next file that there is room, and the one does not
+            one.MissingBytes.Should().Be(0);
+            _folder.Clock.Advance(TimeSpan.FromMinutes(2));
+        }
+
+        void FailWhileFull(DiskStep step)
+        {
+            if (isFull && step == DiskStep.Creating)
+                throw new IOException("full", 28);
+        }
+    }
+
+    [Fact]
+    public async Task The_second_time_is_told_though_every_file_was_there_the_first_time()
+    {
+        var isFull = false;
+        var logger = new RecordingLogger();
+        await using var store = _folder.Open(settings => settings with
+        {
+            Logger = logger,
+            Hook = step =>
+            {
+                if (isFull && step == DiskStep.Writing)
+                    throw new IOException("full", 28);
+            },
+        });
+        for (var i = 0; i < 300; i++)
+            await store.Set($"key{i}", Bytes(i, 5000)); // where blocks are not reserved, a disk can be full though all files exist
+
+        for (var time = 1; time <= 2; time++)
+        {
+            isFull = true;
+            (await store.Set("small", Bytes(1, 100))).Outcome.Should().Be(StoreWriteOutcome.Declined);
+            store.MissingBytes.Should().BePositive();
+            isFull = false;
+            (await store.Set("large", Bytes(1, 5000))).Outcome.Should().Be(StoreWriteOutcome.Stored, "not in the place that was left");
+            store.MissingBytes.Should().Be(0);
+            logger.Messages.Count(message => message.Id == 205).Should().Be(time);
+            logger.Messages.Count(message => message.Id == 206).Should().Be(time);
+            _folder.Clock.Advance(TimeSpan.FromMinutes(2));
+        }
+    }
+
+    [Fact]
+    public async Task A_logger_that_fails_is_not_taken_for_a_disk_that_is_full()
+    {
+        var isFull = true;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Logger = new CallingLogger(() => throw new IOException("The disk of the log is full.", 28)),
+            Hook = step =>
+            {
+                if (isFull && step == DiskStep.Creating)
+                    throw new IOException("full", 28);
+            },
+        });
+        (await store.Set("key", Bytes(1, 100))).Outcome.Should().Be(StoreWriteOutcome.Declined);
+        isFull = false;
+        (await store.Set("key", Bytes(1, 100))).Outcome.Should().Be(StoreWriteOutcome.Stored);
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
+        store.MissingBytes.Should().Be(0);
+        store.GetStatistics().Segments.Should().BeGreaterThan(0);
+    }
+
+    [Fact]
+    public async Task A_logger_may_use_the_cache_and_wait_for_it()
+    {
+        var isFull = true;
+        var calls = 0;
+        var isHeldUp = false;
+        DiskStore? store = null;
+        await using (store = _folder.Open(settings => settings with
+        {
+            Logger = new CallingLogger(() =>
+            {
+                calls++;
+                isHeldUp |= !Task.Run(() => store!.Set("log", Bytes(1, 20_000))).Wait(TimeSpan.FromSeconds(20)); // opened long ago
+            }),
+            Hook = step =>
+            {
+                if (isFull && step == DiskStep.Creating)
+                    throw new IOException("full", 28);
+            },
+        }))
+        {
+            await store.Set("key", Bytes(1, 100));
+            isFull = false;
+            await store.Set("key", Bytes(1, 100));
+            (await store.Get("log")).Should().Equal(Bytes(1, 20_000));
+        }
+
+        (calls, isHeldUp).Should().Be((2, false));
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_and_whose_files_cannot_be_counted_declines_all_the_same()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Files that are open stay there.");
+        var isFull = false;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (isFull && step == DiskStep.Writing)
+                {
+                    Directory.Delete(_folder.Files, recursive: true);
+                    throw new IOException("full", 28);
+                }
+            },
+        });
+        await store.Set("key", Bytes(1, 100));
+        isFull = true;
+        (await store.Set("key", Bytes(2, 100))).Outcome.Should().Be(StoreWriteOutcome.Declined);
+        store.MissingBytes.Should().Be(DiskFolder.Small.DataBytes);
     }
 
     [Fact]

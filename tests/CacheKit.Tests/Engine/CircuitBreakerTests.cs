@@ -161,6 +161,25 @@ public sealed class CircuitBreakerTests : IDisposable
         _circuit.State.Should().Be(CircuitState.Open);
     }
 
+    [Fact]
+    public void Word_that_the_store_can_be_reached_lets_one_call_try_at_once()
+    {
+        _circuit.AllowTry();
+        Fail(3);
+        _circuit.TryEnter(out _).Should().BeFalse("word from before it opened says nothing");
+        _circuit.AllowTry();
+        _circuit.UntilNextTry.Should().Be(TimeSpan.Zero);
+        var first = Enter();
+        _circuit.TryEnter(out _).Should().BeFalse();
+        _circuit.Failed(first);
+        _circuit.TryEnter(out _).Should().BeFalse();
+        _circuit.UntilNextTry.Should().Be(2 * _second);
+        _circuit.AllowTry();
+        _circuit.Succeeded(Enter()).Should().BeTrue();
+        Fail(3);
+        _circuit.TryEnter(out _).Should().BeFalse("it has been made use of");
+    }
+
     private CircuitPass Enter()
     {
         _circuit.TryEnter(out var pass).Should().BeTrue();

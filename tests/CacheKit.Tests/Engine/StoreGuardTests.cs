@@ -404,6 +404,20 @@ public sealed class StoreGuardTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Word_that_the_store_can_be_reached_ends_the_wait_for_the_next_try()
+    {
+        await using var guard = Create();
+        guard.TryAgain();
+        await FailAsync(guard, times: 5);
+        _store.Reads = _ => new(StoreLookup.Missing(1));
+        (await guard.ReadAsync("k", default, default)).IsAnswered.Should().BeFalse();
+        guard.TryAgain();
+        _clock.Advance(TimeSpan.Zero);
+        _listener.Events.Should().Equal("opened", "reachable");
+        guard.Circuit.Should().Be(CircuitState.Closed);
+    }
+
+    [Fact]
     public async Task A_probe_finds_out_that_the_store_answers_again_without_any_caller()
     {
         await using var guard = Create();
