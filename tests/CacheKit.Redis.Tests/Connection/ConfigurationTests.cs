@@ -185,7 +185,8 @@ public sealed class ConfigurationTests
         var nowhere = $"127.0.0.1:{port},connectTimeout=500,password=secret";
         builder.Services.AddCacheKit(cache => cache.UseRedis(nowhere, options => options.RequireConnectionAtStart = true));
         using var host = builder.Build();
-        await using var store = host.Services.GetRequiredKeyedService<ConnectionCheck>("default").Remember(TestStores.Create(nowhere));
+        await using var store = host.Services.GetRequiredKeyedService<ConnectionCheck>("default").Remember(
+            TestStores.Create(nowhere, configure: options => options.OperationTimeout = TimeSpan.FromSeconds(2)));
         var start = () => host.StartAsync();
         (await start.Should().ThrowAsync<InvalidOperationException>().WithMessage($"*'default' requires Redis*127.0.0.1:{port}: {Refused}*"))
             .Which.ToString().Should().NotContain("secret");
@@ -196,7 +197,8 @@ public sealed class ConfigurationTests
     {
         RedisServer.Require();
         await using var server = await RedisServer.StartAsync(password: "right");
-        await using var store = TestStores.Create($"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=1000");
+        await using var store = TestStores.Create(
+            $"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=1000", configure: options => options.OperationTimeout = TimeSpan.FromSeconds(2));
         var check = () => store.CheckConnectionAsync(default);
         (await check.Should().ThrowAsync<CacheStoreException>().WithMessage($"Redis at 127.0.0.1:{server.Port} does not let this application in*"))
             .Which.ToString().Should().NotContain("wrong-one");

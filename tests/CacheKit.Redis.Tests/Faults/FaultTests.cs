@@ -71,7 +71,8 @@ public sealed class FaultTests : IAsyncLifetime
     public async Task A_server_that_is_killed_and_started_again_is_used_again()
     {
         var logger = new RecordingLogger();
-        await using var store = TestStores.Create(_server.Configuration, TestStores.Context(loggers: logger));
+        await using var store = TestStores.Create(
+            _server.Configuration, TestStores.Context(loggers: logger), options => options.OperationTimeout = TimeSpan.FromSeconds(2));
         await store.SetAsync("k", Entry("1", "t"));
         await _server.KillAsync();
         for (var i = 0; i < 5; i++)

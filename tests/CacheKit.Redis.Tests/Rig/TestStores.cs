@@ -11,6 +11,9 @@ namespace CacheKit.Redis.Tests.Rig;
 /// <summary>Makes stores on the tests' servers.</summary>
 internal static class TestStores
 {
+    /// <summary>Long enough for a machine that has other things to do. Who wants a command to be given up says when.</summary>
+    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(10);
+
     internal static async ValueTask<RedisStore> CreateAsync(SharedServers servers, Topology topology, string prefix, StoreContext context)
     {
         RedisServer.Require();
@@ -20,7 +23,7 @@ internal static class TestStores
                 return Create((await servers.ClusterAsync()).Configuration, context, options => options.KeyPrefix = prefix);
             case Topology.Secure:
                 var server = await servers.SecureAsync();
-                var options = new RedisOptions { KeyPrefix = prefix };
+                var options = new RedisOptions { KeyPrefix = prefix, OperationTimeout = _limit };
                 options.ConnectWith(async (_, _) => await ConnectionMultiplexer.ConnectAsync(Secure(server, servers.Thumbprint)));
                 return new RedisStore(options, context);
             default:
@@ -31,7 +34,7 @@ internal static class TestStores
     internal static RedisStore Create(
         string configuration, StoreContext? context = null, Action<RedisOptions>? configure = null, TimeSpan? silenceToReplace = null)
     {
-        var options = new RedisOptions();
+        var options = new RedisOptions { OperationTimeout = _limit };
         options.Use(new ConfiguredConnection(configuration));
         configure?.Invoke(options);
         options.FindMistakes().Should().BeEmpty();
