@@ -107,43 +107,46 @@ internal sealed class MemoryTier : IDisposable
         {
             ReconcileIfAtOdds();
             var old = _table.Prepare(entry);
-            bool isAdmitted;
             try
             {
-                isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
+                return Put(entry, old, ref ended);
             }
             catch (OutOfMemoryException)
             {
                 Reconcile();
                 throw;
             }
-
-            TakeOut(_victims, ref ended);
-            if (old is null)
-            {
-                if (isAdmitted)
-                {
-                    _table.Add(entry);
-                }
-
-                if (_policy.Foresee() is { } next)
-                {
-                    _table.Expect(next.Hash);
-                }
-            }
-            else if (isAdmitted)
-            {
-                _table.Replace(old, entry);
-                ended.Add(old, CacheEntryEndReason.Replaced);
-            }
-            else
-            {
-                _table.Remove(old);
-                ended.Add(old, CacheEntryEndReason.Removed);
-            }
-
-            return isAdmitted;
         }
+    }
+
+    private bool Put(MemoryEntry entry, MemoryEntry? old, ref EndedEntries ended)
+    {
+        var isAdmitted = old is null ? _policy.Admit(entry, _victims) : _policy.Replace(old, entry, _victims);
+        TakeOut(_victims, ref ended);
+        if (old is null)
+        {
+            if (isAdmitted)
+            {
+                _table.Add(entry);
+            }
+
+            if (_policy.Foresee() is { } next)
+            {
+                _table.Expect(next.Hash);
+            }
+        }
+        else if (isAdmitted)
+        {
+            _table.Replace(old, entry);
+            ended.Add(old, CacheEntryEndReason.Replaced);
+        }
+        else
+        {
+            _table.Remove(old);
+            ended.Add(old, CacheEntryEndReason.Removed);
+        }
+
+        return isAdmitted;
     }
 
     /// <summary>Takes this very entry out, if it is still there.</summary>
@@ -165,14 +168,14 @@ internal sealed class MemoryTier : IDisposable
     }
 
     /// <summary>
-    /// Has the policy take back what the table holds, after it has run out of memory halfway through a change: an entry may have been between two of its queues
-    /// then, and the newcomer in one. So nothing of the change is left, and nothing has left.
+    /// Has the policy take back what the table holds, after memory has run out halfway through a change: an entry may have been between two of its queues then,
+    /// given up by it and still in the table, or in one and not yet in the other.
     /// </summary>
     /// <remarks>If there is no memory for this either, whoever comes next tries again.</remarks>
     private void Reconcile()
     {
         _isAtOdds = true;
-        _victims.Clear(); // they are in the table, as the newcomer is not
+        _victims.Clear(); // those that the table still has come back
         _policy.Restart();
         var visited = new List<MemoryEntry>(Slice);
         var position = 0L;
@@ -208,21 +211,29 @@ internal sealed class MemoryTier : IDisposable
             lock (_evictionLock)
             {
                 ReconcileIfAtOdds();
-                isMore = _policy.GiveUpRemoved(Slice, _victims);
-                foreach (var victim in _victims)
+                try
                 {
-                    _table.Expect(victim.Hash);
-                }
-
-                foreach (var victim in _victims)
-                {
-                    if (_table.Remove(victim))
+                    isMore = _policy.GiveUpRemoved(Slice, _victims);
+                    foreach (var victim in _victims)
                     {
-                        ended.Add(victim, CacheEntryEndReason.Removed);
+                        _table.Expect(victim.Hash);
                     }
-                }
 
-                _victims.Clear();
+                    foreach (var victim in _victims)
+                    {
+                        if (_table.Remove(victim))
+                        {
+                            ended.Add(victim, CacheEntryEndReason.Removed);
+                        }
+                    }
+
+                    _victims.Clear();
+                }
+                catch (OutOfMemoryException)
+                {
+                    Reconcile();
+                    throw;
+                }
             }
 
             _listener.OnEnded(in ended);
@@ -425,14 +436,13 @@ internal sealed class MemoryTier : IDisposable
                 try
                 {
                     isKept = _policy.Resize(_bound, Slice, _victims);
+                    TakeOut(_victims, ref ended);
                 }
                 catch (OutOfMemoryException)
                 {
                     Reconcile();
                     throw;
                 }
-
-                TakeOut(_victims, ref ended);
             }
 
             _listener.OnEnded(in ended); // as below

@@ -86,6 +86,32 @@ public sealed class UpkeepTests
         static MemoryEntry<int> Entry(string key, long weight) => new(key, 0) { FreshUntil = long.MaxValue, Weight = weight };
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_change_that_runs_out_of_memory_when_some_have_left_for_it_leaves_the_others_whole(bool isReplacement)
+    {
+        var listener = new Listener();
+        using var tier = new MemoryTier(new EntryTable(), new AdaptiveClockPolicy(100), 100, pressureShare: 1, CacheClock.For(_clock), listener);
+        var ended = new EndedEntries();
+        for (var i = 0; i < 100; i++)
+        {
+            tier.Put(Entry($"old{i}", 1), ref ended);
+        }
+
+        listener.AsksUntilShort = 2; // one has left then, and of the second it is not known yet why
+        var heavy = Entry(isReplacement ? "old99" : "new", 4);
+        FluentActions.Invoking(() => tier.Put(heavy, ref ended)).Should().Throw<OutOfMemoryException>();
+        listener.AsksUntilShort = 0;
+
+        tier.Verify();
+        tier.Put(Entry(heavy.Key, 4), ref ended).Should().BeTrue();
+        tier.Verify();
+        tier.Weight.Should().BeLessThanOrEqualTo(100);
+
+        static MemoryEntry<int> Entry(string key, long weight) => new(key, 0) { FreshUntil = long.MaxValue, Weight = weight };
+    }
+
     [Fact]
     public void Upkeep_gives_back_the_room_of_a_table_that_was_emptied()
     {
@@ -280,7 +306,10 @@ public sealed class UpkeepTests
             return null;
         }
 
-        public bool IsRemoved(MemoryEntry entry) => false;
+        /// <summary>If positive, which question from now on there is no memory to answer.</summary>
+        internal int AsksUntilShort { get; set; }
+
+        public bool IsRemoved(MemoryEntry entry) => AsksUntilShort > 0 && --AsksUntilShort == 0 ? throw new InsufficientMemoryException() : false;
 
         public void OnEnded(in EndedEntries ended)
         {
