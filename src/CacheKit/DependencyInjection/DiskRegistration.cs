@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Disk;
 using CacheKit.Stores;
 
@@ -14,7 +15,7 @@ internal sealed class DiskRegistration
         CacheName = context.CacheName,
         Geometry = DiskGeometry.For(options.MaximumBytes, options.ExpectedEntryBytes, options.ExpectedTags),
         TimeProvider = context.TimeProvider,
-        Logger = context.LoggerFactory.CreateLogger(LogCategory),
+        Logger = GuardedLogger.For(context.LoggerFactory.CreateLogger(LogCategory)), // some of it is logged where nobody could catch what it throws
         IsShared = options.IsShared,
     });
 }

@@ -32,7 +32,9 @@ internal static class CacheFolder
 
         Directory.CreateDirectory(Path.GetDirectoryName(folder)!); // it is in one
         Directory.CreateDirectory(folder, User | Group);
-        if ((File.GetUnixFileMode(folder) & UnixFileMode.GroupWrite) == 0)
+
+        // A link that somebody has put in between would lead to a folder of which this was not asked.
+        if (FileSystem.IsOwnFolder(folder) && (File.GetUnixFileMode(folder) & UnixFileMode.GroupWrite) == 0)
         {
             File.SetUnixFileMode(folder, User);
         }

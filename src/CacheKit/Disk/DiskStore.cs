@@ -346,21 +346,31 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     {
         if (Interlocked.Exchange(ref _isReclaiming, 1) == 0)
         {
-            _settings.Schedule(() => InGateIfOpen(Reclaim));
+            _settings.Schedule(() =>
+            {
+                Exception? failure = null;
+                InGateIfOpen(() => failure = Reclaim());
+                if (failure is not null)
+                {
+                    _settings.Logger.DiskReclaimFailed(_settings.CacheName, failure);
+                }
+            });
         }
     }
 
-    private void Reclaim()
+    /// <returns>What went wrong, to be told once nothing is held.</returns>
+    private Exception? Reclaim()
     {
         try
         {
             _ring.Reclaimer.Run(() => !_gate.IsClosed);
+            return null;
         }
 #pragma warning disable CA1031 // whatever it is: the cache lives without this, and nobody else would hear of it
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            _settings.Logger.DiskReclaimFailed(_settings.CacheName, exception);
+            return exception;
         }
         finally
         {

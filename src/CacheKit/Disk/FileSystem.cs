@@ -75,7 +75,7 @@ internal static partial class FileSystem
         CultureInfo.InvariantCulture,
         $"'{directory}' belongs to user {described.Owner} and has the rights {Convert.ToString(described.Mode & 0xFFF, 8)}, and this process runs as user {EffectiveUser()}. ");
 
-    /// <summary>Whether what is at a path is a folder, and this user's: no link, wherever that leads, and nothing that another user has put there.</summary>
+    /// <summary>Whether what is at a path is a folder, no link, wherever that leads, and this user's; on Windows nobody is asked whose it is.</summary>
     internal static bool IsOwnFolder(string path)
     {
         if (new DirectoryInfo(path) is not { Exists: true, LinkTarget: null })
@@ -103,6 +103,10 @@ internal static partial class FileSystem
 
         return true;
     }
+
+    /// <summary>Whether a folder, which is no link, is of the same user as one that this process has made: mounts may show another user for both.</summary>
+    internal static bool HaveOneOwner(string path, string own) => new DirectoryInfo(path) is { Exists: true, LinkTarget: null }
+        && (OperatingSystem.IsLinux() ? Describe(path, followsLinks: false) is { } described && described.Owner == Describe(own, followsLinks: false)?.Owner : IsOwnFolder(path));
 
     /// <summary>The kind of file system that a directory is on, in brackets; nothing where that cannot be told.</summary>
     internal static string? KindOf(string directory)

@@ -51,7 +51,7 @@ internal static class PrivateFolder
             // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
             if (opening is not null && second is null)
             {
-                RemoveOrphans(parent);
+                RemoveOrphans(parent, own);
             }
         }
 
@@ -80,19 +80,14 @@ internal static class PrivateFolder
         }
     }
 
-    private static void RemoveOrphans(string parent)
+    private static void RemoveOrphans(string parent, string own)
     {
         foreach (var orphan in Directory.GetDirectories(parent, Prefix + "*"))
         {
-            // One that is another user's may have been created just now, and not be locked yet: users need not take turns.
-            if (!FileSystem.IsOwnFolder(orphan))
-            {
-                continue;
-            }
-
             try
             {
-                var taken = FileLock.TryTake(Path.Combine(orphan, LockFile), FileMode.Open);
+                // One that is another user's may have been created just now, and not be locked yet: users need not take turns.
+                var taken = FileSystem.HaveOneOwner(orphan, own) ? FileLock.TryTake(Path.Combine(orphan, LockFile), FileMode.Open) : null;
                 if (taken is not null)
                 {
                     taken.Dispose();
@@ -101,7 +96,7 @@ internal static class PrivateFolder
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                // It is in use where that keeps it from being removed.
+                // It is in use where that keeps it from being removed, or is gone.
             }
         }
     }
