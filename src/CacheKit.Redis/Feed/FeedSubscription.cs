@@ -125,7 +125,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 _firstAttempt.TrySetResult();
 
                 await WatchAsync(lost.Task).ConfigureAwait(false);
-                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection was lost." : "those of this one do not come back.", null);
+                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection was lost or replaced, or a message on it could not be heeded." : "those of this one do not come back.", null);
                 _receiver.OnInterrupted();
             }
             catch (Exception exception) when (!_disposal.IsCancellationRequested)
@@ -158,9 +158,9 @@ internal sealed class FeedSubscription : IAsyncDisposable
             var told = exception is CacheStoreException failure ? await _feed.Connection.ExplainAsync(failure, _disposal.Token).ConfigureAwait(false) : exception;
             _feed.Logger.FeedInterrupted(_feed.Cache, told is TimeoutException ? "one that was sent to be heard did not come back." : told.Message, told);
         }
-        catch (OperationCanceledException)
+        catch (Exception) when (_disposal.IsCancellationRequested)
         {
-            // Disposed.
+            // Disposed, and perhaps the client with it.
         }
     }
 

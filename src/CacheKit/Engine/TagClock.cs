@@ -57,7 +57,7 @@ internal sealed class TagClock(CacheClock? clock = null)
     /// <summary>How many removals are recorded.</summary>
     internal int RecordCount => Volatile.Read(ref _recordCount);
 
-    /// <summary>Draws a new stamp, for a removal.</summary>
+    /// <summary>Draws a new stamp, later than all before.</summary>
     internal long Next() => Interlocked.Increment(ref _stamp.Value);
 
     /// <summary>Removes or expires what carries any, or all, of some tags: at least one.</summary>

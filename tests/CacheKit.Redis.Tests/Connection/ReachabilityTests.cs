@@ -55,8 +55,9 @@ public sealed class ReachabilityTests
         try
         {
             await GiveUpAsync();
-            for (var i = 0; i < 3; i++)
+            for (var i = 0; i < 5; i++)
             {
+                await Task.Delay(10); // the attempt ends on another thread
                 GC.Collect();
                 GC.WaitForPendingFinalizers();
             }

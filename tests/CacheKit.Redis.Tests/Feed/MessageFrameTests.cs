@@ -117,8 +117,10 @@ public sealed class MessageFrameTests : IAsyncLifetime
         receiver.Messages.Should().Equal("logged", "logged");
 
         await subscription.DisposeAsync();
-        await using var next = await _feed.SubscribeAsync(new RecordingReceiver(), default);
+        var other = new RecordingReceiver();
+        await using var next = await _feed.SubscribeAsync(other, default);
         await _server.SendAsync("PUBLISH", channel, (byte[])[.. "- "u8, .. frame]);
+        await Waiting.UntilAsync(() => other.Messages.Count >= 1, what: "the message arrives");
         receiver.Messages.Should().HaveCount(2);
     }
 

@@ -56,7 +56,9 @@ public sealed class OutageTests(ITestOutputHelper output)
             group.Table[Counter.Exceptions].Should().Be(0, group.Output);
             group.Table[Counter.Violations].Should().Be(0, group.Output);
             outage.LongestRead.Should().BeLessThan(LongestReadMicroseconds + outage.LongestPause);
-            (outage.SlowGets * 100).Should().BeLessThan(outage.Gets);
+
+            // A machine that leaves whole processes waiting makes more of them slow.
+            (outage.SlowGets * (outage.LongestPause < LongestReadMicroseconds / 8 ? 100 : 10)).Should().BeLessThan(outage.Gets);
             group.Table[Counter.Undelivered].Should().BePositive();
         }
     }

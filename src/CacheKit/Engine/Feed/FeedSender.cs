@@ -26,7 +26,7 @@ internal sealed class FeedSender : IDisposable
 
     // All of these are guarded by the lock.
     private readonly NoticeQueue _queue;
-    private readonly List<(long Through, TaskCompletionSource<bool> Done)> _flushes = [];
+    private readonly List<(long From, long Through, TaskCompletionSource<bool> Done)> _flushes = [];
     private byte[]? _unsent;
     private long _unsentThrough;
     private long _sentThrough;
@@ -66,16 +66,16 @@ internal sealed class FeedSender : IDisposable
                 return new(false);
             }
 
-            if (_flushes is [.., (var through, var shared)] && through > _unsentThrough && _queue.Count <= InvalidationMessage.MaximumNotices)
+            if (_flushes is [.., (var from, _, var shared)] && from > _unsentThrough && _queue.Count <= InvalidationMessage.MaximumNotices)
             {
-                // Somebody waits for the next message already, and that will tell this as well.
-                _flushes[^1] = (_queue.Added, shared);
+                // Somebody waits for the next message already, and that will tell this as well, unless keys are so long that it takes one more.
+                _flushes[^1] = (from, _queue.Added, shared);
                 done = shared.Task;
             }
             else
             {
                 var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-                _flushes.Add((_queue.Added, flush));
+                _flushes.Add((_queue.Added, _queue.Added, flush));
                 done = flush.Task;
             }
 
