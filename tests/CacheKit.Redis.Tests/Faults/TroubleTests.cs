@@ -238,6 +238,7 @@ public sealed class TroubleTests : IAsyncLifetime
         await using var far = TestStores.Create(_server.Configuration);
         var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
         await near.PublishAsync("before"u8.ToArray(), default);
         await Waiting.UntilAsync(() => receiver.Messages.Contains("before"), what: "messages arrive");
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "1");

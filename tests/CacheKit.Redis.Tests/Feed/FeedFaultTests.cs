@@ -59,6 +59,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var near = TestStores.Create(_server.Configuration, configure: options => options.MessageLogLength = logLength);
         var receiver = new RecordingReceiver();
         await using var subscription = await far.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
         proxy.IsClosed = true;
         proxy.Cut();
         await Waiting.UntilAsync(() => receiver.Interruptions > 0, what: "the interruption is told");
@@ -80,6 +81,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var store = TestStores.Create(_server.Configuration);
         var receiver = new FailingReceiver();
         await using var subscription = await store.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections > 0, what: "it is connected");
         await PublishAsync(store, "one");
         await Waiting.UntilAsync(() => receiver.Interruptions == 1 && receiver.Connections > 1, what: "it is told, and goes on");
         await PublishAsync(store, "another");
@@ -134,6 +136,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         var (inFirst, inSecond) = (new RecordingReceiver(), new RecordingReceiver());
         await using var one = await first.SubscribeAsync(inFirst, default);
         await using var other = await second.SubscribeAsync(inSecond, default);
+        await Waiting.UntilAsync(() => inFirst.Connections.Count > 0 && inSecond.Connections.Count > 0, what: "both are connected");
         await PublishAsync(second, "of the second");
         await Waiting.UntilAsync(() => inSecond.Messages.Count > 0, what: "messages arrive");
         await PublishAsync(first, "of the first");
@@ -149,6 +152,7 @@ public sealed class FeedFaultTests : IAsyncLifetime
         await using var other = TestStores.Create(_server.Configuration);
         var receiver = new RecordingReceiver();
         await using var subscription = await other.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
         var loadStamp = await other.LoadStampAsync("k");
         var stamp = await one.RemoveByTagAsync("t");
         await PublishAsync(one, "told");

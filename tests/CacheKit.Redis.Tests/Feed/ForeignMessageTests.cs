@@ -28,6 +28,7 @@ public sealed class ForeignMessageTests : IAsyncLifetime
         {
             var receiver = new RecordingReceiver();
             await using var subscription = await idle.SubscribeAsync(receiver, default);
+            await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
             await _server.SendAsync("PUBLISH", idle.Layout.Prefix + "feed", text);
 
             // Messages come in order: after this one the other has been heard.

@@ -83,6 +83,7 @@ public sealed class MessageFrameTests : IAsyncLifetime
 
         var receiver = new RecordingReceiver();
         await using var subscription = await _feed.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
         var frame = await LoggedAsync("one");
         await Waiting.UntilAsync(() => _feed.Unanswered == TimeSpan.Zero, what: "it comes back");
 
@@ -105,6 +106,7 @@ public sealed class MessageFrameTests : IAsyncLifetime
         var channel = _store.Layout.Prefix + "feed";
         var frame = await LoggedAsync("logged");
         var subscription = await _feed.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
         byte[] probe = With(frame, KindAt, 2);
         foreach (byte[] foreign in new byte[][] { [], [32], [.. " "u8, .. frame], [.. frame], [.. "-"u8, .. frame], [.. "- "u8, .. frame[..MessageAt][..^1]], [.. "- "u8, .. probe] })
         {
@@ -119,6 +121,7 @@ public sealed class MessageFrameTests : IAsyncLifetime
         await subscription.DisposeAsync();
         var other = new RecordingReceiver();
         await using var next = await _feed.SubscribeAsync(other, default);
+        await Waiting.UntilAsync(() => other.Connections.Count > 0, what: "it is connected");
         await _server.SendAsync("PUBLISH", channel, (byte[])[.. "- "u8, .. frame]);
         await Waiting.UntilAsync(() => other.Messages.Count >= 1, what: "the message arrives");
         receiver.Messages.Should().HaveCount(2);
