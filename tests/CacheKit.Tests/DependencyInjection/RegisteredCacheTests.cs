@@ -19,7 +19,7 @@ public sealed class RegisteredCacheTests
     [InlineData("files")]
     public async Task A_store_that_does_not_answer_is_known_soon_after_the_start_of_the_host_though_nobody_asks(string? name)
     {
-        var store = FaultyStore.Wrap(new InMemoryStore(TimeProvider.System));
+        var store = FaultyStore.Wrap(new InMemoryStore(TimeProvider.System), StoreCapabilities.None); // which sends nothing by itself
         store.Inject(StoreOperations.All, StoreFault.Fail());
         var builder = Host.CreateEmptyApplicationBuilder(settings: null);
         Action<CacheKitBuilder> configure = cache => cache.UseMemory().UseStore(_ => store, options => options.OpenFor = TimeSpan.FromMilliseconds(20));
