@@ -112,7 +112,7 @@ public sealed class CacheKitBuilder
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         var (name, options) = (Name, OptionsName);
-        if (Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(DiskRegistration) && Equals(service.ServiceKey, name)))
+        if (IsAdded<DiskRegistration>())
         {
             throw new InvalidOperationException($"The cache '{name}' keeps entries on disk already. Call UseDisk once, and Configure<DiskOptions> to change options.");
         }
@@ -208,9 +208,16 @@ public sealed class CacheKitBuilder
         return this;
     }
 
+    // Once, however many stores the cache has.
     private void OpenAtStart()
     {
-        var name = Name;
-        Services.AddSingleton<IHostedService>(services => new CacheOpening(services, name));
+        if (!IsAdded<CacheOpening>())
+        {
+            var name = Name;
+            Services.AddKeyedSingleton(name, (services, _) => new CacheOpening(services, name));
+            Services.AddSingleton<IHostedService>(services => services.GetRequiredKeyedService<CacheOpening>(name));
+        }
     }
+
+    private bool IsAdded<T>() => Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(T) && Equals(service.ServiceKey, Name));
 }

@@ -293,18 +293,9 @@ internal sealed class BatchCalls(
         var started = new List<Flight<T>>();
         foreach (var (key, sighting) in due)
         {
-            if (flights.Board<T>(key, sighting.Entry, tags, PurposeOf(options) with { IsRefresh = loader.KeepsNothing }, cancellation, onlyStart: true).Flight is not { } flight)
-            {
-                continue;
-            }
-
-            if (landing.MayRefresh(key, sighting.Entry))
+            if (loader.BoardRefresh<T>(key, sighting.Entry, tags, CallOptions.TiersOf(options, defaults), cancellation) is { } flight)
             {
                 started.Add(flight);
-            }
-            else
-            {
-                loader.Abort(flight);
             }
         }
 

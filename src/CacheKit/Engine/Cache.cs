@@ -82,7 +82,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         _edits = new EntryEdits(_flights, _tags, _memory, _life, _writer, _defaults);
         _stores?.Join(new(_flights, _tags, _memory, _life, _writer, _reader, _edits, changes, _reporter), options, hasMemory, faults, traffic);
         var landing = new Landing(_flights, _tags, _memory, _life, _writer, _reporter, _defaults, faults, _stores?.Loader);
-        var loader = new Loader(landing, _memory, _reporter, _defaults, time, _stores?.Loader);
+        var loader = new Loader(_flights, landing, _memory, _reporter, _defaults, time, _stores?.Loader);
         _sweeper = new RemovalSweeper(_tags, _memory, _life);
         var waiter = new FlightWaiter(_flights, _tags, landing, _defaults, time, hasStores);
         _gets = new GetCalls(_reader, _flights, waiter, loader, _reporter, _defaults, hasStores, _news is null ? _stores?.Direct : null);

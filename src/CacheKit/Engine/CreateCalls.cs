@@ -166,19 +166,10 @@ internal sealed class CreateCalls(
         CacheEntryOptions? options, string[] tags)
     {
         // The background is the one caller of this flight: it ends when the factory does.
-        if (flights.Board<T>(key, entry, tags, new(IsRead: false, CallOptions.TiersOf(options, defaults), IsRefresh: loader.KeepsNothing), onlyStart: true).Flight is not { } flight)
-        {
-            return;
-        }
-
-        if (landing.MayRefresh(key, entry))
+        if (loader.BoardRefresh<T>(key, entry, tags, CallOptions.TiersOf(options, defaults)) is { } flight)
         {
             flight.Context = loader.CreateContext(key, options, tags, flight);
             loader.Start(flight, state, factory, options, hasStale: true, isBackground: true);
-        }
-        else
-        {
-            loader.Abort(flight);
         }
     }
 }

@@ -7,10 +7,27 @@ using CacheKit.Memory;
 namespace CacheKit.Engine;
 
 /// <summary>Looks in the stores for flights, and runs factories for them; <see cref="Landing"/> ends them.</summary>
-internal sealed class Loader(Landing landing, MemoryTier memory, CacheReporter reporter, CacheEntryOptions defaults, TimeProvider time, StoreLoader? stores)
+internal sealed class Loader(
+    Flights flights, Landing landing, MemoryTier memory, CacheReporter reporter, CacheEntryOptions defaults, TimeProvider time, StoreLoader? stores)
 {
-    /// <summary>Whether values are kept in stores alone.</summary>
-    internal bool KeepsNothing => stores is { HasMemory: false };
+    /// <summary>Boards the flight of a refresh in the background.</summary>
+    /// <returns><see langword="null"/> if one is under way, or has failed since the caller found the value due: that is not tried again at once.</returns>
+    internal Flight<T>? BoardRefresh<T>(string key, MemoryEntry? entry, string[] tags, CacheTiers tiers, FlightCancellation? shared = null)
+    {
+        var purpose = new FlightPurpose(IsRead: false, tiers, IsRefresh: stores is { HasMemory: false });
+        if (flights.Board<T>(key, entry, tags, purpose, shared, onlyStart: true).Flight is not { } flight)
+        {
+            return null;
+        }
+
+        if (landing.MayRefresh(key, entry))
+        {
+            return flight;
+        }
+
+        Abort(flight);
+        return null;
+    }
 
     /// <summary>
     /// Runs the factory of one flight, after the stores were asked, if they have not been. Returns once it is running; the flight has the outcome.

@@ -219,15 +219,7 @@ internal sealed class MemoryTier : IDisposable
                         _table.Expect(victim.Hash);
                     }
 
-                    foreach (var victim in _victims)
-                    {
-                        if (_table.Remove(victim))
-                        {
-                            ended.Add(victim, CacheEntryEndReason.Removed);
-                        }
-                    }
-
-                    _victims.Clear();
+                    TakeOut(_victims, ref ended, CacheEntryEndReason.Removed);
                 }
                 catch (OutOfMemoryException)
                 {
@@ -462,15 +454,15 @@ internal sealed class MemoryTier : IDisposable
         : _listener.IsRemoved(victim) ? CacheEntryEndReason.Removed
         : CacheEntryEndReason.Evicted;
 
-    /// <summary>Takes out what the policy has given up.</summary>
-    private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended)
+    /// <summary>Takes out what the policy has given up, for one reason or each for its own.</summary>
+    private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended, CacheEntryEndReason? reason = null)
     {
         for (var index = 0; index < victims.Count; index++)
         {
             var victim = victims[index];
             if (_table.Remove(victim))
             {
-                ended.Add(victim, ReasonOf(victim));
+                ended.Add(victim, reason ?? ReasonOf(victim));
             }
         }
 
