@@ -4,7 +4,7 @@ namespace CacheKit.Tests.PublicApi;
 
 /// <summary>
 /// The text files beside this one list what each package lets its users see. A change to them is a change of contract, so
-/// that is where a review starts. <c>APPROVE=1 bash tests/run.sh --filter FullyQualifiedName~PublicApi</c> writes them anew.
+/// that is where a review starts. <c>APPROVE=1 bash tests/run.sh --filter PublicApi</c> writes them anew.
 /// </summary>
 public sealed class PublicApiTests
 {
