@@ -1,3 +1,4 @@
+using CacheKit.DependencyInjection;
 using CacheKit.Redis.Connection;
 
 namespace CacheKit.Redis;
@@ -74,6 +75,14 @@ public sealed class RedisOptions
     }
 
     /// <summary>Says what is wrong with the options: each mistake begins with the name of one.</summary>
+    internal static OptionRange<TimeSpan> OperationTimes { get; } = new(
+        "from 10 milliseconds to 1 hour", static time => time >= TimeSpan.FromMilliseconds(10) && time <= TimeSpan.FromHours(1));
+
+    internal static OptionRange<TimeSpan> LoadTimes { get; } = new(
+        "from 1 second to 1 day", static time => time >= TimeSpan.FromSeconds(1) && time <= TimeSpan.FromDays(1));
+
+    internal static OptionRange<long> LogLengths { get; } = new("from 0 to 10,000,000", static length => length is >= 0 and <= 10_000_000);
+
     internal IEnumerable<string> FindMistakes()
     {
         if (string.IsNullOrWhiteSpace(KeyPrefix) || KeyPrefix.Contains('/', StringComparison.Ordinal))
@@ -81,19 +90,19 @@ public sealed class RedisOptions
             yield return $"{nameof(KeyPrefix)} must not be empty nor contain '/', but is '{KeyPrefix}'.";
         }
 
-        if (OperationTimeout < TimeSpan.FromMilliseconds(10) || OperationTimeout > TimeSpan.FromHours(1))
+        if (!OperationTimes.Holds(OperationTimeout))
         {
-            yield return $"{nameof(OperationTimeout)} must be from 10 milliseconds to 1 hour, but is {OperationTimeout}.";
+            yield return $"{nameof(OperationTimeout)} must be {OperationTimes.Text}, but is {OperationTimeout}.";
         }
 
-        if (MaximumLoadTime < TimeSpan.FromSeconds(1) || MaximumLoadTime > TimeSpan.FromDays(1))
+        if (!LoadTimes.Holds(MaximumLoadTime))
         {
-            yield return $"{nameof(MaximumLoadTime)} must be from 1 second to 1 day, but is {MaximumLoadTime}.";
+            yield return $"{nameof(MaximumLoadTime)} must be {LoadTimes.Text}, but is {MaximumLoadTime}.";
         }
 
-        if (MessageLogLength is < 0 or > 10_000_000)
+        if (!LogLengths.Holds(MessageLogLength))
         {
-            yield return $"{nameof(MessageLogLength)} must be from 0 to 10,000,000, but is {MessageLogLength}.";
+            yield return $"{nameof(MessageLogLength)} must be {LogLengths.Text}, but is {MessageLogLength}.";
         }
     }
 

@@ -15,10 +15,9 @@ internal static class RedisSection
         var errors = new List<string>();
         var redis = SectionReader.Open(configuration, errors);
         options.KeyPrefix = redis.Text(nameof(options.KeyPrefix)) ?? options.KeyPrefix;
-        options.OperationTimeout = redis.Duration(nameof(options.OperationTimeout)) ?? options.OperationTimeout;
-        options.MaximumLoadTime = redis.Duration(nameof(options.MaximumLoadTime)) ?? options.MaximumLoadTime;
-        options.MessageLogLength = (int?)redis.Number(nameof(options.MessageLogLength), "from 0 to 10000000", static length => length is >= 0 and <= 10_000_000)
-            ?? options.MessageLogLength;
+        options.OperationTimeout = redis.Duration(nameof(options.OperationTimeout), RedisOptions.OperationTimes) ?? options.OperationTimeout;
+        options.MaximumLoadTime = redis.Duration(nameof(options.MaximumLoadTime), RedisOptions.LoadTimes) ?? options.MaximumLoadTime;
+        options.MessageLogLength = (int?)redis.Number(nameof(options.MessageLogLength), RedisOptions.LogLengths) ?? options.MessageLogLength;
         options.RequireConnectionAtStart = redis.Flag(nameof(options.RequireConnectionAtStart)) ?? options.RequireConnectionAtStart;
         redis.OnlyInCode(nameof(options.Store));
         redis.End();

@@ -13,6 +13,13 @@ internal static class ConfigurationReader
     private const string Memory = "Memory";
     private const string Disk = "Disk";
 
+    private static readonly OptionRange<long> _compressible = new("from 0 to 2,147,483,647", static bytes => bytes is >= 0 and <= int.MaxValue);
+    private static readonly OptionRange<long> _decompressed = new("from 1,024 to 2,147,483,647", static bytes => bytes is >= SerializationOptions.LeastMaximumDecompressedBytes and <= int.MaxValue);
+    private static readonly OptionRange<long> _size = new("zero or more", static size => size >= 0);
+    private static readonly OptionRange<double> _threshold = new("greater than 0 and less than 1", static share => share > 0 && share < 1);
+    private static readonly OptionRange<TimeSpan> _positive = new("greater than zero", static time => time > TimeSpan.Zero);
+    private static readonly OptionRange<TimeSpan> _notNegative = new("zero or more", static time => time >= TimeSpan.Zero);
+
     internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null, bool hasDisk = true)
     {
         var errors = new List<string>();
@@ -55,10 +62,10 @@ internal static class ConfigurationReader
         var errors = new List<string>();
         if (SectionReader.OpenWithin(configuration, Memory, errors) is { } memory)
         {
-            options.MaximumEntries = memory.Number(nameof(options.MaximumEntries)) ?? options.MaximumEntries;
-            options.MaximumBytes = memory.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
-            options.MemoryPressureShare = memory.Share(nameof(options.MemoryPressureShare)) ?? options.MemoryPressureShare;
-            options.MaintenanceInterval = memory.Duration(nameof(options.MaintenanceInterval)) ?? options.MaintenanceInterval;
+            options.MaximumEntries = memory.Number(nameof(options.MaximumEntries), MemoryOptionsValidator.Entries) ?? options.MaximumEntries;
+            options.MaximumBytes = memory.Number(nameof(options.MaximumBytes), MemoryOptionsValidator.Bytes) ?? options.MaximumBytes;
+            options.MemoryPressureShare = memory.Share(nameof(options.MemoryPressureShare), MemoryOptionsValidator.PressureShare) ?? options.MemoryPressureShare;
+            options.MaintenanceInterval = memory.Duration(nameof(options.MaintenanceInterval), MemoryOptionsValidator.Interval) ?? options.MaintenanceInterval;
             memory.OnlyInCode(nameof(options.SizeOf));
             memory.End();
         }
@@ -79,9 +86,9 @@ internal static class ConfigurationReader
 
     private static void Read(SectionReader disk, DiskOptions options)
     {
-        options.MaximumBytes = disk.Number(nameof(options.MaximumBytes)) ?? options.MaximumBytes;
-        options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), "from 1 to 2147483647", static bytes => bytes is >= 1 and <= int.MaxValue) ?? options.ExpectedEntryBytes;
-        options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), "from 1 to 2147483647", static tags => tags is >= 1 and <= int.MaxValue) ?? options.ExpectedTags;
+        options.MaximumBytes = disk.Number(nameof(options.MaximumBytes), DiskOptionsValidator.Bytes) ?? options.MaximumBytes;
+        options.ExpectedEntryBytes = (int?)disk.Number(nameof(options.ExpectedEntryBytes), DiskOptionsValidator.EntryBytes) ?? options.ExpectedEntryBytes;
+        options.ExpectedTags = (int?)disk.Number(nameof(options.ExpectedTags), DiskOptionsValidator.Tags) ?? options.ExpectedTags;
         options.IsShared = disk.Flag(nameof(options.IsShared)) ?? options.IsShared;
         disk.OnlyInCode(nameof(options.Path));
         disk.OnlyInCode(nameof(options.Store));
@@ -91,11 +98,8 @@ internal static class ConfigurationReader
     private static void Read(SectionReader section, SerializationOptions options)
     {
         options.Compress = section.Flag(nameof(options.Compress)) ?? options.Compress;
-        options.CompressionThreshold = (int?)section.Number(nameof(options.CompressionThreshold), "from 0 to 2147483647", static bytes => bytes is >= 0 and <= int.MaxValue)
-            ?? options.CompressionThreshold;
-        options.MaximumDecompressedBytes = (int?)section.Number(
-            nameof(options.MaximumDecompressedBytes), "from 1024 to 2147483647", static bytes => bytes is >= SerializationOptions.LeastMaximumDecompressedBytes and <= int.MaxValue)
-            ?? options.MaximumDecompressedBytes;
+        options.CompressionThreshold = (int?)section.Number(nameof(options.CompressionThreshold), _compressible) ?? options.CompressionThreshold;
+        options.MaximumDecompressedBytes = (int?)section.Number(nameof(options.MaximumDecompressedBytes), _decompressed) ?? options.MaximumDecompressedBytes;
         section.OnlyInCode(nameof(options.JsonSerializerOptions));
         section.OnlyInCode(nameof(options.Encryption));
         section.End();
@@ -105,16 +109,15 @@ internal static class ConfigurationReader
     {
         var read = new CacheEntryOptions
         {
-            Expiration = section.Duration(nameof(before.Expiration)) ?? before.Expiration,
+            Expiration = Positive(nameof(before.Expiration)) ?? before.Expiration,
             SlidingExpiration = Positive(nameof(before.SlidingExpiration)) ?? before.SlidingExpiration,
             MemoryExpiration = Positive(nameof(before.MemoryExpiration)) ?? before.MemoryExpiration,
             Jitter = NotNegative(nameof(before.Jitter)) ?? before.Jitter,
             Tags = section.Texts(nameof(before.Tags), CacheKitOptionsValidator.TagError) ?? before.Tags,
-            Size = section.Number(nameof(before.Size), "zero or more", static size => size >= 0) ?? before.Size,
+            Size = section.Number(nameof(before.Size), _size) ?? before.Size,
             StaleFor = NotNegative(nameof(before.StaleFor)) ?? before.StaleFor,
             RetryAfterFailure = NotNegative(nameof(before.RetryAfterFailure)) ?? before.RetryAfterFailure,
-            RefreshAheadThreshold = section.Share(nameof(before.RefreshAheadThreshold), "greater than 0 and less than 1", static share => share > 0 && share < 1)
-                ?? before.RefreshAheadThreshold,
+            RefreshAheadThreshold = section.Share(nameof(before.RefreshAheadThreshold), _threshold) ?? before.RefreshAheadThreshold,
             SoftTimeout = Positive(nameof(before.SoftTimeout)) ?? before.SoftTimeout,
             HardTimeout = Positive(nameof(before.HardTimeout)) ?? before.HardTimeout,
             ExpirationTokens = before.ExpirationTokens,
@@ -128,8 +131,8 @@ internal static class ConfigurationReader
         return read;
 
         // The properties check this too; here an error can name its path.
-        TimeSpan? Positive(string name) => section.Duration(name, "greater than zero", static time => time > TimeSpan.Zero);
-        TimeSpan? NotNegative(string name) => section.Duration(name, "zero or more", static time => time >= TimeSpan.Zero);
+        TimeSpan? Positive(string name) => section.Duration(name, _positive);
+        TimeSpan? NotNegative(string name) => section.Duration(name, _notNegative);
     }
 
     private static void ThrowIfAny(List<string> errors, string optionsName, Type options)

@@ -7,10 +7,12 @@ namespace CacheKit.DependencyInjection;
 /// <summary>Finds mistakes in the options of a disk store.</summary>
 internal sealed class DiskOptionsValidator : IValidateOptions<DiskOptions>
 {
-    private const int LeastEntryBytes = 64;
-    private const int MostEntryBytes = 64 << 20;
-    private const int FewestTags = 100;
-    private const int MostTags = 10_000_000;
+    internal static readonly OptionRange<long> Bytes = new(
+        string.Create(CultureInfo.InvariantCulture, $"from {DiskGeometry.LeastBytes:N0} (16 MiB) to {DiskGeometry.MostBytes:N0} (1 TiB)"),
+        static bytes => bytes is >= DiskGeometry.LeastBytes and <= DiskGeometry.MostBytes);
+
+    internal static readonly OptionRange<long> EntryBytes = new("from 64 to 67,108,864", static bytes => bytes is >= 64 and <= 64 << 20);
+    internal static readonly OptionRange<long> Tags = new("from 100 to 10,000,000", static tags => tags is >= 100 and <= 10_000_000);
 
     public ValidateOptionsResult Validate(string? name, DiskOptions options)
     {
@@ -20,29 +22,10 @@ internal sealed class DiskOptionsValidator : IValidateOptions<DiskOptions>
             errors.Add(nameof(options.Path), error);
         }
 
-        var isInRange = true;
-        if (options.MaximumBytes is < DiskGeometry.LeastBytes or > DiskGeometry.MostBytes)
-        {
-            isInRange = false;
-            errors.Add(nameof(options.MaximumBytes), string.Create(
-                CultureInfo.InvariantCulture,
-                $"must be from {DiskGeometry.LeastBytes:N0} (16 MiB) to {DiskGeometry.MostBytes:N0} (1 TiB), but is {options.MaximumBytes:N0}."));
-        }
-
-        if (options.ExpectedEntryBytes is < LeastEntryBytes or > MostEntryBytes)
-        {
-            isInRange = false;
-            errors.Add(nameof(options.ExpectedEntryBytes), string.Create(
-                CultureInfo.InvariantCulture, $"must be from {LeastEntryBytes:N0} to {MostEntryBytes:N0}, but is {options.ExpectedEntryBytes:N0}."));
-        }
-
-        if (options.ExpectedTags is < FewestTags or > MostTags)
-        {
-            isInRange = false;
-            errors.Add(nameof(options.ExpectedTags), string.Create(
-                CultureInfo.InvariantCulture, $"must be from {FewestTags:N0} to {MostTags:N0}, but is {options.ExpectedTags:N0}. Leave it unset for a default that suits most."));
-        }
-
+        var isInRange = errors.Require(nameof(options.MaximumBytes), Bytes, options.MaximumBytes, format: "N0")
+            & errors.Require(nameof(options.ExpectedEntryBytes), EntryBytes, options.ExpectedEntryBytes, format: "N0")
+            & (options.ExpectedTags is not { } tags
+                || errors.Require(nameof(options.ExpectedTags), Tags, tags, " Leave it unset for a default that suits most.", "N0"));
         if (isInRange && DiskGeometry.For(options.MaximumBytes, options.ExpectedEntryBytes, options.ExpectedTags) is var geometry
             && geometry.SegmentCount < DiskGeometry.FewestSegments)
         {

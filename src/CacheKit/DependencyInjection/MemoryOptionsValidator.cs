@@ -6,25 +6,25 @@ namespace CacheKit.DependencyInjection;
 /// <summary>Finds mistakes in the options of a memory tier.</summary>
 internal sealed class MemoryOptionsValidator : IValidateOptions<MemoryOptions>
 {
-    private const long MostEntries = 1_000_000_000;
-    private const long FewestBytes = 1_024;
+    // Written so that NaN is out of range too.
+    internal static readonly OptionRange<double> PressureShare = new("greater than 0 and at most 1", static share => share > 0 && share <= 1);
 
-    private static readonly TimeSpan _shortestInterval = TimeSpan.FromMilliseconds(10);
-    private static readonly TimeSpan _longestInterval = TimeSpan.FromHours(1);
+    internal static readonly OptionRange<long> Entries = new("from 1 to 1,000,000,000", static entries => entries is >= 1 and <= 1_000_000_000);
+    internal static readonly OptionRange<long> Bytes = new("at least 1,024", static bytes => bytes >= 1_024);
+    internal static readonly OptionRange<TimeSpan> Interval = new(
+        "from 0:00:00.01 to 1:00:00", static time => time >= TimeSpan.FromMilliseconds(10) && time <= TimeSpan.FromHours(1));
 
     public ValidateOptionsResult Validate(string? name, MemoryOptions options)
     {
         var errors = new OptionErrors(nameof(MemoryOptions), name);
-        if (options.MaximumEntries is < 1 or > MostEntries)
+        if (options.MaximumEntries is { } most)
         {
-            errors.Add(nameof(options.MaximumEntries), string.Create(
-                CultureInfo.InvariantCulture, $"must be from 1 to {MostEntries:N0}, but is {options.MaximumEntries:N0}."));
+            errors.Require(nameof(options.MaximumEntries), Entries, most, format: "N0");
         }
 
-        if (options.MaximumBytes < FewestBytes)
+        if (options.MaximumBytes is { } size)
         {
-            errors.Add(nameof(options.MaximumBytes), string.Create(
-                CultureInfo.InvariantCulture, $"must be at least {FewestBytes:N0}, but is {options.MaximumBytes:N0}."));
+            errors.Require(nameof(options.MaximumBytes), Bytes, size, format: "N0");
         }
 
         if (options is { MaximumEntries: { } entries, MaximumBytes: { } bytes })
@@ -38,18 +38,8 @@ internal sealed class MemoryOptionsValidator : IValidateOptions<MemoryOptions>
             errors.Add(nameof(options.SizeOf), "is set, but would never be asked: the cache is bounded by a number of entries. Set MaximumBytes, or leave SizeOf unset.");
         }
 
-        // Written so that NaN is a mistake too.
-        if (!(options.MemoryPressureShare > 0 && options.MemoryPressureShare <= 1))
-        {
-            errors.Add(nameof(options.MemoryPressureShare), string.Create(
-                CultureInfo.InvariantCulture, $"must be greater than 0 and at most 1, but is {options.MemoryPressureShare}. 1 turns shrinking off."));
-        }
-
-        if (options.MaintenanceInterval < _shortestInterval || options.MaintenanceInterval > _longestInterval)
-        {
-            errors.Add(nameof(options.MaintenanceInterval), $"must be from {_shortestInterval:g} to {_longestInterval:g}, but is {options.MaintenanceInterval}.");
-        }
-
+        errors.Require(nameof(options.MemoryPressureShare), PressureShare, options.MemoryPressureShare, " 1 turns shrinking off.");
+        errors.Require(nameof(options.MaintenanceInterval), Interval, options.MaintenanceInterval);
         return errors.ToResult();
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace CacheKit.DependencyInjection;
@@ -8,6 +9,25 @@ internal sealed class OptionErrors(string options, string? optionsName)
     private readonly List<string> _errors = [];
 
     internal void Add(string option, string error) => AddCall($"{options}.{option}", error);
+
+    /// <summary>Adds a mistake if a value is out of its range.</summary>
+    /// <param name="option">The option.</param>
+    /// <param name="range">What it must be.</param>
+    /// <param name="value">What it is.</param>
+    /// <param name="hint">What else to say, from a blank on.</param>
+    /// <param name="format">How the value is written, if not as usual.</param>
+    /// <returns>Whether the value is in its range.</returns>
+    internal bool Require<T>(string option, OptionRange<T> range, T value, string? hint = null, string? format = null)
+        where T : IFormattable
+    {
+        if (range.Holds(value))
+        {
+            return true;
+        }
+
+        Add(option, $"must be {range.Text}, but is {value.ToString(format, CultureInfo.InvariantCulture)}.{hint}");
+        return false;
+    }
 
     /// <summary>The same for what a call of the builder says.</summary>
     internal void AddCall(string call, string error)

@@ -61,16 +61,15 @@ internal sealed class SectionReader
 
     internal bool? Flag(string name) => Value<bool>(name, "true or false", bool.TryParse);
 
-    internal long? Number(string name, string? range = null, Func<long, bool>? isInRange = null) => Value<long>(
-        name, Describe("a whole number, such as 10000", range),
-        static (string text, out long value) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), isInRange);
+    internal long? Number(string name, OptionRange<long>? range = null) => Value(
+        name, "a whole number, such as 10000",
+        static (string text, out long value) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value), range);
 
-    internal double? Share(string name, string? range = null, Func<double, bool>? isInRange = null) => Value<double>(
-        name, Describe("a number, such as 0.8", range),
-        static (string text, out double value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value), isInRange);
+    internal double? Share(string name, OptionRange<double>? range = null) => Value(
+        name, "a number, such as 0.8",
+        static (string text, out double value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value), range);
 
-    internal TimeSpan? Duration(string name, string? range = null, Func<TimeSpan, bool>? isInRange = null) =>
-        Value<TimeSpan>(name, Describe(DurationForm, range), TryParseDuration, isInRange);
+    internal TimeSpan? Duration(string name, OptionRange<TimeSpan>? range = null) => Value(name, DurationForm, TryParseDuration, range);
 
     internal T? Choice<T>(string name)
         where T : struct, Enum => Value<T>(
@@ -144,8 +143,6 @@ internal sealed class SectionReader
         }
     }
 
-    private static string Describe(string form, string? range) => range is null ? form : $"{form}, and {range}";
-
     private static string Seen(IConfigurationSection section) =>
         section.Value is { } value ? $"'{value}'" : section.GetChildren().Any() ? "a section" : "null";
 
@@ -187,7 +184,7 @@ internal sealed class SectionReader
         return previous[right.Length];
     }
 
-    private T? Value<T>(string name, string expected, TryParse<T> parse, Func<T, bool>? isInRange = null)
+    private T? Value<T>(string name, string form, TryParse<T> parse, OptionRange<T>? range = null)
         where T : struct
     {
         if (Take(name) is not { } section)
@@ -195,6 +192,7 @@ internal sealed class SectionReader
             return null;
         }
 
+        var expected = range is null ? form : $"{form}, and {range.Text}";
         if (section.Value is not { } text)
         {
             if (section.GetChildren().Any())
@@ -205,7 +203,7 @@ internal sealed class SectionReader
             return null;
         }
 
-        if (parse(text, out var value) && (isInRange is null || isInRange(value)))
+        if (parse(text, out var value) && (range is null || range.Holds(value)))
         {
             return value;
         }
