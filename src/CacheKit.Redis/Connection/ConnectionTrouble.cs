@@ -93,7 +93,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             ? new(
                 cause.IsRefusal
                     ? $"Redis at {ServersText(link)} does not let this application in: {cause.Text}"
-                    : $"Redis cannot be reached: {cause.Text}",
+                    : $"Redis at {ServersText(link)} cannot be reached: {cause.Text}",
                 failure.Failure, failure.InnerException)
             : failure;
 

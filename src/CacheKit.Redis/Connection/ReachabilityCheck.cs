@@ -44,8 +44,10 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
     internal async Task<UnreachableCause?> FindAsync(RedisLink? link, CancellationToken cancellationToken)
     {
         var troubles = Volatile.Read(ref _troubles);
-        var tried = await Task.WhenAll(Servers(link).Select(server => TryAsync(server, cancellationToken))).ConfigureAwait(false);
-        var closed = tried.OfType<string>().ToList();
+        var servers = Servers(link);
+        var tried = await Task.WhenAll(servers.Select(server => TryAsync(server, cancellationToken))).ConfigureAwait(false);
+        var closed = servers.Zip(tried).Where(static pair => pair.Second is not null)
+            .Select(pair => servers.Count == 1 ? pair.Second! : $"{EndPointText.Of(pair.First)}: {pair.Second}").ToList();
         var cause = closed.Count > 0 ? new(string.Join("; ", closed), false) : await RefusalAsync(cancellationToken).ConfigureAwait(false);
         cause ??= Volatile.Read(ref _told);
         lock (_gate)
@@ -93,11 +95,11 @@ internal sealed class ReachabilityCheck(ConnectionSource source, TimeProvider ti
         }
         catch (SocketException exception)
         {
-            return $"{EndPointText.Of(server)}: {exception.Message}";
+            return UnreachableCause.TextOf(exception);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return $"{EndPointText.Of(server)}: no connection within {_within.TotalSeconds} s";
+            return $"no connection within {_within.TotalSeconds} s";
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Connection;
@@ -19,9 +20,17 @@ internal sealed record UnreachableCause(string Text, bool IsRefusal)
         }
 
         // The client's own messages are a page of its numbers; what made it give up, or its name for it, says more.
-        var text = innermost is null or RedisConnectionException or RedisTimeoutException ? isRefusal ? "the credentials are not accepted" : $"{type}" : innermost.Message.TrimEnd('.');
+        var text = innermost switch
+        {
+            null or RedisConnectionException or RedisTimeoutException => isRefusal ? "the credentials are not accepted" : $"{type}",
+            SocketException socket => TextOf(socket),
+            _ => innermost.Message.TrimEnd('.'),
+        };
         return new(text, isRefusal);
     }
+
+    /// <summary>What is wrong with a connection, without the server's name, which its message may go on with.</summary>
+    internal static string TextOf(SocketException exception) => new SocketException(exception.ErrorCode).Message.TrimEnd('.');
 
     /// <summary>Whether an exception says that a server does not let anybody in with these credentials.</summary>
     internal static bool IsRefusedBy(Exception exception) =>

@@ -23,8 +23,8 @@ internal static partial class RedisLog
     [LoggerMessage(6, LogLevel.Warning, "Cache '{Cache}': messages of other nodes do not arrive: {Reason}")]
     internal static partial void FeedInterrupted(this ILogger logger, string cache, string reason, Exception? exception);
 
-    [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': messages of other nodes arrive. All since the interruption were delivered: {IsComplete}.")]
-    internal static partial void FeedConnected(this ILogger logger, string cache, bool isComplete);
+    [LoggerMessage(7, LogLevel.Information, "Cache '{Cache}': messages of other nodes arrive; {Completeness}.")]
+    internal static partial void FeedConnected(this ILogger logger, string cache, string completeness);
 
     [LoggerMessage(8, LogLevel.Warning, "Cache '{Cache}': Redis keeps no log of messages, so after an interruption memory is doubted.")]
     internal static partial void NoMessageLog(this ILogger logger, string cache, Exception exception);

@@ -117,7 +117,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 _feed.ForgetUnanswered();
                 if (!isFirst || hasFailed)
                 {
-                    _feed.Logger.FeedConnected(_feed.Cache, isComplete);
+                    _feed.Logger.FeedConnected(_feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
                 }
 
                 (isFirst, failures) = (false, 0);
@@ -156,7 +156,8 @@ internal sealed class FeedSubscription : IAsyncDisposable
         try
         {
             var told = exception is CacheStoreException failure ? await _feed.Connection.ExplainAsync(failure, _disposal.Token).ConfigureAwait(false) : exception;
-            _feed.Logger.FeedInterrupted(_feed.Cache, told is TimeoutException ? "one that was sent to be heard did not come back." : told.Message, told);
+            _feed.Logger.FeedInterrupted(_feed.Cache, told is TimeoutException ? "one that was sent to be heard did not come back." : told.Message,
+                told is CacheStoreException { Failure: StoreFailure.Unavailable } ? null : told); // that is told with all its details by whoever has made the connection
         }
         catch (Exception) when (_disposal.IsCancellationRequested)
         {
