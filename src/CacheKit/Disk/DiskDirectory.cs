@@ -71,7 +71,7 @@ internal sealed unsafe class DiskDirectory
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw DiskOpeningError.Of(settings.Path, exception);
+            throw DiskOpeningError.Of(settings, exception);
         }
     }
 

@@ -15,6 +15,9 @@ internal sealed record DiskGeometry
     /// <summary>A power of two, so that no address is ever divided.</summary>
     internal required long SegmentBytes { get; init; }
 
+    /// <summary>How far an address is shifted to tell its segment, counted through all rounds.</summary>
+    internal int SegmentShift => BitOperations.Log2((ulong)SegmentBytes);
+
     internal required int SegmentCount { get; init; }
 
     internal required long BucketCount { get; init; }

@@ -1,4 +1,3 @@
-using System.Numerics;
 
 namespace CacheKit.Disk;
 
@@ -13,7 +12,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
     internal const int SegmentStart = 64;
 
     private readonly long _segmentBytes = index.Geometry.SegmentBytes;
-    private readonly int _segmentShift = BitOperations.Log2((ulong)index.Geometry.SegmentBytes);
+    private readonly int _segmentShift = index.Geometry.SegmentShift;
     private readonly long _segmentCount = index.Geometry.SegmentCount;
 
     // A place that is taken, but could not be written, since the disk was full: for the next record that fits.

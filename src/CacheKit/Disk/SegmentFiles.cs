@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using System.Numerics;
 using Microsoft.Win32.SafeHandles;
 
 namespace CacheKit.Disk;
@@ -16,7 +15,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
 
     private readonly SafeFileHandle?[] _files = new SafeFileHandle?[geometry.SegmentCount];
     private readonly Lock _opening = new();
-    private readonly int _segmentShift = BitOperations.Log2((ulong)geometry.SegmentBytes);
+    private readonly int _segmentShift = geometry.SegmentShift;
     private bool _isDisposed;
     private int _firstUnseen;
 

@@ -56,11 +56,11 @@ public sealed class DiskOpeningTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("below")]
-    public void A_file_system_that_takes_no_writes_is_told_as_a_right_that_is_missing(string below)
+    public void A_file_system_that_takes_no_writes_is_told_as_one(string below)
     {
         using var mount = MountedFolder.InMemory(_folder.Root, "ro,size=1m");
         _folder.Invoking(folder => folder.Open(settings => settings with { Path = Path.Combine(_folder.Root, below) }))
-            .Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.");
+            .Should().Throw<CacheStoreException>().WithMessage("*Its file system can only be read. Choose another directory, or have it mounted for writing.");
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class DiskOpeningTests : IDisposable
         await store.Set("key", Bytes(1, 100));
         using (MountedFolder.ReadOnly(_folder.Root))
         {
-            _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*Give the process the right to write there, or choose another directory.")
+            _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*Its file system can only be read. Choose another directory, or have it mounted for writing.")
                 .Which.Failure.Should().Be(StoreFailure.Permanent);
         }
 
@@ -105,9 +105,13 @@ public sealed class DiskOpeningTests : IDisposable
     public void An_error_of_the_disk_is_not_told_as_a_directory_that_is_missing()
     {
         Directory.CreateDirectory(_folder.Root);
-        DiskOpeningError.Of(_folder.Root, new IOException("The disk fails.", 5)).Message
+        var settings = _folder.Settings;
+        DiskOpeningError.Of(settings, new IOException("The disk fails.", 5)).Message
             .Should().Be($"The disk cache cannot be opened in '{_folder.Root}': The disk fails. Try again; if it lasts, choose another directory.");
-        DiskOpeningError.Of(_folder.Root, new IOException("Too many open files.", 24)).Message.Should().EndWith("Allow the process to have more files open.");
+        DiskOpeningError.Of(settings, new IOException("Too many open files.", 24)).Message.Should().EndWith("Allow the process to have more files open.");
+        DiskOpeningError.Of(settings, new IOException("Read-only file system : 'x'", 30)).Message.Should().Contain(": Read-only file system : 'x'. Its file system can only be read.");
+        DiskOpeningError.Of(settings, new IOException("No space left on device.", 28)).Message.Should().MatchRegex(
+            @"No space left on device\. [\d,]+ bytes are free there, and the index for entries of [\d,]+ bytes takes [\d,]+\. Free some space, or set DiskOptions\.MaximumBytes to less\.$");
     }
 
     [Fact]
@@ -419,7 +423,7 @@ public sealed class DiskOpeningTests : IDisposable
         await _folder.Open().DisposeAsync();
         using var mount = MountedFolder.ReadOnly(_folder.Root);
         _folder.Invoking(folder => DiskCacheInspector.Open(folder.Root)).Should().Throw<CacheStoreException>()
-            .WithMessage("*cannot be opened*Give the process the right to write there, or choose another directory.");
+            .WithMessage("*cannot be opened*Its file system can only be read. Choose another directory, or have it mounted for writing.");
     }
 
     private sealed class DiedException : Exception;
