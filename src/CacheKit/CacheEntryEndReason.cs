@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace CacheKit;
 
 /// <summary>Why an entry left the cache.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<CacheEntryEndReason>))] // so that a page of statistics can be read
 public enum CacheEntryEndReason
 {
     /// <summary>A newer value took its place.</summary>

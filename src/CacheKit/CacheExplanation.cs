@@ -25,6 +25,18 @@ public sealed class CacheExplanation
     public TimeSpan? LeftMemoryAgo { get; init; }
 
     /// <summary>
+    /// How long ago, to the second, memory did not take in what it was last given under the key, because that is heavier than all it holds, or was not worth
+    /// what it would have displaced. <see langword="null"/> if memory has the key, if something else came after, or if it was so long ago that it is not known any more.
+    /// </summary>
+    public TimeSpan? RefusedByMemoryAgo { get; init; }
+
+    /// <summary>
+    /// How long a factory for the key is not called again, because one has just failed and a value past its time stands in:
+    /// <see cref="CacheEntryOptions.RetryAfterFailure"/>. <see langword="null"/> if it may be called.
+    /// </summary>
+    public TimeSpan? RetryIn { get; init; }
+
+    /// <summary>
     /// The tags of the entry, and how long ago each was last removed or expired in this process or by a message of another node;
     /// <see langword="null"/> if it was not, as far as is recorded.
     /// </summary>
@@ -40,7 +52,20 @@ public sealed class CacheExplanation
             lines.Add($"  left memory {LeftMemoryAgo} ago: {reason}");
         }
 
-        lines.AddRange(Tags.Select(static tag => tag.Value is { } ago ? $"  tag '{tag.Key}', last removed {ago} ago" : $"  tag '{tag.Key}'"));
+        if (RefusedByMemoryAgo is { } refused)
+        {
+            lines.Add($"  refused by memory {refused} ago: too heavy, or not worth what it would have displaced");
+        }
+
+        if (RetryIn is { } pause)
+        {
+            lines.Add($"  its factory has failed and is tried again in {CacheTierExplanation.Readable(pause)}");
+        }
+
+        // What is a hit was made after whatever was removed.
+        var isOlder = IsHit ? ", before the entry was made" : null;
+        lines.AddRange(Tags.Select(tag => tag.Value is { } ago
+            ? $"  tag '{tag.Key}', last removed or expired {CacheTierExplanation.Readable(ago)} ago{isOlder}" : $"  tag '{tag.Key}'"));
         return string.Join(Environment.NewLine, lines);
     }
 }

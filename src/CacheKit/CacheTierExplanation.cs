@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CacheKit;
 
 /// <summary>What one tier has under a key.</summary>
@@ -28,10 +30,17 @@ public sealed class CacheTierExplanation
     public override string ToString()
     {
         var parts = new List<string> { $"{Name}: {Finding}" };
-        Add("age", Age);
-        if (Finding != CacheTierFinding.Missing)
+        if (Age is { } age)
         {
-            Add(TimeToLive < TimeSpan.Zero ? "expired, ago" : "to live", TimeToLive == TimeSpan.MaxValue ? "for ever" : TimeToLive?.Duration());
+            parts.Add($"made {Readable(age)} ago");
+        }
+
+        if (Finding != CacheTierFinding.Missing && TimeToLive is { } time)
+        {
+            parts.Add(
+                time == TimeSpan.MaxValue ? "never expires"
+                : time > TimeSpan.Zero ? $"expires in {Readable(time)}"
+                : $"expired {Readable(-time)} ago");
         }
 
         Add("stamp", Stamp);
@@ -46,5 +55,13 @@ public sealed class CacheTierExplanation
                 parts.Add($"{name} {value}");
             }
         }
+    }
+
+    /// <summary>A length of time without the digits nobody reads: to the millisecond below a minute, else to the second.</summary>
+    internal static string Readable(TimeSpan time)
+    {
+        return time < TimeSpan.FromMinutes(1)
+            ? time.ToString(@"hh\:mm\:ss\.FFF", CultureInfo.InvariantCulture).TrimEnd('.')
+            : new TimeSpan(time.Ticks / TimeSpan.TicksPerSecond * TimeSpan.TicksPerSecond).ToString("c", CultureInfo.InvariantCulture);
     }
 }

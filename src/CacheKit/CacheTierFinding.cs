@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace CacheKit;
 
 /// <summary>What a tier has under a key.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<CacheTierFinding>))] // so that a page of statistics can be read
 public enum CacheTierFinding
 {
     /// <summary>Nothing, or something that was removed.</summary>

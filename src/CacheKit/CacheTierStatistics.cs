@@ -35,6 +35,9 @@ public sealed class CacheTierStatistics
     /// </summary>
     public long FailuresInARow { get; init; }
 
+    /// <summary>Why the last of these did, in a line, as the store says it; <see langword="null"/> once the store has done what it was asked for.</summary>
+    public string? LastFailure { get; init; }
+
     /// <summary>Calls that were not made, because the circuit was open.</summary>
     public long Refusals { get; init; }
 
@@ -62,6 +65,11 @@ public sealed class CacheTierStatistics
         var line = string.Create(
             CultureInfo.InvariantCulture,
             $"{Name}: {Circuit}, {Hits} hits, {Misses} misses, {Writes} writes, {Removals} removals, {Failures} failures, {Timeouts} timeouts, {Refusals} refusals");
-        return PendingRecoveries == 0 ? line : string.Create(CultureInfo.InvariantCulture, $"{line}, {PendingRecoveries} changes not told yet");
+        if (PendingRecoveries > 0)
+        {
+            line += string.Create(CultureInfo.InvariantCulture, $", {PendingRecoveries} changes not told yet");
+        }
+
+        return LastFailure is null ? line : $"{line}; {LastFailure}";
     }
 }

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace CacheKit;
 
 /// <summary>Whether a cache uses one of its stores, or leaves it alone because it failed.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<CircuitState>))] // so that a page of statistics can be read
 public enum CircuitState
 {
     /// <summary>The store is used.</summary>

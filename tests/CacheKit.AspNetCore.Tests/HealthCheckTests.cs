@@ -27,10 +27,10 @@ public sealed class HealthCheckTests
     }
 
     [Theory]
-    [InlineData(CircuitState.Open, 5, 7, "*goes on without redis, which failed.")]
-    [InlineData(CircuitState.HalfOpen, 5, 7, "*goes on without redis, which failed.")]
-    [InlineData(CircuitState.Closed, 3, 7, "*the last 3 calls of redis failed.")]
-    [InlineData(CircuitState.Closed, 1, 0, "*the last call of redis failed.")]
+    [InlineData(CircuitState.Open, 5, 7, "*goes on without redis, which failed: nobody is there.")]
+    [InlineData(CircuitState.HalfOpen, 5, 7, "*goes on without redis, which failed: nobody is there.")]
+    [InlineData(CircuitState.Closed, 3, 7, "*the last 3 calls of redis failed: nobody is there.")]
+    [InlineData(CircuitState.Closed, 1, 0, "*the last call of redis failed: nobody is there.")]
     [InlineData(CircuitState.Closed, 0, 7, "*redis has not been told of 7 changes yet.")]
     [InlineData(CircuitState.Closed, 0, 0, null)]
     public async Task A_cache_of_which_a_store_is_in_trouble_is_degraded(CircuitState circuit, int failuresInARow, int pendingRecoveries, string? description)
@@ -40,7 +40,7 @@ public sealed class HealthCheckTests
             Tiers =
             [
                 new() { Name = "disk" },
-                new() { Name = "redis", Circuit = circuit, Failures = 2, Timeouts = 3, FailuresInARow = failuresInARow, PendingRecoveries = pendingRecoveries },
+                new() { Name = "redis", Circuit = circuit, Failures = 2, Timeouts = 3, FailuresInARow = failuresInARow, PendingRecoveries = pendingRecoveries, LastFailure = failuresInARow > 0 ? "nobody is there." : null },
             ],
         }));
         _services.AddHealthChecks().AddCacheKit();
@@ -61,7 +61,7 @@ public sealed class HealthCheckTests
         _services.AddHealthChecks().AddCacheKit();
         var entry = (await CheckAsync()).Entries["cachekit"];
         entry.Status.Should().Be(HealthStatus.Degraded);
-        entry.Description.Should().EndWith(": disk has 4096 bytes fewer than it was given, because the disk, or its user's share of it, is full.");
+        entry.Description.Should().EndWith(": disk has 4,096 bytes fewer than it was given, because the disk, or its user's share of it, is full.");
         entry.Data.Should().Contain("disk.missingBytes", 4096L).And.Contain("redis.missingBytes", 0L);
     }
 

@@ -47,16 +47,18 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
     {
         if (tier.Circuit != CircuitState.Closed)
         {
-            return $"it goes on without {tier.Name}, which failed";
+            return $"it goes on without {tier.Name}, which failed{Why(tier)}";
         }
 
         return tier switch
         {
-            { FailuresInARow: 1 } => $"the last call of {tier.Name} failed",
-            { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed"),
+            { FailuresInARow: 1 } => $"the last call of {tier.Name} failed{Why(tier)}",
+            { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed{Why(tier)}"),
             { PendingRecoveries: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has not been told of {tier.PendingRecoveries} changes yet"),
-            { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes} bytes fewer than it was given, because the disk, or its user's share of it, is full"),
+            { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes:N0} bytes fewer than it was given, because the disk, or its user's share of it, is full"),
             _ => null,
         };
     }
+
+    private static string? Why(CacheTierStatistics tier) => tier.LastFailure is { } reason ? $": {reason.TrimEnd('.')}" : null;
 }

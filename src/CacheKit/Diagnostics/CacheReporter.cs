@@ -58,6 +58,7 @@ internal sealed class CacheReporter(
     internal void EntryRefused(MemoryEntry entry, long bound)
     {
         counters.Refusal();
+        departures?.NoteRefusal(entry.Hash);
         _logger.EntryRefused(cacheName, entry.Key, entry.Weight, bound);
     }
 

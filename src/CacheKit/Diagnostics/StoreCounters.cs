@@ -11,6 +11,7 @@ internal sealed class StoreCounters : IDisposable
     private readonly HitCounter _writeTicks = new();
     private readonly HitCounter _refusals = new(); // as many as calls, while the circuit is open
     private long _failures, _timeouts, _failuresInARow;
+    private string? _lastFailure;
 
     internal void Read(bool isHit) => (isHit ? _hits : _misses).Increment();
 
@@ -20,14 +21,16 @@ internal sealed class StoreCounters : IDisposable
 
     internal void Refusal() => _refusals.Increment();
 
-    internal void Failure()
+    internal void Failure(string reason)
     {
+        Volatile.Write(ref _lastFailure, reason);
         Interlocked.Increment(ref _failures);
         Interlocked.Increment(ref _failuresInARow);
     }
 
-    internal void Timeout()
+    internal void Timeout(string reason)
     {
+        Volatile.Write(ref _lastFailure, reason);
         Interlocked.Increment(ref _timeouts);
         Interlocked.Increment(ref _failuresInARow);
     }
@@ -37,6 +40,7 @@ internal sealed class StoreCounters : IDisposable
         if (Volatile.Read(ref _failuresInARow) != 0) // so that the line stays shared while all is well
         {
             Volatile.Write(ref _failuresInARow, 0);
+            Volatile.Write(ref _lastFailure, null);
         }
     }
 
@@ -52,6 +56,7 @@ internal sealed class StoreCounters : IDisposable
         Failures = Volatile.Read(ref _failures),
         Timeouts = Volatile.Read(ref _timeouts),
         FailuresInARow = Volatile.Read(ref _failuresInARow),
+        LastFailure = Volatile.Read(ref _lastFailure),
         Refusals = _refusals.Value,
         ReadTime = new(_readTicks.Value),
         WriteTime = new(_writeTicks.Value),

@@ -30,7 +30,7 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
 
     internal void Failed(string operation, string? key, StoreFailure failure, Exception exception)
     {
-        Counters.Failure();
+        Counters.Failure(exception.Message);
         if (_failureLogs[(int)failure].ShouldLog(out var unreported))
         {
             _logger.StoreFailed(cacheName, storeName, operation, failure.ToString(), unreported, exception);
@@ -44,7 +44,7 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
 
     internal void TimedOut(string operation, string? key, TimeSpan limit)
     {
-        Counters.Timeout();
+        Counters.Timeout($"it took longer than {limit}");
         if (_timeoutLog.ShouldLog(out var unreported))
         {
             _logger.StoreTimedOut(cacheName, storeName, operation, limit, unreported);

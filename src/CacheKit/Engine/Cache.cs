@@ -87,7 +87,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var waiter = new FlightWaiter(_flights, _tags, landing, _defaults, time, hasStores);
         _gets = new GetCalls(_reader, _flights, waiter, loader, _reporter, _defaults, hasStores, _news is null ? _stores?.Direct : null);
         _creations = new CreateCalls(_reader, _life, _flights, waiter, landing, loader, _memory, _reporter, _defaults, hasStores);
-        _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, _stores, hasMemory);
+        _explainer = new Explainer(_flights, _tags, _memory, _life, _clock, departures, landing, _stores, hasMemory);
         _batches = new BatchCalls(_reader, _edits, _life, _flights, waiter, landing, loader, _reporter, _defaults, _stores);
         _invalidations = new Invalidations(_tags, _sweeper, _counters, _stores);
         _listing = new KeyListing(name, _flights, _memory, _life, _reporter, _stores);

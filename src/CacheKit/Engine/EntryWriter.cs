@@ -103,11 +103,6 @@ internal sealed class EntryWriter(
     /// <param name="ended">What has left.</param>
     internal void Announce(MemoryEntry? stored, bool isStored, in EndedEntries ended)
     {
-        if (stored is not null && !isStored)
-        {
-            reporter.EntryRefused(stored, memory.Bound);
-        }
-
         try
         {
             if (stored is not null && isStored)
@@ -118,6 +113,12 @@ internal sealed class EntryWriter(
         finally
         {
             Announce(in ended);
+        }
+
+        // After what left in its stead: that there is nothing under the key now is because of this.
+        if (stored is not null && !isStored)
+        {
+            reporter.EntryRefused(stored, memory.Bound);
         }
     }
 

@@ -6,7 +6,7 @@ namespace CacheKit.Engine;
 
 /// <summary>Tells what a cache knows of a key. Changes nothing: renews no entry, counts no look-up, fills no tier.</summary>
 internal sealed class Explainer(
-    Flights flights, TagClock tags, MemoryTier memory, EntryLife life, CacheClock clock, DepartureLog departures, StoreStack? stores, bool hasMemory)
+    Flights flights, TagClock tags, MemoryTier memory, EntryLife life, CacheClock clock, DepartureLog departures, Landing landing, StoreStack? stores, bool hasMemory)
 {
     internal async ValueTask<CacheExplanation> ExplainAsync(string key, CancellationToken cancellationToken)
     {
@@ -27,6 +27,7 @@ internal sealed class Explainer(
         }
 
         var departure = entry is null ? departures.Find(KeyHash.Of(key)) : null;
+        var pause = landing.PausesUntil(key, entry) is var until && until > clock.Now ? new TimeSpan(until - clock.Now) : default(TimeSpan?);
         return new()
         {
             Key = key,
@@ -34,7 +35,9 @@ internal sealed class Explainer(
             IsBeingCreated = flights.IsCreating(key),
             Tiers = tiers,
             LeftMemoryBecause = departure?.Reason,
-            LeftMemoryAgo = departure?.Ago,
+            LeftMemoryAgo = departure?.Reason is null ? null : departure?.Ago,
+            RefusedByMemoryAgo = departure is { Reason: null } refusal ? refusal.Ago : null,
+            RetryIn = pause,
             Tags = carried.ToDictionary(static tag => tag, tags.SinceInvalidation, StringComparer.Ordinal),
         };
     }

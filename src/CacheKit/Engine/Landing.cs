@@ -25,6 +25,9 @@ internal sealed class Landing(
     /// </summary>
     internal bool MayRefresh(string key, MemoryEntry? entry) => entry is null ? !_pauses.Covers(key) : !life.IsRetryDelayed(entry);
 
+    /// <summary>Until when no factory is called for a key, because one has failed; the past if it may be.</summary>
+    internal long PausesUntil(string key, MemoryEntry? entry) => Math.Max(_pauses.Until(key), entry?.Details?.RetryAt ?? long.MinValue);
+
     // One value that cannot be stored (no copy can be made of it, say) must not fail the others of its batch.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It belongs to those who wait for this key.")]
     internal async Task TryLandAsync<T>(Flight<T> flight, T value, CacheEntryContext context, CacheEntryOptions? options)

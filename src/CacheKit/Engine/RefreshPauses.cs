@@ -32,6 +32,9 @@ internal sealed class RefreshPauses(EntryLife life)
         _until[key] = until;
     }
 
+    /// <summary>Until when a value is not to be refreshed; the past if it may be.</summary>
+    internal long Until(string key) => _until.TryGetValue(key, out var until) ? until : long.MinValue;
+
     /// <summary>Whether a value is not to be refreshed yet.</summary>
     internal bool Covers(string key)
     {

@@ -72,11 +72,14 @@ public sealed class StoreGuardTests : IAsyncDisposable
         _clock.Advance(_options.WriteTimeout);
         await write;
         guard.Snapshot().FailuresInARow.Should().Be(3);
+        guard.Snapshot().LastFailure.Should().Be($"it took longer than {_options.WriteTimeout}");
 
         await guard.ClearAsync(default);
         guard.Snapshot().FailuresInARow.Should().Be(0);
+        guard.Snapshot().LastFailure.Should().BeNull();
         await guard.ReadAsync("k", default, default);
         guard.Snapshot().FailuresInARow.Should().Be(1);
+        guard.Snapshot().LastFailure.Should().Be("no");
         guard.Snapshot().Failures.Should().Be(3);
     }
 

@@ -1,3 +1,7 @@
+using System.Text.Json;
+using CacheKit.Engine;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace CacheKit.Tests.Tiers;
 
 /// <summary>What a cache tells of a key, and that telling changes nothing.</summary>
@@ -53,6 +57,69 @@ public sealed class ExplanationTests : TieredCaches
         Clock.Advance(TimeSpan.FromSeconds(5));
         var explanation = await cache.ExplainAsync("k");
         explanation.Tiers.Should().OnlyContain(tier => tier.Finding == CacheTierFinding.Stale && tier.TimeToLive <= TimeSpan.Zero && tier.TimeToLive >= TimeSpan.FromSeconds(-5));
+    }
+
+    [Fact]
+    public async Task What_memory_has_refused_is_told_apart_from_what_was_never_there()
+    {
+        await using var cache = new Cache(
+            "small", new CacheKitOptions(), new MemoryOptions { MaximumBytes = 1024, MemoryPressureShare = 1 }, Clock, NullLogger.Instance, [], meters: null);
+        await cache.SetAsync("heavy", 1, new CacheEntryOptions { Size = 10 });
+        await cache.SetAsync("heavy", 2, new CacheEntryOptions { Size = 5000 });
+        Clock.Advance(TimeSpan.FromSeconds(4));
+        var explanation = await cache.ExplainAsync("heavy");
+        explanation.RefusedByMemoryAgo.Should().Be(TimeSpan.FromSeconds(4));
+        explanation.LeftMemoryBecause.Should().BeNull("what came last explains why there is nothing");
+        explanation.LeftMemoryAgo.Should().BeNull();
+        explanation.ToString().Should().Contain("refused by memory 00:00:04 ago");
+        (await cache.ExplainAsync("other")).RefusedByMemoryAgo.Should().BeNull();
+        await cache.SetAsync("heavy", 3, new CacheEntryOptions { Size = 10 });
+        (await cache.ExplainAsync("heavy")).RefusedByMemoryAgo.Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task How_long_a_factory_that_has_failed_is_left_alone_is_told(bool withoutMemory)
+    {
+        var cache = Create(hasMemory: !withoutMemory, configure: null, Far());
+        var options = new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), RefreshAheadThreshold = 0.5, RetryAfterFailure = TimeSpan.FromSeconds(30) };
+        await cache.SetAsync("k", 1, options);
+        (await cache.ExplainAsync("k")).RetryIn.Should().BeNull();
+        Clock.Advance(TimeSpan.FromSeconds(40));
+        await cache.GetOrCreateAsync<int>("k", _ => throw new InvalidOperationException("no"), options);
+        await Waiting.UntilAsync(async () => (await cache.ExplainAsync("k")).RetryIn is not null, what: "it fails in the background");
+        Clock.Advance(TimeSpan.FromSeconds(10));
+        var explanation = await cache.ExplainAsync("k");
+        explanation.RetryIn.Should().Be(TimeSpan.FromSeconds(20));
+        explanation.ToString().Should().Contain("tried again in 00:00:20");
+    }
+
+    [Fact]
+    public async Task It_reads_as_sentences_do()
+    {
+        var cache = Create(Far());
+        await cache.RemoveByTagAsync("t");
+        Clock.Advance(TimeSpan.FromSeconds(90));
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromHours(1), Tags = ["t"] });
+        Clock.Advance(TimeSpan.FromMilliseconds(1500));
+        var text = (await cache.ExplainAsync("k")).ToString();
+        text.Should().Contain("memory: Fresh, expires in 00:00:58.5").And.Contain("far: Fresh, made 00:00:01.5 ago, expires in 00:00:58.5");
+        text.Should().Contain("tag 't', last removed or expired 00:01:31 ago, before the entry was made");
+        Clock.Advance(TimeSpan.FromMinutes(3));
+        (await cache.ExplainAsync("k")).ToString().Should().Contain("memory: Stale, expired 00:02:01 ago");
+        await cache.SetAsync("k", 1);
+        (await cache.ExplainAsync("k")).ToString().Should().Contain("memory: Fresh, never expires");
+    }
+
+    [Fact]
+    public async Task It_can_be_read_as_json_too()
+    {
+        var cache = Create(Far());
+        await cache.SetAsync("k", 1);
+        await cache.RemoveAsync("k");
+        JsonSerializer.Serialize(await cache.ExplainAsync("k")).Should().Contain("\"Finding\":\"Missing\"").And.Contain("\"LeftMemoryBecause\":\"Removed\"");
+        JsonSerializer.Serialize(cache.GetStatistics()).Should().Contain("\"Circuit\":\"Closed\"");
     }
 
     [Fact]
