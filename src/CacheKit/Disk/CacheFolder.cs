@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 
 namespace CacheKit.Disk;
@@ -6,15 +5,23 @@ namespace CacheKit.Disk;
 /// <summary>The folder of one cache in the directory that was named.</summary>
 internal static class CacheFolder
 {
+    private const int MostReadable = 32;
     private const UnixFileMode User = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode Group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
 
     /// <summary>Where it is: readable where the name allows, and its own in any case.</summary>
     internal static string Of(string path, string cacheName)
     {
-        var readable = new string([.. cacheName.Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-').Take(32)]);
-        var unique = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheName)).AsSpan(0, 8));
-        return Path.Combine(Path.GetFullPath(path), $"{readable}-{unique}");
+        var readable = string.Create(Math.Min(cacheName.Length, MostReadable), cacheName, static (letters, name) =>
+        {
+            for (var i = 0; i < letters.Length; i++)
+            {
+                letters[i] = char.IsAsciiLetterOrDigit(name[i]) ? char.ToLowerInvariant(name[i]) : '-';
+            }
+        });
+
+        // No library of cryptography: loading one takes a tenth of the time that opening a cache may.
+        return Path.Combine(Path.GetFullPath(path), $"{readable}-{Mix64.Of(Encoding.UTF8.GetBytes(cacheName), seed: 0):x16}");
     }
 
     /// <summary>Creates it unless it exists, so that nobody reads what is cached who is not to: neither it nor what will be in it.</summary>
