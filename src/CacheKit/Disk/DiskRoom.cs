@@ -43,10 +43,17 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
             Interlocked.Increment(ref index.Shortages);
         }
 
-        if (IsToBeTold(Volatile.Read(ref index.Shortages)))
+        var shortage = Volatile.Read(ref index.Shortages);
+        lock (_telling)
         {
-            var (free, held) = (files.FreeBytes, Measure());
-            Tell(() => settings.Logger.DiskIsFull(settings.CacheName, files.Folder, free, held, index.Geometry.DataBytes));
+            // That one is over may have been found by another process, and so may that another has begun.
+            if ((_isTold && _toldShortage == shortage) || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
+            {
+                return;
+            }
+
+            (_toldAt, _toldShortage, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), shortage, true, true);
+            Tell(() => settings.Logger.DiskIsFull(settings.CacheName, files.Folder, files.FreeBytes, Measure(), index.Geometry.DataBytes));
         }
     }
 
@@ -54,9 +61,13 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
     internal void Returned()
     {
         Volatile.Write(ref index.IsShortOfRoom, 0);
-        if (Interlocked.Exchange(ref _isTold, false))
+        lock (_telling)
         {
-            Tell(() => settings.Logger.DiskHasRoom(settings.CacheName, files.Folder));
+            if (_isTold)
+            {
+                _isTold = false;
+                Tell(() => settings.Logger.DiskHasRoom(settings.CacheName, files.Folder));
+            }
         }
     }
 
@@ -75,8 +86,8 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
         Measure();
         try
         {
-            // Where no file is missing, and a record had no room nevertheless, only the next record tells.
-            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing())
+            // Where no file is missing, or a file does not keep blocks for what will be written, only the next record tells.
+            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing() && files.KeepBlocks)
             {
                 Returned();
             }
@@ -105,13 +116,11 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
         }
     }
 
+    /// <summary>To be called under the lock that decides what is told, so that it is told in that order.</summary>
     private void Tell(Action tell)
     {
-        lock (_telling)
-        {
-            _untold.Enqueue(tell);
-            Volatile.Write(ref _hasNews, true);
-        }
+        _untold.Enqueue(tell);
+        Volatile.Write(ref _hasNews, true);
     }
 
     private Action? TryTake()
@@ -140,20 +149,5 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
 
         Volatile.Write(ref index.MissingBytes, Math.Max(0, index.Geometry.DataBytes - held));
         return held;
-    }
-
-    private bool IsToBeTold(long shortage)
-    {
-        lock (_telling)
-        {
-            // That one is over may have been found by another process, and so may that another has begun.
-            if ((_isTold && _toldShortage == shortage) || (_wasTold && settings.TimeProvider.GetElapsedTime(_toldAt) < _silence))
-            {
-                return false;
-            }
-
-            (_toldAt, _toldShortage, _wasTold, _isTold) = (settings.TimeProvider.GetTimestamp(), shortage, true, true);
-            return true;
-        }
     }
 }

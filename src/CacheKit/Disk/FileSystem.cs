@@ -36,19 +36,25 @@ internal static partial class FileSystem
         }
     }
 
+    /// <summary>Whether a file that was given blocks has them for whatever is written to it, as far as is known: others copy what they write to new ones.</summary>
+    internal static bool KeepsBlocks(string directory)
+    {
+        try
+        {
+            return IsOneOf(_allocating, new DriveInfo(directory).DriveFormat);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Gives a file blocks that it keeps when it is written through a mapping.</summary>
     /// <returns><see langword="false"/> if that has to be done by writing to it.</returns>
     /// <exception cref="IOException">There is no room.</exception>
     internal static bool TryAllocate(SafeFileHandle file, string directory, long bytes)
     {
-        try
-        {
-            if (!IsOneOf(_allocating, new DriveInfo(directory).DriveFormat))
-            {
-                return false;
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        if (!KeepsBlocks(directory))
         {
             return false;
         }

@@ -129,7 +129,14 @@ internal sealed unsafe class Reclaimer(
         {
             Interlocked.Increment(ref index.ReinsertedRecords);
             Interlocked.Add(ref index.ReinsertedBytes, record.TotalBytes);
-            BringUpToDate(place, ref walk, record.Address, carried);
+            try
+            {
+                BringUpToDate(place, ref walk, record.Address, ref carried, ref budget);
+            }
+            catch (IOException)
+            {
+                TryMove(place, carried, 0); // better none than one that lives too long
+            }
         }
     }
 
@@ -179,7 +186,7 @@ internal sealed unsafe class Reclaimer(
     /// Whoever changes instants is content if the slot is the same afterwards. So what was changed in the record that was moved away from, up to the move, counts, unless those of the one moved to have been changed since, which
     /// is later. They are not written there, since that might undo such a change which is just being made: it is moved once more, to a copy that has them; and then the same question is asked of that move.
     /// </remarks>
-    private void BringUpToDate(ulong* place, ref SegmentWalk walk, long from, ulong carried)
+    private void BringUpToDate(ulong* place, ref SegmentWalk walk, long from, ref ulong carried, ref long budget)
     {
         if (!walk.TryReadAll(out var bytes))
         {
@@ -193,7 +200,14 @@ internal sealed unsafe class Reclaimer(
             && reader.AddressOf(carried) is var address && index.IsInLog(address) && TryReadLife(address, header, out var now) && now == ofCopy)
         {
             RecordLayout.WriteLife(bytes[RecordLayout.LifeOffset..], changed.ExpiresAt, changed.RetainUntil, address, index.StoreId);
-            if (!TryCopy(bytes, carried, out var again) || !TryMove(place, carried, index.Slots.WithUses(again, index.Slots.Uses(Volatile.Read(ref *place)))))
+            if (!TryCopy(bytes, carried, out var again))
+            {
+                TryMove(place, carried, 0); // as above, where there is no room
+                return;
+            }
+
+            budget -= bytes.Length;
+            if (!TryMove(place, carried, index.Slots.WithUses(again, index.Slots.Uses(Volatile.Read(ref *place)))))
             {
                 return;
             }

@@ -37,6 +37,9 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
         }
     }
 
+    /// <summary>Whether files of this kind of disk, once created, have room for all that will be written to them.</summary>
+    internal bool KeepBlocks => FileSystem.KeepsBlocks(folder);
+
     /// <summary>Reads up to the end of the segment.</summary>
     /// <returns>How many bytes there were.</returns>
     internal int Read(long address, Span<byte> into)

@@ -307,6 +307,44 @@ public sealed class DiskRaceTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("Writing", 28)]
+    [InlineData("Written", 5)]
+    public async Task An_entry_that_is_to_end_sooner_does_not_live_on_in_a_copy_that_cannot_be_brought_up_to_date(string at, int error)
+    {
+        await using var other = _folder.Open();
+        var late = _folder.Clock.GetUtcNow().AddHours(10);
+        var stamp = (await other.WriteAsync("hot", Entry(Bytes(1, 100)) with { ExpiresAt = late }, StoreCondition.Always, default)).Stamp;
+        var (isCopied, hasFailed) = (false, false);
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (step == DiskStep.Copied && !isCopied)
+                {
+                    isCopied = true;
+                    other.SetExpirationAsync("hot", stamp, late.AddHours(-9), late.AddHours(-9), default).AsTask().Wait();
+                }
+                else if (step == Enum.Parse<DiskStep>(at) && isCopied && !hasFailed)
+                {
+                    hasFailed = true;
+                    throw new IOException("It cannot be written.", error);
+                }
+            },
+        });
+        for (var i = 0; i < 1900; i++)
+        {
+            await store.Set($"key{i}", Bytes(i, 500));
+            if (i == 0)
+                (await store.Get("hot")).Should().NotBeNull("it is to be carried on");
+        }
+
+        (isCopied, hasFailed).Should().Be((true, true));
+        _folder.Clock.Advance(TimeSpan.FromHours(2));
+        (await store.Get("hot")).Should().BeNull("it was to live for an hour");
+        store.Verify();
+    }
+
     [Fact]
     public async Task A_renewal_of_an_entry_that_was_carried_on_is_not_undone_by_one_that_came_before()
     {

@@ -295,7 +295,7 @@ public sealed class DiskStreamTests : IDisposable
         await stream.WriteAsync(Bytes(1, 100), default);
         await store.DisposeAsync();
 
-        using var endless = new EndlessBytes(4 * (int)DiskFolder.Small.LargestValue);
+        using var endless = new EndlessBytes();
         await stream.Awaiting(it => it.WriteAsync(endless.Memory, default).AsTask()).Should().ThrowAsync<ObjectDisposedException>();
         isAppending.Should().BeFalse("the files are closed");
     }
@@ -516,10 +516,10 @@ public sealed class DiskStreamTests : IDisposable
         return value;
     }
 
-    /// <summary>As many bytes as there can be, of which only the first are ever looked at.</summary>
-    private sealed unsafe class EndlessBytes(int real) : System.Buffers.MemoryManager<byte>
+    /// <summary>As many bytes as there can be, which take no memory until somebody looks at them.</summary>
+    private sealed unsafe class EndlessBytes : System.Buffers.MemoryManager<byte>
     {
-        private readonly byte* _start = (byte*)System.Runtime.InteropServices.NativeMemory.AllocZeroed((nuint)real);
+        private readonly byte* _start = (byte*)System.Runtime.InteropServices.NativeMemory.Alloc(int.MaxValue);
 
         public override Span<byte> GetSpan() => new(_start, int.MaxValue);
 

@@ -135,7 +135,7 @@ public sealed class FullDiskTests : IDisposable
             await store.Set($"key{i}", Bytes(i, 5000));
 
         logger.Messages.Should().ContainSingle().Which.Message.Should().Be(
-            $"Cache 'default': the disk, or this user's share of it, has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free on the disk. It goes on with 65536 of 1048576 bytes.");
+            $"Cache 'default': the disk, or this user's share of it, has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free on the disk. It goes on with 65,536 of 1,048,576 bytes.");
         store.MissingBytes.Should().Be(15 * 65536);
         await using (var other = _folder.Open())
             other.MissingBytes.Should().Be(15 * 65536, "they share it");
