@@ -30,7 +30,7 @@ internal sealed record UnreachableCause(string Text, bool IsRefusal)
     }
 
     /// <summary>What is wrong with a connection, without the server's name, which its message may go on with.</summary>
-    internal static string TextOf(SocketException exception) => new SocketException(exception.ErrorCode).Message.TrimEnd('.');
+    internal static string TextOf(SocketException exception) => new SocketException((int)exception.SocketErrorCode).Message.TrimEnd('.');
 
     /// <summary>Whether an exception says that a server does not let anybody in with these credentials.</summary>
     internal static bool IsRefusedBy(Exception exception) =>
