@@ -23,9 +23,11 @@ internal abstract class CallGatherer<TCall>(int mostBytes) : IThreadPoolWorkItem
     private int _goingOn;
     private long _goingOnSince;
     private bool _isSendingSoon;
+    private bool _hasCompany;
 
     /// <summary>Asks whether a call may be sent alone because nothing is under way. If so, <see cref="Leave"/> when it has ended.</summary>
-    internal bool TryEnterAlone() => Volatile.Read(ref _underWay) == 0 && Volatile.Read(ref _goingOn) == 0 && Interlocked.CompareExchange(ref _underWay, 1, 0) == 0;
+    internal bool TryEnterAlone() =>
+        !Volatile.Read(ref _hasCompany) && Volatile.Read(ref _underWay) == 0 && Volatile.Read(ref _goingOn) == 0 && Interlocked.CompareExchange(ref _underWay, 1, 0) == 0;
 
     /// <summary>A command has ended.</summary>
     internal void Leave() => Interlocked.Decrement(ref _underWay);
@@ -122,6 +124,7 @@ internal abstract class CallGatherer<TCall>(int mostBytes) : IThreadPoolWorkItem
     {
         var calls = _calls;
         count = _count;
+        Volatile.Write(ref _hasCompany, count > 1);
 
         // About as many will come again.
         _calls = new TCall?[Math.Max(4, count)];

@@ -52,8 +52,22 @@ internal sealed class WriteGatherer(
         return writing;
     }
 
-    private protected override void Send(WriteCall?[] calls, int count) =>
-        new SharedWrite(connection, connection.Link, this, calls, count, clock, writer, layout, lifetimes).Run();
+    private protected override void Send(WriteCall?[] calls, int count)
+    {
+        if (count > 1)
+        {
+            new SharedWrite(connection, connection.Link, this, calls, count, clock, writer, layout, lifetimes).Run();
+        }
+        else if (calls[0] is { IsOver: false } call) // it has been taken out by nobody
+        {
+            // Nobody has come along after all: three commands for one write would cost more than they spare.
+            call.Await(WriteAloneAsync(call.Key, call.Entry, call.Condition, call.CancellationToken));
+        }
+        else
+        {
+            Leave();
+        }
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<StoreWriteResult> WriteAloneAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken)

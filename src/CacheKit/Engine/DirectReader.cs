@@ -30,7 +30,7 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
     internal bool TryBegin(string key, CacheTiers tiers, out KeyReading reading)
     {
         reading = default;
-        return tier.Reads(tiers) && memory.Find(key) is null && traffic.TryBegin(key, out reading);
+        return tier.Reads(tiers) && !IsInMemory(key) && traffic.TryBegin(key, out reading);
     }
 
     internal void End(in KeyReading reading) => traffic.End(reading);
@@ -69,7 +69,7 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
             }
 
             var receiver = new Receiver<T>();
-            if (lookup.Number is not null || tier.Recovery.MayCover(deliveries) || memory.Find(key) is not null
+            if (lookup.Number is not null || tier.Recovery.MayCover(deliveries) || IsInMemory(key)
                 || !EntryCodec.TryParse(lookup.Payload, key, out var envelope)
                 || codec.TryDecode<T, Receiver<T>>(envelope, ref receiver, out _) != DecodeStatus.Decoded || !receiver.HasValue)
             {
@@ -85,6 +85,9 @@ internal sealed class DirectReader(StoreTier tier, KeyTraffic traffic, MemoryTie
             return DirectReadEnd.Found;
         }
     }
+
+    // Mostly there is nothing at all, which one look at a number tells; a search would fetch two lines of memory to find it.
+    private bool IsInMemory(string key) => memory.Count > 0 && memory.Find(key) is not null;
 
     private struct Receiver<T> : IDecodedValue
     {

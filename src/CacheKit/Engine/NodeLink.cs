@@ -108,7 +108,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     }
 
     /// <summary>Tells the others of a key, if the authority has been told.</summary>
-    internal ValueTask TellKeyAsync(KeyChange change, string key, long stamp)
+    internal ValueTask<bool> TellKeyAsync(KeyChange change, string key, long stamp)
     {
         if (_feed is null || stamp == 0)
         {
@@ -116,11 +116,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         }
 
         _feed.TellKey(change, key, stamp);
-        return FlushAsync(_feed);
+        return _feed.FlushAsync();
     }
 
     /// <summary>Tells the others of many keys, as above.</summary>
-    internal ValueTask TellKeysAsync(KeyChange change, IReadOnlyList<(string Key, long Stamp)> changes)
+    internal ValueTask<bool> TellKeysAsync(KeyChange change, IReadOnlyList<(string Key, long Stamp)> changes)
     {
         if (_feed is null)
         {
@@ -135,11 +135,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
             }
         }
 
-        return FlushAsync(_feed);
+        return _feed.FlushAsync();
     }
 
     /// <summary>Tells the others of tags, as above.</summary>
-    internal ValueTask TellTagsAsync(string[] tags, TagMatch match, InvalidationKind kind, long stamp)
+    internal ValueTask<bool> TellTagsAsync(string[] tags, TagMatch match, InvalidationKind kind, long stamp)
     {
         if (_feed is null || stamp == 0)
         {
@@ -147,11 +147,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         }
 
         _feed.TellTags(tags, match, kind, stamp);
-        return FlushAsync(_feed);
+        return _feed.FlushAsync();
     }
 
     /// <summary>Tells the others that everything is gone, as above.</summary>
-    internal ValueTask TellClearedAsync(long stamp)
+    internal ValueTask<bool> TellClearedAsync(long stamp)
     {
         if (_feed is null || stamp == 0)
         {
@@ -159,7 +159,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         }
 
         _feed.TellCleared(stamp);
-        return FlushAsync(_feed);
+        return _feed.FlushAsync();
     }
 
     /// <summary>Wakes those on other nodes who wait for a value.</summary>
@@ -282,12 +282,6 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     private StoreTier? TierOf(StoreGuard guard) => Array.Find(_tiers, tier => ReferenceEquals(tier.Guard, guard));
 
     // What could not be sent is sent later; nobody need wait for that.
-    private static ValueTask FlushAsync(InvalidationFeed feed)
-    {
-        var flush = feed.FlushAsync();
-        return flush.IsCompletedSuccessfully ? default : new(flush.AsTask());
-    }
-
     private void Apply(string key, InvalidationKind kind, long stamp)
     {
         var ended = new EndedEntries();

@@ -161,12 +161,16 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken = default)
     {
         var answer = await guard.WriteAsync(key, entry, condition, cancellationToken).ConfigureAwait(false);
+        Note(answer);
+        return answer;
+    }
+
+    internal void Note(in StoreAnswer<StoreWriteResult> answer)
+    {
         if (answer.TryGet(out var result))
         {
             Note(result.Stamp);
         }
-
-        return answer;
     }
 
     /// <summary>Writes many entries: at once if the store can, else side by side.</summary>

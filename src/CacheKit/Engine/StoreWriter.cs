@@ -128,7 +128,12 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         {
             // Before as well: who has seen the new value at the authority must not meet the old one here, filled in meanwhile.
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
-            var changed = await SetFarAsync(entry, encoded).ConfigureAwait(false);
+            var before = Far.LastStamp;
+
+            // Not by methods between: each would wait, too, and this is what every set goes through.
+            var answer = await Far.Guard.WriteAsync(entry.Key, FarEntryOf(entry, encoded.Bytes), StoreCondition.Always, default).ConfigureAwait(false);
+            Far.Note(answer);
+            var changed = Settle(entry, encoded, answer, before);
             await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             return (changed, false);
         }
@@ -276,14 +281,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         return removed;
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<long> SetFarAsync(MemoryEntry entry, EncodedEntry encoded)
-    {
-        var before = Far.LastStamp;
-        var answer = await Far.WriteAsync(entry.Key, FarEntryOf(entry, encoded.Bytes), StoreCondition.Always).ConfigureAwait(false);
-        return Settle(entry, encoded, answer, before);
     }
 
     /// <summary>Does what follows a set at the authority; the entry gets its stamp there, 0 if it is not there, or not yet.</summary>

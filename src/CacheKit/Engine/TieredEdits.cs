@@ -586,7 +586,7 @@ internal sealed class TieredEdits(
         return isTakenIn;
     }
 
-    private ValueTask TellAsync(string key, KeyChange kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
+    private ValueTask<bool> TellAsync(string key, KeyChange kind, MemoryEntry entry) => link.TellKeyAsync(kind, key, entry.Details?.StoreStamp ?? 0);
 
     /// <summary>A write under way.</summary>
     private readonly record struct Write(string Key, FlightStripe Stripe, long Mark, long Stamp);

@@ -28,6 +28,9 @@ internal static class RedisBenchmark
 
     private static async Task RunAsync(bool isQuick, string[] questions)
     {
+        int[] numbers = [.. questions.Where(IsNumber).Select(number => int.Parse(number, CultureInfo.InvariantCulture))];
+        questions = [.. questions.Where(question => !IsNumber(question))];
+        static bool IsNumber(string text) => text.All(char.IsAsciiDigit);
         bool Asks(string question) => questions.Length == 0 || questions.Contains(question);
         Random.Shared.NextBytes(_value);
         using var server = new LocalServer();
@@ -58,7 +61,7 @@ internal static class RedisBenchmark
 
         var names = Enumerable.Range(0, Keys).ToArray();
         var (raw, plain, tagged, value) = (Array.ConvertAll(names, i => (RedisKey)$"raw:{i}"), Array.ConvertAll(names, i => $"plain:{i}"), Array.ConvertAll(names, i => $"tagged:{i}"), Array.ConvertAll(names, i => $"value:{i}"));
-        foreach (var callers in new[] { 1, 8, 64 })
+        foreach (var callers in numbers.Length > 0 ? numbers : [1, 8, 64])
         {
             if (Asks("get"))
             {

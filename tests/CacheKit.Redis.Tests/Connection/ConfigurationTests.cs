@@ -209,7 +209,7 @@ public sealed class ConfigurationTests
     {
         RedisServer.Require();
         await using var server = await RedisServer.StartAsync(password: "right");
-        foreach (var configuration in new[] { $"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=1000", $"127.0.0.1:{server.Port},connectTimeout=1000" })
+        foreach (var configuration in new[] { $"127.0.0.1:{server.Port},password=wrong-one,connectTimeout=30000", $"127.0.0.1:{server.Port},connectTimeout=30000" })
         {
             using var logger = new RecordingLogger();
             await using var store = Impatient(configuration, logger);

@@ -117,6 +117,31 @@ public sealed class GoingOnTests(SharedServers servers)
     }
 
     [Fact]
+    public void Where_calls_came_together_a_moment_ago_the_next_is_not_sent_alone()
+    {
+        var gatherer = new Sender(calls: 5, mostBytes: 100);
+        gatherer.TryEnterAlone().Should().BeTrue();
+        gatherer.Leave();
+        Send(bytes: [60, 60]);
+        gatherer.TryEnterAlone().Should().BeFalse("others are likely to come with it");
+        Send(bytes: [100]);
+        gatherer.TryEnterAlone().Should().BeTrue("nobody came along");
+        gatherer.Leave();
+
+        void Send(int[] bytes)
+        {
+            gatherer.BeginGoingOn(); // so that nobody but who fills it sends it
+            foreach (var one in bytes)
+            {
+                gatherer.Add(Call.Begin(out _), one);
+            }
+
+            gatherer.EndGoingOn();
+            gatherer.Leave();
+        }
+    }
+
+    [Fact]
     public void Who_fills_a_command_sends_it()
     {
         var sentBy = 0;

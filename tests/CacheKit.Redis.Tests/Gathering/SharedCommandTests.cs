@@ -49,6 +49,24 @@ public sealed class SharedCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_set_that_nobody_came_along_with_is_no_transaction()
+    {
+        await using var store = TestStores.Create(_server.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMinutes(1));
+        await store.SetAsync("k", Entry("v"));
+        await _server.SendAsync("CONFIG", "RESETSTAT");
+        await _server.SuspendAsync();
+        var alone = store.SetAsync("a", Entry("v"));
+        var gathered = store.SetAsync("b", Entry("v")); // since one is under way
+        await _server.ResumeAsync();
+        await alone;
+        await gathered;
+        (await CallsAsync("evalsha")).Should().Be(2);
+        ((string)(await _server.SendAsync("INFO", "commandstats"))!).Should().NotContain("cmdstat_multi");
+        (await store.GetAsync("a")).Should().Be("v");
+        (await store.GetAsync("b")).Should().Be("v");
+    }
+
+    [Fact]
     public async Task What_cannot_be_set_fails_alone()
     {
         await using var store = TestStores.Create(_server.Configuration);

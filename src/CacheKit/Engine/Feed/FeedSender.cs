@@ -9,7 +9,7 @@ namespace CacheKit.Engine.Feed;
 /// it is late, not lost. A bounded queue, each thing once; what does not fit is told as "everything is suspect".</para>
 /// <para>Safe for concurrent use. Its timer holds it weakly.</para>
 /// </remarks>
-internal sealed class FeedSender : IDisposable
+internal sealed class FeedSender : IThreadPoolWorkItem, IDisposable
 {
     /// <summary>How long what is told may wait for more to go with it, if nobody waits for it to be sent.</summary>
     internal static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
@@ -26,13 +26,13 @@ internal sealed class FeedSender : IDisposable
 
     // All of these are guarded by the lock.
     private readonly NoticeQueue _queue;
-    private readonly List<(long From, long Through, TaskCompletionSource<bool> Done)> _flushes = [];
+    private readonly List<Flush> _flushes = [];
     private byte[]? _unsent;
     private long _unsentThrough;
     private long _sentThrough;
     private long _sequence;
     private int _failuresInARow;
-    private bool _isPumping, _isPumpDue, _isHeartbeatDue, _isEnding, _saysGoodbye;
+    private bool _isPumping, _isPumpDue, _hasCompany, _isHeartbeatDue, _isEnding, _saysGoodbye;
 
     /// <param name="id">What the messages are signed with.</param>
     /// <param name="guard">Of the store that is the transport.</param>
@@ -53,7 +53,8 @@ internal sealed class FeedSender : IDisposable
     /// <returns>Whether all of it is on its way. If not, it is kept and sent as soon as that is possible; nobody need wait for that.</returns>
     internal ValueTask<bool> FlushAsync()
     {
-        Task<bool> done;
+        ValueTask<bool> done;
+        bool isSentSoon;
         lock (_lock)
         {
             if (_sentThrough >= _queue.Added)
@@ -66,28 +67,35 @@ internal sealed class FeedSender : IDisposable
                 return new(false);
             }
 
-            if (_flushes is [.., (var from, _, var shared)] && from > _unsentThrough && _queue.Count <= InvalidationMessage.MaximumNotices)
+            // Somebody may wait for the next message already, and that will tell this as well, unless keys are so long that it takes one more.
+            if (_flushes is not [.., var flush] || flush.From <= _unsentThrough || _queue.Count > InvalidationMessage.MaximumNotices)
             {
-                // Somebody waits for the next message already, and that will tell this as well, unless keys are so long that it takes one more.
-                _flushes[^1] = (from, _queue.Added, shared);
-                done = shared.Task;
-            }
-            else
-            {
-                var flush = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-                _flushes.Add((_queue.Added, _queue.Added, flush));
-                done = flush.Task;
+                _flushes.Add(flush = new(_queue.Added));
             }
 
+            done = flush.Join(_queue.Added);
             if (_isPumping)
             {
-                return new(done);
+                return done;
             }
+
+            // Where several told something a moment ago, the next are likely to be at it now: what they tell goes along if it comes before a thread is free to send it.
+            isSentSoon = _isPumping = _hasCompany;
         }
 
-        StartPump();
-        return new(done);
+        if (isSentSoon)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        else
+        {
+            StartPump();
+        }
+
+        return done;
     }
+
+    void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
 
     /// <summary>Tries at once what is being tried from time to time: there is reason to believe that the store answers again.</summary>
     internal void Resume() => StartPump();
@@ -238,6 +246,7 @@ internal sealed class FeedSender : IDisposable
                 _failuresInARow = 0;
                 if (isData)
                 {
+                    _hasCompany = _unsentThrough - _sentThrough > 1;
                     _sentThrough = _unsentThrough;
                     _unsent = null;
                     EndFlushes(isSent: true);
@@ -277,7 +286,7 @@ internal sealed class FeedSender : IDisposable
         {
             if (!isSent || _flushes[i].Through <= _sentThrough)
             {
-                _flushes[i].Done.SetResult(isSent);
+                _flushes[i].End(isSent);
                 _flushes.RemoveAt(i);
             }
         }

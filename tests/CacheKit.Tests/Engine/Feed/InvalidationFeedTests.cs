@@ -92,7 +92,6 @@ public sealed class InvalidationFeedTests
         }
 
         first.IsCompleted.Should().BeFalse("it is not on its way yet");
-        others.Distinct().Should().ContainSingle("they wait for the same message");
         var next = new TaskCompletionSource();
         one.Node.Publishing = () => new(next.Task);
         gate.SetResult();
@@ -103,6 +102,68 @@ public sealed class InvalidationFeedTests
         (await Task.WhenAll(others)).Should().OnlyContain(isSent => isSent);
         one.Messages(MessageType.Data).Should().HaveCount(2);
         two.Heard().Should().HaveCount(11);
+    }
+
+    [Fact]
+    public async Task Who_keeps_the_thread_he_goes_on_on_holds_up_nobody_who_waited_for_the_same_message()
+    {
+        await using var one = await StartAsync();
+        var gate = new TaskCompletionSource();
+        one.Node.Publishing = () => new(gate.Task);
+        one.Feed.TellKey(KeyChange.Removed, "first", 1);
+        var first = one.Feed.FlushAsync().AsTask();
+        using var hasOtherGoneOn = new ManualResetEventSlim();
+        async Task<bool> KeepAsync()
+        {
+            await one.Feed.FlushAsync().ConfigureAwait(false);
+            return hasOtherGoneOn.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        }
+
+        async Task GoOnAsync()
+        {
+            await one.Feed.FlushAsync().ConfigureAwait(false);
+            hasOtherGoneOn.Set();
+        }
+
+        one.Feed.TellKey(KeyChange.Removed, "second", 1);
+        var (kept, goneOn) = (KeepAsync(), GoOnAsync());
+        gate.SetResult();
+        await first;
+        await goneOn;
+        (await kept).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Where_several_told_something_a_moment_ago_who_comes_first_leaves_the_sending_to_another_thread()
+    {
+        await using var one = await StartAsync();
+        await using var two = await StartAsync();
+        var isSentByCaller = new List<bool>();
+        using var isCalling = new ThreadLocal<bool>();
+        one.Node.Publishing = () =>
+        {
+            isSentByCaller.Add(isCalling.Value);
+            return default;
+        };
+        async Task TellAsync(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                one.Feed.TellKey(KeyChange.Removed, $"{i}", 1);
+            }
+
+            isCalling.Value = true;
+            var flush = one.Feed.FlushAsync();
+            isCalling.Value = false;
+            (await flush).Should().BeTrue();
+        }
+
+        await TellAsync(1);
+        await TellAsync(2);
+        await TellAsync(1);
+        await TellAsync(1);
+        isSentByCaller.Should().Equal([true, true, false, true], "a single one is not sent later for the sake of others who do not come");
+        two.Heard().Should().HaveCount(5);
     }
 
     [Fact]
