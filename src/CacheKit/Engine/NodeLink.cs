@@ -108,6 +108,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     }
 
     /// <summary>Tells the others of a key, if the authority has been told.</summary>
+    /// <returns>Whether it is on its way. What is not is sent later, and nobody need wait for that; so of the other members.</returns>
     internal ValueTask<bool> TellKeyAsync(KeyChange change, string key, long stamp)
     {
         if (_feed is null || stamp == 0)
@@ -281,7 +282,6 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     private StoreTier? TierOf(StoreGuard guard) => Array.Find(_tiers, tier => ReferenceEquals(tier.Guard, guard));
 
-    // What could not be sent is sent later; nobody need wait for that.
     private void Apply(string key, InvalidationKind kind, long stamp)
     {
         var ended = new EndedEntries();
