@@ -70,6 +70,28 @@ public sealed class DirectReadTests : TieredCaches
     }
 
     [Fact]
+    public async Task A_call_that_leaves_the_store_out_does_not_read_it()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        await cache.SetAsync("k", 1, cancellationToken: Ct);
+        (await cache.GetAsync<int>("k", new CacheEntryOptions { Tiers = CacheTiers.WriteFar }, Ct)).IsHit.Should().BeFalse();
+        _store.Reads.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task What_the_store_has_lent_is_given_back_found_or_stale()
+    {
+        var cache = Create(hasMemory: false, configure: null, _store);
+        await cache.SetAsync("k", "value", new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromHours(1) }, Ct);
+        (await cache.GetAsync<string>("k", cancellationToken: Ct)).Value.Should().Be("value");
+        Shared.OpenLookups.Should().Be(0);
+        Clock.Advance(TimeSpan.FromMinutes(2));
+        (await cache.GetAsync<string>("k", cancellationToken: Ct)).IsHit.Should().BeFalse();
+        (await cache.GetAsync<string>("k", new CacheEntryOptions { AllowStale = true }, Ct)).IsStale.Should().BeTrue();
+        Shared.OpenLookups.Should().Be(0);
+    }
+
+    [Fact]
     public async Task A_store_that_does_not_answer_is_waited_for_once()
     {
         var cache = Create(hasMemory: false, configure: options => options.ReadTimeout = TimeSpan.FromSeconds(1), _store);
