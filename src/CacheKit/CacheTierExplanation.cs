@@ -35,7 +35,7 @@ public sealed class CacheTierExplanation
             parts.Add($"made {Readable(age)} ago");
         }
 
-        if (Finding != CacheTierFinding.Missing && TimeToLive is { } time)
+        if (TimeToLive is { } time)
         {
             parts.Add(
                 time == TimeSpan.MaxValue ? "never expires"

@@ -15,7 +15,7 @@ public enum CacheTierFinding
     /// <summary>An entry past its expiration, kept to stand in if no newer value can be had.</summary>
     Stale,
 
-    /// <summary>An entry that is compared with the last store before it is served: messages of other nodes may have been lost since it was.</summary>
+    /// <summary>An entry that is compared with the last store before it is served: messages of other nodes may have been lost since it was, or none tell this tier what they change.</summary>
     Suspect,
 
     /// <summary>An entry that a removal covers which the store could not be told yet.</summary>

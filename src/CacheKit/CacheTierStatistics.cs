@@ -70,6 +70,11 @@ public sealed class CacheTierStatistics
             line += string.Create(CultureInfo.InvariantCulture, $", {PendingRecoveries} changes not told yet");
         }
 
+        if (MissingBytes > 0)
+        {
+            line += string.Create(CultureInfo.InvariantCulture, $", {MissingBytes:N0} bytes missing");
+        }
+
         return LastFailure is null ? line : $"{line}; {LastFailure}";
     }
 }

@@ -113,6 +113,9 @@ internal sealed class RedisConnection : IAsyncDisposable
             ?? RunTimedAsync(link, script.OrInFullAsync(running, link.Database, keys, arguments), key, cancellationToken);
     }
 
+    /// <summary>Waits for a subscription, but not for ever. The client takes it down for later where no server is there, so that it has been made says nothing of Redis.</summary>
+    internal ValueTask SubscribeAsync(RedisLink link, Task subscribing, CancellationToken cancellationToken) => AwaitAsync(link, subscribing, key: null, cancellationToken);
+
     /// <summary>Waits for a command, but not for ever, where the watch has no place for it.</summary>
     internal Task<T> WithLimit<T>(Task<T> command)
     {
@@ -155,11 +158,16 @@ internal sealed class RedisConnection : IAsyncDisposable
     // With a timer of its own, where there are very many at once.
     private async ValueTask<T> RunTimedAsync<T>(RedisLink link, Task<T> command, string? key, CancellationToken cancellationToken)
     {
+        await AwaitAsync(link, command, key, cancellationToken).ConfigureAwait(false);
+        OnSuccess();
+        return await command.ConfigureAwait(false);
+    }
+
+    private async ValueTask AwaitAsync(RedisLink link, Task command, string? key, CancellationToken cancellationToken)
+    {
         try
         {
-            var result = await command.WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
-            OnSuccess();
-            return result;
+            await command.WaitAsync(_limit, _time, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {

@@ -103,7 +103,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
                     Leave(subscriber, channel);
                     subscriber = link.Multiplexer.GetSubscriber();
                     channel = _feed.ChannelOf(link);
-                    await _feed.Connection.RunAsync(link, AsResult(subscriber.SubscribeAsync(channel, OnMessage)), _disposal.Token).ConfigureAwait(false);
+                    await _feed.Connection.SubscribeAsync(link, subscriber.SubscribeAsync(channel, OnMessage), _disposal.Token).ConfigureAwait(false);
                     subscribed = link;
                 }
 
@@ -178,12 +178,6 @@ internal sealed class FeedSubscription : IAsyncDisposable
         {
             // The client was closed when its connection was replaced, and the subscription went with it.
         }
-    }
-
-    private static async Task<bool> AsResult(Task task)
-    {
-        await task.ConfigureAwait(false);
-        return true;
     }
 
     private async Task PauseAsync(int failures)

@@ -135,7 +135,7 @@ internal sealed class SectionReader
     {
         foreach (var section in _unread.Values)
         {
-            var nearest = _known.OrderBy(name => Distance(name, section.Key)).ToArray();
+            var nearest = _known.OrderBy(name => Distance(name, section.Key)).ThenBy(static name => name, StringComparer.Ordinal).ToArray();
             var guess = Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length * 2 / 5) ? $" Did you mean '{nearest[0]}'?"
                 : section.GetChildren().Any() ? " That of a store is known once the store is added, as UseRedis does."
                 : "";

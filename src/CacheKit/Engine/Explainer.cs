@@ -56,11 +56,17 @@ internal sealed class Explainer(
             EntryState.Suspect => CacheTierFinding.Suspect,
             _ => CacheTierFinding.Missing,
         };
+        var timeToLive = entry.ExpiresAt == long.MaxValue ? TimeSpan.MaxValue : new(entry.ExpiresAt - clock.Now);
+        if (finding == CacheTierFinding.Missing)
+        {
+            return new() { Name = "memory", Finding = finding, TimeToLive = timeToLive <= TimeSpan.Zero ? timeToLive : null }; // else it was removed
+        }
+
         return new()
         {
             Name = "memory",
             Finding = finding,
-            TimeToLive = entry.ExpiresAt == long.MaxValue ? TimeSpan.MaxValue : new(entry.ExpiresAt - clock.Now),
+            TimeToLive = timeToLive,
             Stamp = stores is null ? Volatile.Read(ref entry.ValidThrough) : entry.Details?.StoreStamp,
             TypeName = entry.ValueType.ToString(),
         };

@@ -129,6 +129,22 @@ public sealed class FeedFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_subscription_that_the_client_takes_down_for_later_is_not_taken_for_an_answer()
+    {
+        using var logger = new RecordingLogger();
+        await using var store = TestStores.Create(_server.Configuration, TestStores.Context(loggers: logger), options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
+        var receiver = new RecordingReceiver();
+        await using var subscription = await store.SubscribeAsync(receiver, default);
+        await Waiting.UntilAsync(() => receiver.Connections.Count > 0, what: "it is connected");
+        await _server.KillAsync();
+        await Waiting.UntilAsync(() => logger.Count(1) == 1, what: "it is told");
+
+        // So long that it has been subscribed anew, with a pause before that is longer than the one after which Redis counts as well again.
+        await Task.Delay(TimeSpan.FromSeconds(8));
+        (logger.Count(1), logger.Count(2)).Should().Be((1, 0));
+    }
+
+    [Fact]
     public async Task What_is_told_in_one_database_is_not_heard_in_another()
     {
         await using var first = TestStores.Create(_server.Configuration);

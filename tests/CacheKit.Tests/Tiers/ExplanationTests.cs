@@ -110,6 +110,12 @@ public sealed class ExplanationTests : TieredCaches
         (await cache.ExplainAsync("k")).ToString().Should().Contain("memory: Stale, expired 00:02:01 ago");
         await cache.SetAsync("k", 1);
         (await cache.ExplainAsync("k")).ToString().Should().Contain("memory: Fresh, never expires");
+        await cache.SetAsync("k", 1, TimeSpan.FromSeconds(1));
+        Clock.Advance(TimeSpan.FromSeconds(3));
+        (await cache.ExplainAsync("k")).ToString().Should().Contain("memory: Missing, expired 00:00:02 ago");
+        await cache.SetAsync("k", 1, new CacheEntryOptions { Tags = ["t"] });
+        await cache.RemoveByTagAsync("t");
+        (await cache.ExplainAsync("k")).ToString().Should().Contain($"memory: Missing{Environment.NewLine}");
     }
 
     [Fact]
