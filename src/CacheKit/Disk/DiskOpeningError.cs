@@ -29,19 +29,10 @@ internal static class DiskOpeningError
         new($"There is no disk cache '{settings.CacheName}' to look into in '{Path.GetFullPath(settings.Path)}'. {why}", StoreFailure.Permanent);
 
     /// <summary>A sentence on how much is free, and how much it takes to open: entries make do with what is left.</summary>
-    private static string? RoomOf(DiskSettings settings, string? existing)
-    {
-        try
-        {
-            return existing is null || settings.Geometry is not { } geometry ? null : string.Create(
-                CultureInfo.InvariantCulture,
-                $"{new DriveInfo(existing).AvailableFreeSpace:N0} bytes are free there, and the index for entries of {geometry.DataBytes:N0} bytes takes {geometry.IndexBytes:N0}. ");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return null;
-        }
-    }
+    private static string? RoomOf(DiskSettings settings, string? existing) =>
+        existing is null || settings.Geometry is not { } geometry || FileSystem.FreeBytesOf(existing) is not { } free ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{free:N0} bytes are free there, and the index for entries of {geometry.DataBytes:N0} bytes takes {geometry.IndexBytes:N0}. ");
 
     /// <summary>The path, or what there is of it.</summary>
     private static string? NearestThatExists(string path)

@@ -87,7 +87,7 @@ internal sealed class DiskRoom(DiskIndex index, SegmentFiles files, DiskSettings
         try
         {
             // Where no file is missing, or a file does not keep blocks for what will be written, only the next record tells.
-            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing() && files.KeepBlocks)
+            if (IsShort && files.FreeBytes > index.Geometry.SegmentBytes && files.TryPrepareMissing() && FileSystem.KeepsBlocks(files.Folder))
             {
                 Returned();
             }

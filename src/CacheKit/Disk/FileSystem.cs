@@ -37,17 +37,10 @@ internal static partial class FileSystem
     }
 
     /// <summary>Whether a file that was given blocks has them for whatever is written to it, as far as is known: others copy what they write to new ones.</summary>
-    internal static bool KeepsBlocks(string directory)
-    {
-        try
-        {
-            return IsOneOf(_allocating, new DriveInfo(directory).DriveFormat);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return false;
-        }
-    }
+    internal static bool KeepsBlocks(string directory) => Ask(directory, static drive => IsOneOf(_allocating, drive.DriveFormat));
+
+    /// <summary>How much room this user has on the disk that a directory is on; nothing where that cannot be told.</summary>
+    internal static long? FreeBytesOf(string directory) => Ask<long?>(directory, static drive => drive.AvailableFreeSpace);
 
     /// <summary>Gives a file blocks that it keeps when it is written through a mapping.</summary>
     /// <returns><see langword="false"/> if that has to be done by writing to it.</returns>
@@ -115,17 +108,7 @@ internal static partial class FileSystem
         && (OperatingSystem.IsLinux() ? Describe(path, followsLinks: false) is { } described && described.Owner == Describe(own, followsLinks: false)?.Owner : IsOwnFolder(path));
 
     /// <summary>The kind of file system that a directory is on, in brackets; nothing where that cannot be told.</summary>
-    internal static string? KindOf(string directory)
-    {
-        try
-        {
-            return $" (file system {new DriveInfo(directory).DriveFormat})";
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return null;
-        }
-    }
+    internal static string? KindOf(string directory) => Ask(directory, static drive => $" (file system {drive.DriveFormat})");
 
     /// <summary>Whose something is, and what it is with which rights; nothing where that cannot be told.</summary>
     private static unsafe (uint Owner, ushort Mode)? Describe(string path, bool followsLinks)
@@ -166,6 +149,19 @@ internal static partial class FileSystem
 
     [LibraryImport("libc", EntryPoint = "posix_fallocate")]
     private static partial int Allocate(SafeFileHandle file, nint offset, nint bytes);
+
+    /// <summary>What is to be known of the disk that a directory is on; the default where that cannot be told.</summary>
+    private static T? Ask<T>(string directory, Func<DriveInfo, T> question)
+    {
+        try
+        {
+            return question(new DriveInfo(directory));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return default;
+        }
+    }
 
     private static bool IsOneOf(string[] formats, string format) =>
         Array.Exists(formats, known => format.StartsWith(known, StringComparison.OrdinalIgnoreCase));

@@ -1,4 +1,3 @@
-
 namespace CacheKit.Disk;
 
 /// <summary>The log: records are appended at its tail, and its beginning moves on to make room. Addresses are never used twice.</summary>

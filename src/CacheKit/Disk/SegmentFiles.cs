@@ -22,23 +22,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     internal string Folder => folder;
 
     /// <summary>How much room the disk has; 0 if that cannot be told.</summary>
-    internal long FreeBytes
-    {
-        get
-        {
-            try
-            {
-                return new DriveInfo(folder).AvailableFreeSpace;
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-            {
-                return 0;
-            }
-        }
-    }
-
-    /// <summary>Whether files of this kind of disk, once created, have room for all that will be written to them.</summary>
-    internal bool KeepBlocks => FileSystem.KeepsBlocks(folder);
+    internal long FreeBytes => FileSystem.FreeBytesOf(folder) ?? 0;
 
     /// <summary>Reads up to the end of the segment.</summary>
     /// <returns>How many bytes there were.</returns>
