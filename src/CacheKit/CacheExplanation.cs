@@ -45,7 +45,9 @@ public sealed class CacheExplanation
     /// <summary>A few lines to read. Never the value.</summary>
     public override string ToString()
     {
-        var lines = new List<string> { IsHit ? "hit" : IsBeingCreated ? "miss, being created" : "miss" };
+        // While its factory is not called, whoever would call it is given what is past its time.
+        var standsIn = RetryIn is not null && Tiers.Any(static tier => tier.Finding is CacheTierFinding.Stale);
+        var lines = new List<string> { IsHit ? "hit" : IsBeingCreated ? "miss, being created" : standsIn ? "miss, but a value past its time stands in" : "miss" };
         lines.AddRange(Tiers.Select(static tier => $"  {tier}"));
         if (LeftMemoryBecause is { } reason)
         {

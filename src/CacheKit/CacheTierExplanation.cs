@@ -26,6 +26,15 @@ public sealed class CacheTierExplanation
     /// <summary>The bytes it takes in a store.</summary>
     public long? Bytes { get; init; }
 
+    /// <summary>Whether the entry, by the options it was stored with, was given to memory and to no store.</summary>
+    public bool IsOfMemoryAlone { get; init; }
+
+    /// <summary>
+    /// Whether a value, a removal or an expiration of the key, or a removal of everything, is still to be sent to the tier, because it did not answer when that was
+    /// made: <see cref="CacheStoreOptions.RecoveryQueueSize"/>. What the tier has under the key is not served until then.
+    /// </summary>
+    public bool IsChangePending { get; init; }
+
     /// <summary>One line to read. Never the value.</summary>
     public override string ToString()
     {
@@ -46,6 +55,16 @@ public sealed class CacheTierExplanation
         Add("stamp", Stamp);
         Add("type", TypeName);
         Add("bytes", Bytes);
+        if (IsOfMemoryAlone)
+        {
+            parts.Add("stored in no other tier");
+        }
+
+        if (IsChangePending)
+        {
+            parts.Add("a change of the key is still to be sent");
+        }
+
         return string.Join(", ", parts);
 
         void Add(string name, object? value)

@@ -6,7 +6,7 @@ namespace CacheKit;
 [JsonConverter(typeof(JsonStringEnumConverter<CacheTierFinding>))] // so that a page of statistics can be read
 public enum CacheTierFinding
 {
-    /// <summary>Nothing, or something that was removed.</summary>
+    /// <summary>Nothing, or something that was removed; in Redis also what takes the key's name and is of another type than all that this library writes there.</summary>
     Missing,
 
     /// <summary>An entry that is served.</summary>
@@ -18,7 +18,7 @@ public enum CacheTierFinding
     /// <summary>An entry that is compared with the last store before it is served: messages of other nodes may have been lost since it was, or none tell this tier what they change.</summary>
     Suspect,
 
-    /// <summary>An entry that a removal covers which the store could not be told yet.</summary>
+    /// <summary>An entry that is not served, because it was removed, or another value set, since, which the store could not be told yet.</summary>
     RemovalPending,
 
     /// <summary>Bytes that are no entry of this cache, are damaged, or are encrypted with a key that is not there.</summary>

@@ -69,24 +69,26 @@ internal sealed class Explainer(
             TimeToLive = timeToLive,
             Stamp = stores is null ? Volatile.Read(ref entry.ValidThrough) : entry.Details?.StoreStamp,
             TypeName = entry.ValueType.ToString(),
+            IsOfMemoryAlone = stores is not null && entry.Details is { IsOfMemoryAlone: true },
         };
     }
 
     private static async ValueTask<(CacheTierExplanation, string[] Tags)> ExplainAsync(StoreTier tier, string key, CancellationToken cancellationToken)
     {
         var deliveries = tier.Recovery.Deliveries;
+        var isChangePending = tier.Recovery.Holds(key);
         var answer = await tier.Guard.RunAsync(
             StoreOperation.Probe, key, key, static (store, key, token) => store.ReadAsync(key, default, token), cancellationToken).ConfigureAwait(false); // counted as no read
         if (!answer.TryGet(out var lookup))
         {
-            return (new() { Name = tier.Name, Finding = CacheTierFinding.Unreachable }, []);
+            return (new() { Name = tier.Name, Finding = CacheTierFinding.Unreachable, IsChangePending = isChangePending }, []);
         }
 
         using (lookup)
         {
             if (!lookup.IsFound)
             {
-                return (new() { Name = tier.Name, Finding = CacheTierFinding.Missing }, []);
+                return (new() { Name = tier.Name, Finding = CacheTierFinding.Missing, IsChangePending = isChangePending }, []);
             }
 
             var isReadable = EntryCodec.TryParse(lookup.Payload, key, out var envelope);
@@ -107,6 +109,7 @@ internal sealed class Explainer(
                 Stamp = isReadable && !tier.IsFar ? envelope.Stamp : lookup.Stamp,
                 TypeName = isReadable ? envelope.TypeName : lookup.Number is null ? null : typeof(long).ToString(),
                 Bytes = lookup.Payload.Length,
+                IsChangePending = isChangePending,
             }, carried);
         }
     }

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using CacheKit.Engine;
+using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
+using StoreOperations = CacheKit.Testing.Stores.StoreOperations;
 
 namespace CacheKit.Tests.Tiers;
 
@@ -93,6 +95,46 @@ public sealed class ExplanationTests : TieredCaches
         var explanation = await cache.ExplainAsync("k");
         explanation.RetryIn.Should().Be(TimeSpan.FromSeconds(20));
         explanation.ToString().Should().Contain("tried again in 00:00:20");
+    }
+
+    [Fact]
+    public async Task A_value_that_stands_in_is_said_to()
+    {
+        var cache = Create(Far());
+        var options = new CacheEntryOptions { Expiration = TimeSpan.FromMinutes(1), StaleFor = TimeSpan.FromHours(1), RetryAfterFailure = TimeSpan.FromSeconds(30) };
+        await cache.SetAsync("k", 1, options);
+        Clock.Advance(TimeSpan.FromMinutes(2));
+        (await cache.ExplainAsync("k")).ToString().Should().StartWith($"miss{Environment.NewLine}", "the next caller's factory is called");
+        (await cache.GetOrCreateAsync<int>("k", _ => throw new InvalidOperationException("no"), options)).Should().Be(1);
+        (await cache.ExplainAsync("k")).ToString().Should().StartWith("miss, but a value past its time stands in");
+    }
+
+    [Fact]
+    public async Task What_memory_alone_was_given_is_told()
+    {
+        var cache = Create(Far());
+        await cache.SetAsync("alone", 1, new CacheEntryOptions { Tiers = CacheTiers.Memory });
+        await cache.SetAsync("both", 1);
+        var explanation = await cache.ExplainAsync("alone");
+        explanation.Tiers[0].IsOfMemoryAlone.Should().BeTrue();
+        explanation.Tiers[1].IsOfMemoryAlone.Should().BeFalse();
+        explanation.ToString().Should().Contain("memory: Fresh, never expires").And.Contain("stored in no other tier").And.Contain("far: Missing");
+        (await cache.ExplainAsync("both")).Tiers.Should().OnlyContain(tier => !tier.IsOfMemoryAlone);
+    }
+
+    [Fact]
+    public async Task A_change_that_a_store_could_not_be_told_yet_is_told()
+    {
+        var faulty = FaultyStore.Wrap(Far());
+        var cache = Create(faulty);
+        await cache.SetAsync("k", 1);
+        faulty.Inject(StoreOperations.All, StoreFault.Fail());
+        await cache.SetAsync("k", 2);
+        var during = await cache.ExplainAsync("k");
+        during.Tiers[1].Finding.Should().Be(CacheTierFinding.Unreachable);
+        during.Tiers[1].IsChangePending.Should().BeTrue();
+        during.ToString().Should().Contain("a change of the key is still to be sent");
+        (await cache.ExplainAsync("other")).Tiers[1].IsChangePending.Should().BeFalse();
     }
 
     [Fact]
