@@ -23,6 +23,7 @@ internal sealed unsafe class DiskDirectory
     private readonly string _folder;
     private readonly SafeFileHandle? _indexFile;
     private readonly FileLock _lock;
+    private int _isGoneTold;
 
     private DiskDirectory(DiskSettings settings, string folder, DiskIndex index, SafeFileHandle? indexFile, FileLock ownLock)
     {
@@ -75,12 +76,48 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
+    /// <summary>Whether somebody has deleted it while it is used, or what is there by now is another one. Waits for the disk.</summary>
+    internal bool IsGone()
+    {
+        try
+        {
+            if (_indexFile is null)
+            {
+                return !File.GetAttributes(_folder).HasFlag(FileAttributes.Directory);
+            }
+
+            using var file = File.OpenHandle(Path.Combine(_folder, IndexFile), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return DiskIndex.Header.ReadStoreId(file) != Index.StoreId;
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return true;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false; // as far as one can see
+        }
+    }
+
+    /// <summary>Tells that it is gone, unless that was told.</summary>
+    internal void TellGone()
+    {
+        if (Interlocked.Exchange(ref _isGoneTold, 1) == 0)
+        {
+            _settings.Logger.DiskIsGone(_settings.CacheName, _folder);
+        }
+    }
+
     /// <summary>Closes the files. Whoever is the last leaves everything on the disk, for the next boot.</summary>
     internal void Close()
     {
         try
         {
-            if (_indexFile is null)
+            if (IsGone())
+            {
+                TellGone();
+            }
+            else if (_indexFile is null)
             {
                 Files.Dispose();
                 PrivateFolder.Remove(_folder, _lock);

@@ -9,7 +9,7 @@ namespace CacheKit.Disk;
 /// <summary>The index of a disk cache in memory that all its processes share: the words that only grow, the cells, the slots.</summary>
 /// <remarks>
 /// Its memory is given back when the object is collected, not before: whoever still holds it may read it. No part of it is ever
-/// accessed through the file while it is mapped.
+/// accessed through the file while it is mapped, but for what it was created with and never changes.
 /// </remarks>
 internal sealed unsafe class DiskIndex
 {
@@ -256,6 +256,18 @@ internal sealed unsafe class DiskIndex
         internal static ulong HashSeed(byte* start) => ((ulong*)start)[10];
 
         internal static ulong StoreId(byte* start) => ((ulong*)start)[11];
+
+        /// <summary>Reads it from the file instead; zero if the file is too short.</summary>
+        internal static ulong ReadStoreId(SafeFileHandle file)
+        {
+            Span<byte> header = stackalloc byte[SummedBytes];
+            header.Clear();
+            RandomAccess.Read(file, header, 0);
+            fixed (byte* start = header)
+            {
+                return StoreId(start);
+            }
+        }
 
         /// <summary>A hash of the boot of the machine during which the index was last opened.</summary>
         internal static ref ulong Boot(byte* start) => ref *(ulong*)(start + 256);

@@ -23,6 +23,9 @@ internal static partial class DiskLog
     [LoggerMessage(206, LogLevel.Information, "Cache '{Cache}': the disk has room again for the disk cache in '{Folder}'.")]
     internal static partial void DiskHasRoom(this ILogger logger, string cache, string folder);
 
+    [LoggerMessage(207, LogLevel.Error, "Cache '{Cache}': the directory of the disk cache, '{Folder}', was deleted or replaced while it was in use. Nothing is read from it or written to it any more; the next start begins a new one.")]
+    internal static partial void DiskIsGone(this ILogger logger, string cache, string folder);
+
     [LoggerMessage(204, LogLevel.Error, "Cache '{Cache}': making room in the disk cache failed unexpectedly. It goes on by dropping the oldest entries.")]
     internal static partial void DiskReclaimFailed(this ILogger logger, string cache, Exception exception);
 }

@@ -13,14 +13,18 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 {
     private const int MostBytesInline = 64 << 10;
 
+    private static readonly TimeSpan _timeBetweenLooks = TimeSpan.FromSeconds(10);
+
     private readonly DiskSettings _settings;
     private readonly DiskDirectory _directory;
     private readonly DiskIndex _index;
     private readonly Ring _ring;
     private readonly OperationGate _gate = new();
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _lookedAt;
     private int _isReclaiming, _isLooking;
     private int _isDisposed;
+    private bool _isGone;
 
     private delegate T Step<TState, out T>(Ring ring, in TState state);
 
@@ -31,10 +35,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         _index = _directory.Index;
         _ring = new(_index, _directory.Files, settings);
         _ring.ReclaimWith(StartReclaiming);
+        _lookedAt = settings.TimeProvider.GetTimestamp();
         settings.Schedule(() => InGateIfOpen(_index.Fetch));
         if (settings.Geometry is not null)
         {
-            LookForRoom();
+            LookIfDue();
         }
     }
 
@@ -49,7 +54,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             long missing = 0;
             InGateIfOpen(() =>
             {
-                LookForRoom();
+                LookIfDue();
                 missing = _ring.Room.MissingBytes;
             });
             return missing;
@@ -173,7 +178,8 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
     public async ValueTask<long> GetApproximateCountAsync(CancellationToken cancellationToken) =>
         await InBackground(() => _ring.Scan.Count(cancellationToken), cancellationToken).ConfigureAwait(false);
 
-    public bool TryDrain(ISharedMemoryFeedReader reader) => InsideGate("be listened to", reader, static (ring, in of) => ring.Feed.TryDrain(of));
+    public bool TryDrain(ISharedMemoryFeedReader reader) =>
+        !Volatile.Read(ref _isGone) && InsideGate("be listened to", reader, static (ring, in of) => ring.Feed.TryDrain(of));
 
     public async ValueTask DisposeAsync()
     {
@@ -309,7 +315,9 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         }
     }
 
-    private ObjectDisposedException IsClosed() => new(GetType().FullName);
+    private Exception IsClosed() => Volatile.Read(ref _isGone) && Volatile.Read(ref _isDisposed) == 0
+        ? new CacheStoreException($"The directory of the disk cache, '{Folder}', was deleted or replaced while it was in use.", StoreFailure.Unavailable)
+        : new ObjectDisposedException(GetType().FullName);
 
     private void Leave(int stripe)
     {
@@ -323,22 +331,56 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         GC.KeepAlive(this);
     }
 
-    /// <summary>Has somebody look in the background whether a disk that was full still is, if nobody has lately.</summary>
-    private void LookForRoom()
+    /// <summary>Has somebody look in the background whether the directory is still there, and a disk that was full still is, if nobody has lately.</summary>
+    private void LookIfDue()
     {
-        if (_ring.Room.IsLookNeeded && Interlocked.Exchange(ref _isLooking, 1) == 0)
+        var isDue = _settings.TimeProvider.GetElapsedTime(Volatile.Read(ref _lookedAt)) >= _timeBetweenLooks;
+        if ((isDue || _ring.Room.IsLookNeeded) && Interlocked.Exchange(ref _isLooking, 1) == 0)
         {
-            _settings.Schedule(() => InGateIfOpen(() =>
+            Volatile.Write(ref _lookedAt, _settings.TimeProvider.GetTimestamp());
+            _settings.Schedule(() =>
             {
                 try
                 {
-                    _ring.Room.Look();
+                    InGateIfThere(LookForRoom);
                 }
                 finally
                 {
                     Volatile.Write(ref _isLooking, 0);
                 }
-            }));
+            });
+        }
+    }
+
+    private void LookForRoom()
+    {
+        if (_ring.Room.IsLookNeeded)
+        {
+            _ring.Room.Look();
+        }
+    }
+
+    /// <summary>Does something that closing waits for, unless it has begun, or the directory is gone: then this is the end of using it.</summary>
+    /// <remarks>Files that are deleted can still be read and written. But nobody else sees what is done to them, and who has deleted them wants the room back, or the entries gone.</remarks>
+    private void InGateIfThere(Action work)
+    {
+        var isGone = false;
+        InGateIfOpen(() =>
+        {
+            isGone = _directory.IsGone();
+            if (!isGone)
+            {
+                work();
+                return;
+            }
+
+            Volatile.Write(ref _isGone, true);
+            _ = _gate.CloseAsync();
+            _ring.Feed.Wake();
+        });
+        if (isGone)
+        {
+            _directory.TellGone();
         }
     }
 
@@ -349,7 +391,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             _settings.Schedule(() =>
             {
                 Exception? failure = null;
-                InGateIfOpen(() => failure = Reclaim());
+                InGateIfThere(() => failure = Reclaim());
                 if (failure is not null)
                 {
                     _settings.Logger.DiskReclaimFailed(_settings.CacheName, failure);

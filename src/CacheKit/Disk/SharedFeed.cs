@@ -92,6 +92,9 @@ internal sealed unsafe class SharedFeed(DiskIndex index, ulong origin, Action<Di
         return isComplete;
     }
 
+    /// <summary>Has every reader look, though there is nothing to read: whoever cannot takes everything for changed.</summary>
+    internal void Wake() => Interlocked.Increment(ref index.FeedHead);
+
     private void Publish(Kind kind, ReadOnlySpan<byte> text)
     {
         if (text.Length > MostText)
