@@ -90,19 +90,18 @@ public sealed class RedisOptions
             yield return $"{nameof(KeyPrefix)} must not be empty nor contain '/', but is '{KeyPrefix}'.";
         }
 
-        if (!OperationTimes.Holds(OperationTimeout))
+        (string Option, string? Mistake)[] found =
+        [
+            (nameof(OperationTimeout), OperationTimes.FindMistake(OperationTimeout)),
+            (nameof(MaximumLoadTime), LoadTimes.FindMistake(MaximumLoadTime)),
+            (nameof(MessageLogLength), LogLengths.FindMistake(MessageLogLength)),
+        ];
+        foreach (var (option, mistake) in found)
         {
-            yield return $"{nameof(OperationTimeout)} must be {OperationTimes.Text}, but is {OperationTimeout}.";
-        }
-
-        if (!LoadTimes.Holds(MaximumLoadTime))
-        {
-            yield return $"{nameof(MaximumLoadTime)} must be {LoadTimes.Text}, but is {MaximumLoadTime}.";
-        }
-
-        if (!LogLengths.Holds(MessageLogLength))
-        {
-            yield return $"{nameof(MessageLogLength)} must be {LogLengths.Text}, but is {MessageLogLength}.";
+            if (mistake is not null)
+            {
+                yield return $"{option} {mistake}";
+            }
         }
     }
 

@@ -23,7 +23,7 @@ internal static class ConfigurationReader
     internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null, bool hasDisk = true)
     {
         var errors = new List<string>();
-        var section = SectionReader.Open(configuration, errors);
+        var section = SectionReader.Open(configuration, errors, hasStores: true);
         if (section.Section(nameof(options.DefaultEntryOptions)) is { } defaults)
         {
             options.DefaultEntryOptions = ReadEntryOptions(defaults, options.DefaultEntryOptions ?? new());

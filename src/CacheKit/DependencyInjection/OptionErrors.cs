@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace CacheKit.DependencyInjection;
@@ -20,12 +19,12 @@ internal sealed class OptionErrors(string options, string? optionsName)
     internal bool Require<T>(string option, OptionRange<T> range, T value, string? hint = null, string? format = null)
         where T : IFormattable
     {
-        if (range.Holds(value))
+        if (range.FindMistake(value, format) is not { } mistake)
         {
             return true;
         }
 
-        Add(option, $"must be {range.Text}, but is {value.ToString(format, CultureInfo.InvariantCulture)}.{hint}");
+        Add(option, mistake + hint);
         return false;
     }
 

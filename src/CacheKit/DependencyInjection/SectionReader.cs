@@ -10,17 +10,19 @@ namespace CacheKit.DependencyInjection;
 /// <remarks>Nothing depends on the culture. A value of <see langword="null"/> is as good as none.</remarks>
 internal sealed class SectionReader
 {
-    private const string DurationForm = "a duration, written hh:mm:ss or d.hh:mm:ss, such as 00:05:00 for five minutes";
+    private const string DurationForm = "a duration, written hh:mm:ss with hours up to 23, or d.hh:mm:ss, such as 00:05:00 for five minutes";
 
     private readonly List<string> _errors;
+    private readonly bool _hasStores;
     private readonly List<string> _known = [];
     private readonly Dictionary<string, IConfigurationSection> _unread = new(StringComparer.OrdinalIgnoreCase);
 
     private delegate bool TryParse<T>(string text, out T value);
 
-    private SectionReader(IConfiguration section, List<string> errors)
+    private SectionReader(IConfiguration section, List<string> errors, bool hasStores = false)
     {
         _errors = errors;
+        _hasStores = hasStores;
         foreach (var child in section.GetChildren())
         {
             _unread[child.Key] = child;
@@ -28,9 +30,12 @@ internal sealed class SectionReader
     }
 
     /// <summary>Begins with the section that was named in code.</summary>
-    internal static SectionReader Open(IConfiguration configuration, List<string> errors)
+    /// <param name="configuration">The section.</param>
+    /// <param name="errors">Receives what is wrong.</param>
+    /// <param name="hasStores">Whether the stores have their sections in it.</param>
+    internal static SectionReader Open(IConfiguration configuration, List<string> errors, bool hasStores = false)
     {
-        var reader = new SectionReader(configuration, errors);
+        var reader = new SectionReader(configuration, errors, hasStores);
         if (configuration is IConfigurationSection section)
         {
             reader.CheckIsSection(section);
@@ -136,8 +141,10 @@ internal sealed class SectionReader
         foreach (var section in _unread.Values)
         {
             var nearest = _known.OrderBy(name => Distance(name, section.Key)).ThenBy(static name => name, StringComparer.Ordinal).ToArray();
-            var guess = Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length * 2 / 5) ? $" Did you mean '{nearest[0]}'?"
-                : section.GetChildren().Any() ? " That of a store is known once the store is added, as UseRedis does."
+            var meant = _known.Find(name => section.Key.Length > 1 && name.StartsWith(section.Key, StringComparison.OrdinalIgnoreCase))
+                ?? (Distance(nearest[0], section.Key) <= Math.Max(2, section.Key.Length * 2 / 5) ? nearest[0] : null);
+            var guess = meant is not null ? $" Did you mean '{meant}'?"
+                : _hasStores && section.GetChildren().Any() ? " That of a store is known once the store is added, as UseRedis does."
                 : "";
             _errors.Add($"Configuration '{section.Path}' is {Seen(section)}, but there is no option of this name.{guess} Known here: {string.Join(", ", nearest)}.");
         }

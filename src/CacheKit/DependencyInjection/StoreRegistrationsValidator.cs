@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Options;
 
 namespace CacheKit.DependencyInjection;
@@ -6,10 +5,16 @@ namespace CacheKit.DependencyInjection;
 /// <summary>Finds mistakes in how a cache is to use its stores.</summary>
 internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegistrations>
 {
-    private const int FewestMaximumBytes = 1_024;
+    private static readonly OptionRange<TimeSpan> _positive = new("greater than zero", static time => time > TimeSpan.Zero);
+    private static readonly OptionRange<TimeSpan> _notNegative = new("zero or more", static time => time >= TimeSpan.Zero);
+    private static readonly OptionRange<TimeSpan> _timeout = new("greater than zero, or infinite", static time => time > TimeSpan.Zero || time == Timeout.InfiniteTimeSpan);
+    private static readonly OptionRange<TimeSpan> _heartbeat = new(
+        "from 0:00:00.05 to 1:00:00", static time => time >= TimeSpan.FromMilliseconds(50) && time <= TimeSpan.FromHours(1));
 
-    private static readonly TimeSpan _shortestHeartbeat = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan _longestHeartbeat = TimeSpan.FromHours(1);
+    private static readonly OptionRange<long> _leastBytes = new("zero or more", static bytes => bytes >= 0);
+    private static readonly OptionRange<long> _mostBytes = new("at least 1,024", static bytes => bytes >= 1024);
+    private static readonly OptionRange<int> _atLeastOne = new("at least 1", static count => count >= 1);
+    private static readonly OptionRange<double> _share = new("greater than 0 and at most 1", static share => share is > 0 and <= 1);
 
     public ValidateOptionsResult Validate(string? name, StoreRegistrations options)
     {
@@ -34,33 +39,29 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
 
     private static void Check(OptionErrors errors, CacheStoreOptions options)
     {
-        Require(errors, nameof(options.MaximumExpiration), options.MaximumExpiration is null || options.MaximumExpiration > TimeSpan.Zero, "greater than zero", options.MaximumExpiration);
-        Require(errors, nameof(options.MinimumEntryBytes), options.MinimumEntryBytes >= 0, "zero or more", options.MinimumEntryBytes);
-        Require(errors, nameof(options.MaximumEntryBytes), options.MaximumEntryBytes >= FewestMaximumBytes, "at least 1,024", options.MaximumEntryBytes);
-        Require(errors, nameof(options.MinimumEntryBytes), options.MinimumEntryBytes <= options.MaximumEntryBytes, $"at most {nameof(options.MaximumEntryBytes)}, which is {options.MaximumEntryBytes}", options.MinimumEntryBytes);
-        Require(errors, nameof(options.ReadTimeout), IsTimeout(options.ReadTimeout), "greater than zero, or infinite", options.ReadTimeout);
-        Require(errors, nameof(options.WriteTimeout), IsTimeout(options.WriteTimeout), "greater than zero, or infinite", options.WriteTimeout);
-        Require(errors, nameof(options.FailuresToOpen), options.FailuresToOpen >= 1, "at least 1", options.FailuresToOpen);
-        Require(errors, nameof(options.FailureShareToOpen), options.FailureShareToOpen is > 0 and <= 1, "greater than 0 and at most 1", options.FailureShareToOpen);
-        Require(errors, nameof(options.OpenFor), options.OpenFor > TimeSpan.Zero, "greater than zero", options.OpenFor);
-        Require(errors, nameof(options.MaximumOpenFor), options.MaximumOpenFor >= options.OpenFor, $"at least {nameof(options.OpenFor)}, which is {options.OpenFor}", options.MaximumOpenFor);
-        Require(errors, nameof(options.RecoveryQueueSize), options.RecoveryQueueSize >= 1, "at least 1", options.RecoveryQueueSize);
-        Require(
-            errors, nameof(options.MaximumStalenessWhenDisconnected), options.MaximumStalenessWhenDisconnected >= TimeSpan.Zero, "zero or more",
-            options.MaximumStalenessWhenDisconnected);
-        Require(
-            errors, nameof(options.HeartbeatInterval), options.HeartbeatInterval >= _shortestHeartbeat && options.HeartbeatInterval <= _longestHeartbeat,
-            $"from {_shortestHeartbeat:g} to {_longestHeartbeat:g}", options.HeartbeatInterval);
-        Require(errors, nameof(options.LockLease), options.LockLease > TimeSpan.Zero, "greater than zero", options.LockLease);
-    }
-
-    private static bool IsTimeout(TimeSpan time) => time > TimeSpan.Zero || time == Timeout.InfiniteTimeSpan;
-
-    private static void Require<T>(OptionErrors errors, string option, bool isGood, string range, T value)
-    {
-        if (!isGood)
+        if (options.MaximumExpiration is { } longest)
         {
-            errors.Add(option, string.Create(CultureInfo.InvariantCulture, $"must be {range}, but is {value}."));
+            errors.Require(nameof(options.MaximumExpiration), _positive, longest);
         }
+
+        errors.Require(nameof(options.MinimumEntryBytes), _leastBytes, options.MinimumEntryBytes);
+        errors.Require(nameof(options.MaximumEntryBytes), _mostBytes, options.MaximumEntryBytes);
+        errors.Require(
+            nameof(options.MinimumEntryBytes),
+            new OptionRange<long>($"at most {nameof(options.MaximumEntryBytes)}, which is {options.MaximumEntryBytes}", bytes => bytes <= options.MaximumEntryBytes),
+            options.MinimumEntryBytes);
+        errors.Require(nameof(options.ReadTimeout), _timeout, options.ReadTimeout);
+        errors.Require(nameof(options.WriteTimeout), _timeout, options.WriteTimeout);
+        errors.Require(nameof(options.FailuresToOpen), _atLeastOne, options.FailuresToOpen);
+        errors.Require(nameof(options.FailureShareToOpen), _share, options.FailureShareToOpen);
+        errors.Require(nameof(options.OpenFor), _positive, options.OpenFor);
+        errors.Require(
+            nameof(options.MaximumOpenFor),
+            new OptionRange<TimeSpan>($"at least {nameof(options.OpenFor)}, which is {options.OpenFor}", time => time >= options.OpenFor),
+            options.MaximumOpenFor);
+        errors.Require(nameof(options.RecoveryQueueSize), _atLeastOne, options.RecoveryQueueSize);
+        errors.Require(nameof(options.MaximumStalenessWhenDisconnected), _notNegative, options.MaximumStalenessWhenDisconnected);
+        errors.Require(nameof(options.HeartbeatInterval), _heartbeat, options.HeartbeatInterval);
+        errors.Require(nameof(options.LockLease), _positive, options.LockLease);
     }
 }

@@ -166,6 +166,9 @@ public sealed class ConfigurationTests
     [InlineData(
         """{ "Memory": { "MaxEntries": 5 } }""",
         "Configuration 'CacheKit:Memory:MaxEntries' is '5', but there is no option of this name.* Known here: *MaximumEntries*")]
+    [InlineData("""{ "Mem": { "MaximumEntries": 5 } }""", "Configuration 'CacheKit:Mem' is a section, but there is no option of this name. Did you mean 'Memory'? Known here: *")]
+    [InlineData("""{ "Postgres": { "Host": "x" } }""", "*'CacheKit:Postgres' is a section, but there is no option of this name. That of a store is known once the store is added,*")]
+    [InlineData("""{ "Memory": { "Postgres": { "Host": "x" } } }""", "*'CacheKit:Memory:Postgres' is a section, but there is no option of this name. Known here: *")]
     [InlineData(
         """{ "Whatever": null }""",
         "Configuration 'CacheKit:Whatever' is null, but there is no option of this name. Known here: *")]
@@ -174,7 +177,7 @@ public sealed class ConfigurationTests
         "Configuration 'CacheKit:Memory:SizeOf' cannot be set here: SizeOf can only be set in code.")]
     [InlineData(
         """{ "DefaultEntryOptions": { "Expiration": "5" } }""",
-        "Configuration 'CacheKit:DefaultEntryOptions:Expiration' is '5', but must be a duration, written hh:mm:ss or d.hh:mm:ss, such as 00:05:00 for five minutes, and greater than zero.")]
+        "Configuration 'CacheKit:DefaultEntryOptions:Expiration' is '5', but must be a duration, written hh:mm:ss with hours up to 23, or d.hh:mm:ss, such as 00:05:00 for five minutes, and greater than zero.")]
     [InlineData("""{ "DefaultEntryOptions": { "Expiration": 300 } }""", "*:Expiration' is '300', but must be a duration*")]
     [InlineData("""{ "DefaultEntryOptions": { "Expiration": "05:00" } }""", "*:Expiration' is '05:00', but must be a duration*")]
     [InlineData("""{ "DefaultEntryOptions": { "Expiration": "24:00:00" } }""", "*:Expiration' is '24:00:00', but must be a duration*")]
