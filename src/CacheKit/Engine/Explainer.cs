@@ -77,8 +77,7 @@ internal sealed class Explainer(
     {
         var deliveries = tier.Recovery.Deliveries;
         var isChangePending = tier.Recovery.Holds(key);
-        var answer = await tier.Guard.RunAsync(
-            StoreOperation.Probe, key, key, static (store, key, token) => store.ReadAsync(key, default, token), cancellationToken).ConfigureAwait(false); // counted as no read
+        var answer = await tier.Guard.ReadAsync(key, default, cancellationToken, StoreOperation.Probe).ConfigureAwait(false); // counted as no read
         if (!answer.TryGet(out var lookup))
         {
             return (new() { Name = tier.Name, Finding = CacheTierFinding.Unreachable, IsChangePending = isChangePending }, []);

@@ -171,7 +171,7 @@ internal sealed class KeyListing(
             return fresh;
         }
 
-        var answers = await tier.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false);
+        var answers = await tier.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken, StoreOperation.Enumerate).ConfigureAwait(false);
         for (var i = 0; i < answers.Length; i++)
         {
             if (answers[i].TryGet(out var lookup))

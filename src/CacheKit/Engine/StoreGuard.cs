@@ -78,11 +78,12 @@ internal sealed class StoreGuard : IAsyncDisposable
     internal CacheTierStatistics Snapshot(long pendingRecoveries = 0) =>
         _reporter.Snapshot(_circuit.State, pendingRecoveries, _store is IBoundedStore bounded ? bounded.MissingBytes : 0);
 
-    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, in StoreReadOptions options, CancellationToken cancellationToken)
+    internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(
+        string key, in StoreReadOptions options, CancellationToken cancellationToken, StoreOperation countedAs = StoreOperation.Read)
     {
         var progress = _spareProgress ?? new();
         _spareProgress = null;
-        return RunAsync(StoreOperation.Read, key, (key, options: options with { Progress = progress }),
+        return RunAsync(countedAs, key, (key, options: options with { Progress = progress }),
             static (store, call, token) => store.ReadAsync(call.key, call.options, token), cancellationToken, progress);
     }
 

@@ -61,9 +61,10 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
     internal bool Takes(int bytes) => bytes >= options.MinimumEntryBytes && bytes <= MaximumEntryBytes;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    internal async ValueTask<StoreAnswer<StoreLookup>> ReadAsync(string key, StoreReadOptions read, CancellationToken cancellationToken)
+    internal async ValueTask<StoreAnswer<StoreLookup>> ReadAsync(
+        string key, StoreReadOptions read, CancellationToken cancellationToken, StoreOperation countedAs = StoreOperation.Read)
     {
-        var answer = await guard.ReadAsync(key, read, cancellationToken).ConfigureAwait(false);
+        var answer = await guard.ReadAsync(key, read, cancellationToken, countedAs).ConfigureAwait(false);
         if (answer.TryGet(out var lookup))
         {
             Note(Math.Max(lookup.LoadStamp, lookup.Stamp));
@@ -73,11 +74,12 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
     }
 
     /// <summary>Reads many keys: some hundred at once if the store can, else side by side.</summary>
-    internal async ValueTask<StoreAnswer<StoreLookup>[]> ReadManyAsync(List<string> keys, StoreReadOptions read, CancellationToken cancellationToken)
+    internal async ValueTask<StoreAnswer<StoreLookup>[]> ReadManyAsync(
+        List<string> keys, StoreReadOptions read, CancellationToken cancellationToken, StoreOperation countedAs = StoreOperation.Read)
     {
         if (keys.Count <= MaximumBatch)
         {
-            return await ReadBatchAsync(keys, read, cancellationToken).ConfigureAwait(false);
+            return await ReadBatchAsync(keys, read, countedAs, cancellationToken).ConfigureAwait(false);
         }
 
         var answers = new List<StoreAnswer<StoreLookup>>(keys.Count);
@@ -85,7 +87,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         {
             foreach (var chunk in keys.Chunk(MaximumBatch))
             {
-                answers.AddRange(await ReadBatchAsync([.. chunk], read, cancellationToken).ConfigureAwait(false));
+                answers.AddRange(await ReadBatchAsync([.. chunk], read, countedAs, cancellationToken).ConfigureAwait(false));
             }
         }
         catch
@@ -97,11 +99,12 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         return [.. answers];
     }
 
-    private async ValueTask<StoreAnswer<StoreLookup>[]> ReadBatchAsync(List<string> keys, StoreReadOptions read, CancellationToken cancellationToken)
+    private async ValueTask<StoreAnswer<StoreLookup>[]> ReadBatchAsync(
+        List<string> keys, StoreReadOptions read, StoreOperation countedAs, CancellationToken cancellationToken)
     {
         if (guard.Store is not IBatchStore)
         {
-            var reads = keys.ConvertAll(key => ReadAsync(key, read, cancellationToken).AsTask());
+            var reads = keys.ConvertAll(key => ReadAsync(key, read, cancellationToken, countedAs).AsTask());
             try
             {
                 return await Task.WhenAll(reads).ConfigureAwait(false);
@@ -114,7 +117,7 @@ internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheS
         }
 
         var lookups = await RunBatchAsync(
-            StoreOperation.Read, keys, (keys, read), static (store, call, token) => store.ReadManyAsync(call.keys, call.read, token), cancellationToken).ConfigureAwait(false);
+            countedAs, keys, (keys, read), static (store, call, token) => store.ReadManyAsync(call.keys, call.read, token), cancellationToken).ConfigureAwait(false);
         if (lookups is null)
         {
             return new StoreAnswer<StoreLookup>[keys.Count];

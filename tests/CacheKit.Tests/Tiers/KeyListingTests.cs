@@ -29,6 +29,21 @@ public sealed class KeyListingTests : TieredCaches
     }
 
     [Theory]
+    [InlineData(StoreCapabilities.Enumeration)]
+    [InlineData(StoreCapabilities.Enumeration | StoreCapabilities.Batches)]
+    public async Task Listing_counts_as_no_read(StoreCapabilities capabilities)
+    {
+        await Create(Far()).SetAsync("p:1", 1);
+        var cache = Create(FaultyStore.Wrap(Far(), capabilities));
+        (await ListAsync(cache, "p")).Should().Equal("p:1");
+        await cache.ExplainAsync("p:1");
+        var tier = cache.GetStatistics().Tiers[0];
+        (tier.Hits, tier.Misses).Should().Be((0, 0));
+        await cache.GetAsync<int>("p:1");
+        cache.GetStatistics().Tiers[0].Hits.Should().Be(1);
+    }
+
+    [Theory]
     [InlineData("throws")]
     [InlineData("hangs")]
     public async Task A_store_that_fails_lists_nothing_and_nobody_waits_for_it(string kind)
