@@ -197,13 +197,10 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory? TryOpenShared(DiskSettings settings, DiskGeometry geometry, string folder, List<Action> news, out string? reason)
     {
         using var opening = TakeTurn(folder);
-        using (var second = FileLock.TryTake(Path.Combine(folder, OpenLockFile)))
+        if (!FileLock.IsHeld(Path.Combine(folder, OpenLockFile)))
         {
-            if (second is not null)
-            {
-                reason = "locks on its files have no effect";
-                return null;
-            }
+            reason = "locks on its files have no effect";
+            return null;
         }
 
         settings.Hook?.Invoke(DiskStep.OpenLocked);

@@ -25,7 +25,10 @@ internal static class DiskErrors
     /// <summary>Whether somebody else has a file open that only one may.</summary>
     internal static bool IsHeld(IOException exception) => OperatingSystem.IsWindows()
         ? exception.HResult is SharingViolation or LockViolation
-        : exception.HResult == (OperatingSystem.IsMacOS() ? WouldBlockOnMac : WouldBlockOnLinux);
+        : IsHeld(exception.HResult);
+
+    /// <summary>The same of what a call of the system has left, where that is no Windows.</summary>
+    internal static bool IsHeld(int error) => error == (OperatingSystem.IsMacOS() ? WouldBlockOnMac : WouldBlockOnLinux);
 
     /// <summary>Whether the blocks of a new file could not be had: the one error that does not say which it was.</summary>
     internal static bool IsOfAllocation(IOException exception) => exception.GetType() == typeof(IOException) && exception.HResult == NotSaid;

@@ -46,13 +46,11 @@ internal static class PrivateFolder
 
         var lockPath = Path.Combine(own, LockFile);
         var ownLock = FileLock.TryTake(lockPath) ?? throw new IOException($"'{lockPath}' cannot be locked.");
-        using (var second = FileLock.TryTake(lockPath))
+
+        // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
+        if (opening is not null && FileLock.IsHeld(lockPath))
         {
-            // Where locks have no effect, nobody can tell an orphan from a folder that is in use.
-            if (opening is not null && second is null)
-            {
-                RemoveOrphans(parent, own);
-            }
+            RemoveOrphans(parent, own);
         }
 
         return (own, ownLock);

@@ -27,13 +27,7 @@ internal static class ProcessLocks
     internal static bool IsAnyHeld(string directory, FileLock? own = null)
     {
         // One's own is counted, not asked for: taking and freeing it would let go of it.
-        var held = 0;
-        foreach (var path in Directory.GetFiles(Path.Combine(directory, Folder), "*.lock"))
-        {
-            using var taken = FileLock.TryTake(path, FileMode.Open);
-            held += taken is null ? 1 : 0;
-        }
-
+        var held = Directory.GetFiles(Path.Combine(directory, Folder), "*.lock").Count(FileLock.IsHeld);
         return held > (own is null ? 0 : 1);
     }
 
