@@ -37,14 +37,14 @@ internal sealed class Invalidations(TagClock tags, RemovalSweeper sweeper, Cache
 
     private async ValueTask InvalidateTagsInStoresAsync(StoreStack stores, string[] names, TagMatch match, InvalidationKind kind)
     {
-        var stamp = await stores.Writer.InvalidateTagsAsync(names, match, kind).ConfigureAwait(false);
+        var stamp = await stores.Invalidator.InvalidateTagsAsync(names, match, kind).ConfigureAwait(false);
         InvalidateTagsHere(names, match, kind);
         await stores.Link.TellTagsAsync(names, match, kind, stamp).ConfigureAwait(false);
     }
 
     private async ValueTask ClearInStoresAsync(StoreStack stores)
     {
-        var stamp = await stores.Writer.ClearAsync().ConfigureAwait(false);
+        var stamp = await stores.Invalidator.ClearAsync().ConfigureAwait(false);
         ClearHere();
         await stores.Link.TellClearedAsync(stamp).ConfigureAwait(false);
     }

@@ -25,6 +25,7 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     private readonly StoreTier[] _tiers;
     private readonly StoreTier _far;
+    private readonly StoreInvalidator _invalidator;
     private readonly TagClock _tags;
     private readonly RemoteChanges _changes;
     private readonly EntryWriter _entries;
@@ -34,7 +35,6 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     private readonly bool _needsFeed;
     private readonly WeakTimer<NodeLink> _doubts;
     private readonly ConcurrentDictionary<string, FillSignal> _fills = new(StringComparer.Ordinal);
-    private StoreWriter? _writer;
     private long _disconnectedAt;
     private readonly SuspicionLog _log;
     private readonly Faults _faults;
@@ -44,11 +44,12 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
     private volatile bool _isDisposed;
 
     internal NodeLink(
-        string cacheName, StoreTier[] tiers, TagClock tags, RemoteChanges changes, EntryWriter entries, CacheReporter reporter, TimeProvider time, ILogger logger,
+        string cacheName, StoreTier[] tiers, StoreInvalidator invalidator, TagClock tags, RemoteChanges changes, EntryWriter entries, CacheReporter reporter, TimeProvider time, ILogger logger,
         Faults faults)
     {
         _tiers = tiers;
         _far = tiers[^1];
+        _invalidator = invalidator;
         _tags = tags;
         _changes = changes;
         _entries = entries;
@@ -85,9 +86,8 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
         || _time.GetElapsedTime(Volatile.Read(ref _disconnectedAt)) < _far.Options.MaximumStalenessWhenDisconnected;
 
     /// <summary>Begins to listen. Once.</summary>
-    internal void Start(StoreWriter writer)
+    internal void Start()
     {
-        _writer = writer;
         foreach (var tier in _tiers)
         {
             tier.Guard.Listener = this;
@@ -291,19 +291,19 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     private async Task ApplyToNearAsync(string key, InvalidationKind kind, long stamp)
     {
-        await _writer!.InvalidateNearAsync(key, kind).ConfigureAwait(false); // set by Start
+        await _invalidator.InvalidateNearAsync(key, kind).ConfigureAwait(false);
         Apply(key, kind, stamp); // what was read from there in between goes too
     }
 
     private async Task ApplyToNearAsync(string[] tags, TagMatch match, InvalidationKind kind)
     {
-        await _writer!.InvalidateTagsAsync(tags, match, kind, nearOnly: true).ConfigureAwait(false); // as above
+        await _invalidator.InvalidateTagsAsync(tags, match, kind, nearOnly: true).ConfigureAwait(false);
         _changes.ApplyTags(tags, match, kind);
     }
 
     private async Task ClearNearAsync()
     {
-        await _writer!.ClearAsync(nearOnly: true).ConfigureAwait(false); // as above
+        await _invalidator.ClearAsync(nearOnly: true).ConfigureAwait(false);
         _changes.ApplyClear();
     }
 

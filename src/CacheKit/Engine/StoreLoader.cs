@@ -9,7 +9,7 @@ namespace CacheKit.Engine;
 
 /// <summary>What a flight does with the stores: looks for its value there before a factory runs, and stores what that makes.</summary>
 internal sealed class StoreLoader(
-    StoreTier[] tiers, StoreReader reader, StoreWriter writer, Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter entries,
+    StoreTier[] tiers, StoreReader reader, StoreWriter writer, StoreInvalidator invalidator, Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryWriter entries,
     NodeLink link, CacheEntryOptions defaults, TypeMismatch typeMismatch, TimeProvider time, bool hasMemory,
     Faults faults)
 {
@@ -166,7 +166,7 @@ internal sealed class StoreLoader(
         if (!settings.IsStored || !settings.FitsStores)
         {
             // Its time is over at once, or it can only be kept here: either way what the stores have is out of date.
-            var removed = await writer.InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            var removed = await invalidator.InvalidateAsync(flight.Key, InvalidationKind.Remove).ConfigureAwait(false);
             await link.TellKeyAsync(KeyChange.Removed, flight.Key, removed.Stamp).ConfigureAwait(false);
             return false;
         }

@@ -1,4 +1,5 @@
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Recovery;
 using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
@@ -25,7 +26,6 @@ internal sealed class StoreStack : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly string _cacheName;
     private StoreLoader? _loader;
-    private StoreWriter? _writer;
     private TieredEdits? _edits;
     private ValueStreams? _streams;
     private DirectReader? _direct;
@@ -55,11 +55,14 @@ internal sealed class StoreStack : IAsyncDisposable
         }
 
         Renewal = new StoreRenewal(_tiers, _time);
+        Invalidator = new StoreInvalidator(_tiers, _time);
     }
 
     internal IReadOnlyList<StoreTier> Tiers => _tiers;
 
     internal StoreRenewal Renewal { get; }
+
+    internal StoreInvalidator Invalidator { get; }
 
     /// <summary>The store whose processes tell each other by shared memory what they have changed, if there is one.</summary>
     internal ISharedMemoryFeed? SharedFeed => Array.FindLast(_tiers, static tier => tier.Store is ISharedMemoryFeed)?.Store as ISharedMemoryFeed;
@@ -69,8 +72,6 @@ internal sealed class StoreStack : IAsyncDisposable
 
     // Set by Join, before any call.
     internal StoreLoader Loader => _loader!;
-
-    internal StoreWriter Writer => _writer!;
 
     internal TieredEdits Edits => _edits!;
 
@@ -86,17 +87,17 @@ internal sealed class StoreStack : IAsyncDisposable
     {
         var codec = new EntryCodec(options.Serialization);
         var defaults = options.DefaultEntryOptions;
-        _link = new NodeLink(_cacheName, _tiers, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger, faults);
+        _link = new NodeLink(_cacheName, _tiers, Invalidator, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger, faults);
         var reader = new StoreReader(_tiers, codec, parts.Writer, _time, _link, parts.Reporter, options.TypeMismatch, defaults);
-        _writer = new StoreWriter(_tiers, codec, reader, _time, parts.Reporter);
+        var writer = new StoreWriter(_tiers, codec, reader, Invalidator, _time, parts.Reporter);
         _loader = new StoreLoader(
-            _tiers, reader, _writer, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, defaults, options.TypeMismatch, _provider, hasMemory, faults);
+            _tiers, reader, writer, Invalidator, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, defaults, options.TypeMismatch, _provider, hasMemory, faults);
         _edits = new TieredEdits(
-            parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, _writer, Renewal, codec, _time, _link,
+            parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, writer, Invalidator, Renewal, codec, _time, _link,
             defaults, hasMemory);
         _streams = new ValueStreams(_tiers, codec, parts.Writer, reader, _edits, Renewal, _time, parts.Reporter);
         _direct = traffic is null ? null : new(_tiers[0], traffic, parts.Memory, reader, codec, parts.Life, _time);
-        _link.Start(_writer);
+        _link.Start();
     }
 
     internal IReadOnlyList<CacheTierStatistics> Snapshot() => [.. _tiers.Select(static tier => tier.Guard.Snapshot(tier.Recovery.Count))];

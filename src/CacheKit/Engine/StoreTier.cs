@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using CacheKit.Engine.Recovery;
 using CacheKit.Stores;
 
 namespace CacheKit.Engine;

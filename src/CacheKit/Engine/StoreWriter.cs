@@ -7,12 +7,12 @@ using CacheKit.Stores;
 
 namespace CacheKit.Engine;
 
-/// <summary>Writes to the stores and invalidates in them: the authority first, then the nearer ones.</summary>
+/// <summary>Writes to the stores: the authority first, then the nearer ones.</summary>
 /// <remarks>
 /// A value that somebody sets goes to the authority alone, and the nearer stores forget the key: two processes that set one key would
 /// else leave the nearer stores in another order than the authority. They are filled by reads, whose values the next set refuses.
 /// </remarks>
-internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreReader reader, StoreTime time, CacheReporter reporter)
+internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreReader reader, StoreInvalidator invalidator, StoreTime time, CacheReporter reporter)
 {
     private const int MaximumBatchBytes = 1 << 20;
 
@@ -120,21 +120,21 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         details.StoreStamp = 0;
         if (!settings.FitsStores || (settings.Tiers & (CacheTiers.WriteFar | CacheTiers.WriteNear)) == 0)
         {
-            return ((await InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false)).Stamp, false);
+            return ((await invalidator.InvalidateAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false)).Stamp, false);
         }
 
         var encoded = Encode(entry, value, settings.Compress);
         if (Far.Writes(settings.Tiers) && Fits(Far, encoded.Bytes.Length))
         {
             // Before as well: who has seen the new value at the authority must not meet the old one here, filled in meanwhile.
-            await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             var before = Far.LastStamp;
 
             // Not by methods between: each would wait, too, and this is what every set goes through.
             var answer = await Far.Guard.WriteAsync(entry.Key, FarEntryOf(entry, encoded.Bytes), StoreCondition.Always, default).ConfigureAwait(false);
             Far.Note(answer);
             var changed = Settle(entry, encoded, answer, before);
-            await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
             return (changed, false);
         }
 
@@ -192,7 +192,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         var keys = batch.Select(static one => one.Entry.Key).ToList();
-        await RemoveNearAsync(keys).ConfigureAwait(false); // before and after, as of one
+        await invalidator.RemoveNearAsync(keys).ConfigureAwait(false); // before and after, as of one
         var changed = new Dictionary<string, (long Stamp, bool IsNear)>(StringComparer.Ordinal);
         var chunk = new List<(MemoryEntry Entry, EncodedEntry Encoded)>();
         var tooLarge = new List<int>();
@@ -222,7 +222,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
             await SetFarAsync(chunk, changed).ConfigureAwait(false);
         }
 
-        await RemoveNearAsync(keys).ConfigureAwait(false);
+        await invalidator.RemoveNearAsync(keys).ConfigureAwait(false);
         foreach (var index in tooLarge)
         {
             var entry = batch[index].Entry;
@@ -231,14 +231,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         return changed;
-    }
-
-    private async ValueTask RemoveNearAsync(List<string> keys)
-    {
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
-        }
     }
 
     private async ValueTask SetFarAsync(List<(MemoryEntry Entry, EncodedEntry Encoded)> chunk, Dictionary<string, (long Stamp, bool IsNear)> changed)
@@ -258,29 +250,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         var details = entry.Details!; // as above
         var (expiresAt, retainUntil) = time.LifeOf(details);
         return reader.EntryFor(Far, bytes, expiresAt, retainUntil, details.Tags);
-    }
-
-    /// <summary>Removes many keys everywhere, with few calls of each store.</summary>
-    /// <returns>For each key what <see cref="InvalidateAsync"/> would have told.</returns>
-    internal async ValueTask<StoreInvalidation[]> RemoveManyAsync(List<string> keys)
-    {
-        var removed = new StoreInvalidation[keys.Count];
-        var far = await Far.RemoveManyAsync(keys).ConfigureAwait(false);
-        for (var i = 0; i < removed.Length; i++)
-        {
-            removed[i] = far[i] ?? default;
-        }
-
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            var near = await tiers[i].RemoveManyAsync(keys).ConfigureAwait(false);
-            for (var j = 0; j < removed.Length && tiers[i].TrustedSince == 0; j++)
-            {
-                removed[j] = removed[j] with { WasFresh = removed[j].WasFresh || near[j] is { WasFresh: true } };
-            }
-        }
-
-        return removed;
     }
 
     /// <summary>Does what follows a set at the authority; the entry gets its stamp there, 0 if it is not there, or not yet.</summary>
@@ -365,7 +334,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         encoded.Dispose();
-        await InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+        await invalidator.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
         return result.IsStored;
     }
 
@@ -407,7 +376,7 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         if (result.IsStored)
         {
             details.StoreStamp = result.Stamp;
-            await InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(entry.Key, InvalidationKind.Remove).ConfigureAwait(false);
         }
 
         return result.Outcome;
@@ -465,86 +434,6 @@ internal sealed class StoreWriter(StoreTier[] tiers, EntryCodec codec, StoreRead
         }
 
         return answer;
-    }
-
-    /// <summary>Removes or expires a key everywhere.</summary>
-    /// <returns>The authority's stamp, 0 if it could not be told yet, and whether any store had an unexpired entry.</returns>
-    internal async ValueTask<StoreInvalidation> InvalidateAsync(string key, InvalidationKind kind)
-    {
-        var wasFresh = kind == InvalidationKind.Expire && await LimitStaleTimeAsync(Far, key).ConfigureAwait(false);
-        var far = await Far.InvalidateAsync(key, kind).ConfigureAwait(false);
-        wasFresh |= await InvalidateNearAsync(key, kind).ConfigureAwait(false);
-        return new(far?.Stamp ?? 0, wasFresh || far is { WasFresh: true });
-    }
-
-    /// <summary>The same in all stores but the last.</summary>
-    internal async ValueTask<bool> InvalidateNearAsync(string key, InvalidationKind kind)
-    {
-        var wasFresh = false;
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            var wasLimited = kind == InvalidationKind.Expire && await LimitStaleTimeAsync(tiers[i], key).ConfigureAwait(false);
-            var done = await tiers[i].InvalidateAsync(key, kind).ConfigureAwait(false);
-            wasFresh |= (wasLimited || done is { WasFresh: true }) && tiers[i].TrustedSince == 0;
-        }
-
-        return wasFresh;
-    }
-
-    /// <summary>Ends an entry that is about to be expired on request, and has the store keep it for its stale time from now on: that only its bytes tell.</summary>
-    /// <returns>Whether there was an unexpired one.</returns>
-    private async ValueTask<bool> LimitStaleTimeAsync(StoreTier tier, string key)
-    {
-        var deliveries = tier.Recovery.Deliveries;
-        var answer = await tier.ReadAsync(key, default, default).ConfigureAwait(false);
-        if (!answer.TryGet(out var lookup))
-        {
-            return false;
-        }
-
-        using (lookup)
-        {
-            var now = time.UtcNow;
-            if (!lookup.IsFound || lookup.ExpiresAt <= now || !EntryCodec.TryParse(lookup.Payload, key, out var envelope)
-                || tier.Recovery.Covers(key, envelope.Tags, deliveries))
-            {
-                return false;
-            }
-
-            if (envelope.StaleFor > TimeSpan.Zero)
-            {
-                var end = StoreTime.Add(now, envelope.StaleFor.Ticks);
-                await tier.Guard.SetExpirationAsync(key, lookup.Stamp, now, end < lookup.RetainUntil ? end : lookup.RetainUntil, default).ConfigureAwait(false);
-            }
-
-            return true;
-        }
-    }
-
-    /// <summary>Removes or expires by tags everywhere.</summary>
-    /// <returns>The authority's stamp, or 0 if it could not be told yet.</returns>
-    internal async ValueTask<long> InvalidateTagsAsync(string[] tags, TagMatch match, InvalidationKind kind, bool nearOnly = false)
-    {
-        var stamp = nearOnly ? 0 : await Far.InvalidateTagsAsync(tags, match, kind).ConfigureAwait(false) ?? 0;
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            await tiers[i].InvalidateTagsAsync(tags, match, kind).ConfigureAwait(false);
-        }
-
-        return stamp;
-    }
-
-    /// <summary>Removes everything everywhere.</summary>
-    /// <returns>As above.</returns>
-    internal async ValueTask<long> ClearAsync(bool nearOnly = false)
-    {
-        var stamp = nearOnly ? 0 : await Far.ClearAsync().ConfigureAwait(false) ?? 0;
-        for (var i = tiers.Length - 2; i >= 0; i--)
-        {
-            await tiers[i].ClearAsync().ConfigureAwait(false);
-        }
-
-        return stamp;
     }
 
     private EncodedEntry Encode<T>(MemoryEntry entry, T value, bool? compress)

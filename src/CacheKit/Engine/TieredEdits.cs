@@ -13,7 +13,7 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class TieredEdits(
     Flights flights, TagClock tags, MemoryTier memory, EntryLife life, EntryReader entryReader, EntryWriter entries, EntryEdits local, StoreReader reader,
-    StoreWriter writer, StoreRenewal renewal, EntryCodec codec, StoreTime time, NodeLink link, CacheEntryOptions defaults, bool hasMemory)
+    StoreWriter writer, StoreInvalidator invalidator, StoreRenewal renewal, EntryCodec codec, StoreTime time, NodeLink link, CacheEntryOptions defaults, bool hasMemory)
 {
     private const int MaximumAttempts = 1000;
 
@@ -65,7 +65,7 @@ internal sealed class TieredEdits(
             stamp = await write().ConfigureAwait(false);
             if (stamp != 0 && isFar)
             {
-                await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+                await invalidator.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
             }
         }
         finally
@@ -125,7 +125,7 @@ internal sealed class TieredEdits(
     {
         var wereFresh = Array.ConvertAll(keys, key => entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due);
         var writes = Array.ConvertAll(keys, key => Begin(key));
-        var done = await writer.RemoveManyAsync([.. keys]).ConfigureAwait(false);
+        var done = await invalidator.RemoveManyAsync([.. keys]).ConfigureAwait(false);
         var count = 0;
         for (var i = 0; i < keys.Length; i++)
         {
@@ -215,7 +215,7 @@ internal sealed class TieredEdits(
     {
         var wasFresh = entryReader.Inspect(key) is EntryState.Fresh or EntryState.Due;
         var write = Begin(key, kind);
-        var done = await writer.InvalidateAsync(key, kind).ConfigureAwait(false);
+        var done = await invalidator.InvalidateAsync(key, kind).ConfigureAwait(false);
         End(write, kind);
         await link.TellKeyAsync(kind == InvalidationKind.Remove ? KeyChange.Removed : KeyChange.Expired, key, done.Stamp).ConfigureAwait(false);
         return done.WasFresh || (wasFresh && done.Stamp == 0);
@@ -350,7 +350,7 @@ internal sealed class TieredEdits(
         var isSet = answer is { IsAnswered: true, Result: true };
         if (!isSet || !hasEnvelope || !envelope.IsElsewhere)
         {
-            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
         }
         else
         {
@@ -389,14 +389,14 @@ internal sealed class TieredEdits(
         if (counted is not { } done)
         {
             // It may have been counted at the authority all the same: then what other nodes hold is outdated. And what a nearer store holds is.
-            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
             await link.TellKeyAsync(KeyChange.Set, key, long.MaxValue).ConfigureAwait(false);
             return local.Increment(key, delta, options, isUnconfirmed: true);
         }
 
         if (done.IsStored)
         {
-            await writer.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
+            await invalidator.InvalidateNearAsync(key, InvalidationKind.Remove).ConfigureAwait(false);
             await link.TellKeyAsync(KeyChange.Set, key, done.Stamp).ConfigureAwait(false);
         }
 

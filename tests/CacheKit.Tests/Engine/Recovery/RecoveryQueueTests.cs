@@ -1,10 +1,11 @@
 using CacheKit.Engine;
+using CacheKit.Engine.Recovery;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Testing.Stores;
 using CacheKit.Tests.Diagnostics;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Recovery;
 
 /// <summary>What a store could not be told is not forgotten, and until it was told the store is not believed.</summary>
 public sealed class RecoveryQueueTests : IAsyncDisposable
@@ -183,7 +184,7 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         await PutAsync("b", 1);
         await PutAsync("other", 1);
         var stamp = await StampAsync();
-        var large = new StoreEntry { Payload = new byte[RecoveryQueue.MaximumPayloadBytes], ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue, Tags = [] };
+        var large = new StoreEntry { Payload = new byte[PendingChanges.MaximumPayloadBytes], ExpiresAt = DateTimeOffset.MaxValue, RetainUntil = DateTimeOffset.MaxValue, Tags = [] };
         _queue.AddWrite("large", large, stamp);
         _queue.AddWrite("a", Entry(2), stamp);
         _queue.AddWrite("large", Entry(3), stamp);

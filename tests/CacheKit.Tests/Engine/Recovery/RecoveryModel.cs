@@ -1,10 +1,11 @@
 using CacheKit.Engine;
+using CacheKit.Engine.Recovery;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace CacheKit.Tests.Engine;
+namespace CacheKit.Tests.Engine.Recovery;
 
 /// <summary>
 /// A node that cannot reach a store others go on using, step by step at random: it misses removals and writes, reads slowly, and delivers

@@ -1,7 +1,7 @@
 using CacheKit.Engine.Feed;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Recovery;
 
 /// <summary>What one store could not be told: kept, within a bound, until it can be; until then, what must not be believed of what it holds.</summary>
 /// <remarks>
@@ -15,24 +15,10 @@ namespace CacheKit.Engine;
 /// </remarks>
 internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 {
-    /// <summary>The bytes of all values kept to be sent again. Of a value that does not fit, only the removal of what was there is kept.</summary>
-    internal const long MaximumPayloadBytes = 16 << 20;
-
-    private const int MaximumToTell = 256;
-    private const int MaximumRemembered = 4096;
-
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, Pending> _keys = [];
-    private readonly Dictionary<string, Pending> _tags = [];
-    private readonly Dictionary<string, Pending> _tagSets = [];
-    private Pending? _clear;
-    private Pending? _inFlight;
-    private readonly Dictionary<string, long> _deliveredKeys = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, long> _deliveredTags = new(StringComparer.Ordinal);
-    private long _deliveredAnyAt;
-    private List<InvalidationNotice>? _toTell = [];
-    private long _payloadBytes;
-    private long _deliveries;
+    private readonly PendingChanges _pending = new(capacity);
+    private readonly RecentDeliveries _delivered = new();
+    private PendingChange? _inFlight;
     private int _count;
     private int _failedDrains;
     private bool _isDraining;
@@ -45,7 +31,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     internal int Count => Volatile.Read(ref _count);
 
     /// <summary>How many things have been delivered: to be read before a read of the store begins.</summary>
-    internal long Deliveries => Volatile.Read(ref _deliveries);
+    internal long Deliveries => _delivered.Count;
 
     /// <summary>Whether an entry that the store has given must be treated as a miss.</summary>
     /// <param name="key">Its key.</param>
@@ -61,7 +47,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
         lock (_lock)
         {
-            return _clear is not null || _keys.ContainsKey(key) || CoversTags(tags) || WasDelivered(key, tags, deliveriesBefore);
+            return _pending.Covers(key, tags) || _delivered.Cover(key, tags, deliveriesBefore);
         }
     }
 
@@ -78,7 +64,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
         lock (_lock)
         {
-            return _clear is not null || _keys.ContainsKey(key);
+            return _pending.Has(key);
         }
     }
 
@@ -94,7 +80,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
             lock (_lock)
             {
-                return _clear is not null || _tags.Count + _tagSets.Count > 0;
+                return _pending.HasTags;
             }
         }
     }
@@ -109,12 +95,10 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
         lock (_lock)
         {
-            if (_keys.Remove(key, out var pending))
+            if (_pending.Take(key) is { } superseded)
             {
                 // As if it had been sent: who reads from before this must not believe what it covered.
-                Volatile.Write(ref _deliveries, _deliveries + 1);
-                Remember(pending);
-                _payloadBytes -= pending.PayloadBytes;
+                _delivered.Add(superseded);
                 CountAnew();
             }
         }
@@ -133,17 +117,17 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
         lock (_lock)
         {
-            if (_clear is not null || !_keys.TryGetValue(key, out var pending) || pending.Kind != PendingKind.Write)
+            if (_pending.FindWrite(key) is not { } write)
             {
                 return null;
             }
 
-            if (change(pending.Entry) is not { } changed)
+            if (change(write.Entry) is not { } changed)
             {
                 return false;
             }
 
-            _keys[key] = new(PendingKind.Write, key) { Entry = changed, Stamp = pending.Stamp };
+            _pending.Replace(new(PendingKind.Write, key) { Entry = changed, Stamp = write.Stamp });
             return true;
         }
     }
@@ -153,7 +137,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     {
         lock (_lock)
         {
-            return [.. _keys.Keys.Where(key => key.StartsWith(prefix, StringComparison.Ordinal))];
+            return _pending.KeysWith(prefix);
         }
     }
 
@@ -162,9 +146,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     {
         lock (_lock)
         {
-            var delivered = _toTell;
-            _toTell = [];
-            return delivered;
+            return _delivered.TakeToTell();
         }
     }
 
@@ -218,7 +200,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         // There may be thousands to send, and the call that found the store reachable is somebody's.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var delivered = 0;
-        HashSet<Pending>? denied = null;
+        HashSet<PendingChange>? denied = null;
         while (TakeNext(denied) is { } pending)
         {
             var (status, stamp) = await SendAsync(pending).ConfigureAwait(false);
@@ -256,7 +238,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         }
     }
 
-    private void Add(Pending pending)
+    private void Add(PendingChange pending)
     {
         var isFirst = false;
         var isFull = false;
@@ -266,7 +248,9 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
             isGivenUp = _isGivenUp;
             if (!isGivenUp)
             {
-                Keep(pending, out isFirst, out isFull);
+                isFirst = _pending.Count == 0;
+                isFull = !_pending.TryAdd(pending, _inFlight);
+                CountAnew();
             }
         }
 
@@ -287,124 +271,15 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         }
     }
 
-    private void Keep(Pending pending, out bool isFirst, out bool isFull)
-    {
-        isFirst = false;
-        isFull = false;
-        if (_clear is not null && _clear != _inFlight && pending.Kind != PendingKind.Clear)
-        {
-            return; // the clear is still to be sent, and will cover this
-        }
-
-        if (pending.Kind == PendingKind.Clear)
-        {
-            ReplaceAllBy(pending);
-        }
-        else
-        {
-            var sameKind = Of(pending.Kind);
-            sameKind.TryGetValue(pending.Text, out var earlier);
-            if (earlier is null && _count >= capacity)
-            {
-                isFull = true;
-                ReplaceAllBy(new(PendingKind.Clear, ""));
-            }
-            else
-            {
-                _payloadBytes -= earlier?.PayloadBytes ?? 0;
-                pending = pending.After(earlier, MaximumPayloadBytes - _payloadBytes);
-                _payloadBytes += pending.PayloadBytes;
-                sameKind[pending.Text] = pending;
-            }
-        }
-
-        isFirst = _count == 0;
-        CountAnew();
-    }
-
-    private Dictionary<string, Pending> Of(PendingKind kind) => kind switch
-    {
-        PendingKind.Tag => _tags,
-        PendingKind.TagSet => _tagSets,
-        _ => _keys,
-    };
-
-    private bool CoversTags(IReadOnlyList<string>? tags)
-    {
-        if (tags is null)
-        {
-            return _tags.Count + _tagSets.Count > 0;
-        }
-
-        if (_tags.Count > 0)
-        {
-            foreach (var tag in tags)
-            {
-                if (_tags.ContainsKey(tag))
-                {
-                    return true;
-                }
-            }
-        }
-
-        foreach (var set in _tagSets.Values)
-        {
-            if (set.Tags.All(tags.Contains))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>Whether what covers an entry was delivered since then: it may have been read before that.</summary>
-    private bool WasDelivered(string key, IReadOnlyList<string>? tags, long deliveriesBefore)
-    {
-        if (_deliveries == deliveriesBefore)
-        {
-            return false;
-        }
-
-        return _deliveredAnyAt > deliveriesBefore
-            || (_deliveredKeys.TryGetValue(key, out var at) && at > deliveriesBefore)
-            || (tags ?? (IReadOnlyCollection<string>)_deliveredTags.Keys).Any(tag => _deliveredTags.TryGetValue(tag, out var tagAt) && tagAt > deliveriesBefore);
-    }
-
-    private void ReplaceAllBy(Pending clear)
-    {
-        _keys.Clear();
-        _tags.Clear();
-        _tagSets.Clear();
-        _payloadBytes = 0;
-        _clear = clear;
-    }
-
-    private void CountAnew() => Volatile.Write(ref _count, _keys.Count + _tags.Count + _tagSets.Count + (_clear is null ? 0 : 1));
-
-    private Pending? TakeNext(HashSet<Pending>? denied)
+    private PendingChange? TakeNext(HashSet<PendingChange>? denied)
     {
         lock (_lock)
         {
-            // A clear first: what came while it was being sent is newer.
-            return _inFlight = _clear is not null && denied?.Contains(_clear) != true ? _clear : First(_tags) ?? First(_tagSets) ?? First(_keys);
-        }
-
-        Pending? First(Dictionary<string, Pending> some)
-        {
-            foreach (var pending in some.Values)
-            {
-                if (denied?.Contains(pending) != true)
-                {
-                    return pending;
-                }
-            }
-
-            return null;
+            return _inFlight = _pending.Next(denied);
         }
     }
 
-    private async ValueTask<(StoreAnswerStatus Status, long Stamp)> SendAsync(Pending pending)
+    private async ValueTask<(StoreAnswerStatus Status, long Stamp)> SendAsync(PendingChange pending)
     {
         switch (pending.Kind)
         {
@@ -431,62 +306,19 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         return (removed.Status, removed.Result.Stamp);
     }
 
-    private void Delivered(Pending pending, long stamp)
+    private void Delivered(PendingChange change, long stamp)
     {
         lock (_lock)
         {
-            Volatile.Write(ref _deliveries, _deliveries + 1);
-            Remember(pending);
-            if (_toTell is { Count: < MaximumToTell } && pending.Kind != PendingKind.Clear)
-            {
-                _toTell.Add(pending.ToNotice(stamp));
-            }
-            else
-            {
-                _toTell = null;
-            }
-
-            if (pending.Kind == PendingKind.Clear)
-            {
-                _clear = _clear == pending ? null : _clear;
-            }
-            else if (Of(pending.Kind) is var sameKind && sameKind.TryGetValue(pending.Text, out var latest) && latest == pending)
-            {
-                sameKind.Remove(pending.Text);
-                _payloadBytes -= pending.PayloadBytes;
-            }
-
+            // In this order: what is not pending any more was counted as delivered before.
+            _delivered.Add(change);
+            _delivered.Tell(change, stamp);
+            _pending.Remove(change);
             CountAnew();
         }
     }
 
-    /// <summary>Notes what was delivered when, for those who are reading meanwhile. Of all but the latest it is only known that there was something.</summary>
-    private void Remember(Pending pending)
-    {
-        if (_deliveredKeys.Count + _deliveredTags.Count >= MaximumRemembered)
-        {
-            _deliveredKeys.Clear();
-            _deliveredTags.Clear();
-            _deliveredAnyAt = _deliveries;
-        }
-
-        switch (pending.Kind)
-        {
-            case PendingKind.Clear:
-                _deliveredAnyAt = _deliveries;
-                break;
-            case PendingKind.Tag or PendingKind.TagSet:
-                foreach (var tag in pending.Tags)
-                {
-                    _deliveredTags[tag] = _deliveries; // of a set, more than it covers
-                }
-
-                break;
-            default:
-                _deliveredKeys[pending.Text] = _deliveries;
-                break;
-        }
-    }
+    private void CountAnew() => Volatile.Write(ref _count, _pending.Count);
 
     private bool EndDrain(int delivered)
     {
@@ -510,56 +342,5 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
         guard.RequestProbe(failedBefore);
         return false;
-    }
-
-    private enum PendingKind
-    {
-        Key,
-        Write,
-        Tag,
-        TagSet,
-        Clear,
-    }
-
-    /// <summary>One thing the store is to be told. Which object it is tells whether it was added again.</summary>
-    private sealed class Pending(PendingKind kind, string text)
-    {
-        internal PendingKind Kind => kind;
-
-        /// <summary>The key or the tag.</summary>
-        internal string Text => text;
-
-        internal IReadOnlyList<string> Tags { get; init; } = [];
-
-        internal InvalidationKind Invalidation { get; init; }
-
-        internal StoreEntry Entry { get; init; }
-
-        internal long Stamp { get; init; }
-
-        internal long PayloadBytes => Entry.Payload.Length;
-
-        /// <summary>What the other nodes are told once it is delivered.</summary>
-        internal InvalidationNotice ToNotice(long stamp) => kind switch
-        {
-            PendingKind.TagSet => InvalidationNotice.OfTagSet(Tags, Invalidation, stamp),
-            PendingKind.Tag => new(Invalidation == InvalidationKind.Remove ? NoticeKind.TagRemoved : NoticeKind.TagExpired, text, stamp),
-            PendingKind.Write => new(NoticeKind.KeySet, text, stamp),
-            _ => new(Invalidation == InvalidationKind.Remove ? NoticeKind.KeyRemoved : NoticeKind.KeyExpired, text, stamp),
-        };
-
-        /// <summary>What is left to be told of this and of what was pending before it.</summary>
-        internal Pending After(Pending? earlier, long payloadBytesLeft)
-        {
-            if (kind == PendingKind.Write)
-            {
-                return PayloadBytes <= payloadBytesLeft ? this : new(PendingKind.Key, text);
-            }
-
-            // What was removed must not come back as a stale value, and of a value never sent nothing is left to expire.
-            return earlier is null || earlier.Invalidation == Invalidation && earlier.Kind != PendingKind.Write
-                ? this
-                : new(kind, text) { Tags = Tags, Invalidation = InvalidationKind.Remove };
-        }
     }
 }
