@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using CacheKit;
 using CacheKit.DependencyInjection;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;

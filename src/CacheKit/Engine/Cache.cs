@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
 using CacheKit.Engine.Isolation;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;

@@ -1,4 +1,5 @@
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 
 namespace CacheKit.Engine;

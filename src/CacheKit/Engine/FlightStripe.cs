@@ -1,3 +1,4 @@
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 using CacheKit.Stores;
 

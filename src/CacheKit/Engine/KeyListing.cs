@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 using CacheKit.Stores;
 

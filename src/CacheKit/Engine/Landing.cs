@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 
 namespace CacheKit.Engine;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using CacheKit.Diagnostics;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 
 namespace CacheKit.Engine;

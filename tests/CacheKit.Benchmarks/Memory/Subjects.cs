@@ -1,5 +1,6 @@
 using CacheKit.Disk;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 

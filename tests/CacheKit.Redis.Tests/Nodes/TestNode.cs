@@ -1,5 +1,6 @@
 using CacheKit.Disk;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Redis.Tests.Rig;
 using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,6 +1,7 @@
 using CacheKit.Adapters;
 using CacheKit.Disk;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using CacheKit.Testing.Contracts;

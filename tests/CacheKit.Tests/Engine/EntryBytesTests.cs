@@ -1,4 +1,5 @@
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Memory;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;

@@ -1,5 +1,6 @@
 using CacheKit.Disk;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Tests.Disk;
 using Microsoft.Extensions.Logging.Abstractions;
 

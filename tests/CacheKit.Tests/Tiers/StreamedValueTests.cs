@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CacheKit.Disk;
 using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
 using CacheKit.Tests.Diagnostics;

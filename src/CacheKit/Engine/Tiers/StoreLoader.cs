@@ -5,7 +5,7 @@ using CacheKit.Engine.Feed;
 using CacheKit.Memory;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>What a flight does with the stores: looks for its value there before a factory runs, and stores what that makes.</summary>
 internal sealed class StoreLoader(

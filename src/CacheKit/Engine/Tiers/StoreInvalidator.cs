@@ -1,7 +1,7 @@
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Removes and expires in the stores, by key, by tag, and everything: at the authority first, then in the nearer ones.</summary>
 internal sealed class StoreInvalidator(StoreTier[] tiers, StoreTime time)

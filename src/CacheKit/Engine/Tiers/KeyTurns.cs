@@ -1,6 +1,6 @@
 using CacheKit.Memory;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Lets one caller at a time work on a key, without blocking threads. For work that would only get into its own way at a store.</summary>
 internal sealed class KeyTurns

@@ -1,7 +1,7 @@
 using CacheKit.Memory;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>What other processes have changed in a store whose memory this one shares: one look at a number tells whether there is anything.</summary>
 internal sealed unsafe class SharedNews(ISharedMemoryFeed feed, RemoteChanges changes, EntryWriter writer) : ISharedMemoryFeedReader

@@ -5,7 +5,7 @@ using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Writes to the stores: the authority first, then the nearer ones.</summary>
 /// <remarks>

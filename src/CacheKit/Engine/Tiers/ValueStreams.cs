@@ -3,7 +3,7 @@ using CacheKit.Diagnostics;
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Values that are written and read part by part, by the stores that can: past memory, whatever their size.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>A value of bytes in a store, opened: reads it part by part, from any place.</summary>
 internal sealed class StoredValueStream(IStoreReadStream source, long start) : Stream

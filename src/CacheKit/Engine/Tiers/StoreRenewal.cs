@@ -1,6 +1,6 @@
 using CacheKit.Memory;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Renews sliding entries in the stores when they are read, in the background and not at every read.</summary>
 internal sealed class StoreRenewal(StoreTier[] tiers, StoreTime time)

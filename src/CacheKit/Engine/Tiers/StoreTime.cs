@@ -1,6 +1,6 @@
 using CacheKit.Memory;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Translates between the cache's clock, which never goes back, and the instants that stores keep.</summary>
 internal sealed class StoreTime(CacheClock clock, TimeProvider time)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using CacheKit.Engine.Recovery;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>One store of a cache: what it may hold, how it is asked, and what it still has to be told.</summary>
 internal sealed class StoreTier(StoreGuard guard, RecoveryQueue recovery, CacheStoreOptions options, StoreTime time, bool isFar)

@@ -1,4 +1,4 @@
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Since when entries are suspect: how long what may be outdated is served, if nobody can be asked, is counted from there.</summary>
 /// <remarks>

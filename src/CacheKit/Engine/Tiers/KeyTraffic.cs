@@ -1,6 +1,6 @@
 using CacheKit.Memory;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>What goes on under keys just now, told roughly: keys share places, so it may name one that is another's, and never leaves one out.</summary>
 /// <remarks>For those who read without a flight. Flights say that they are there under the lock of their key's stripe; who asks takes none.</remarks>

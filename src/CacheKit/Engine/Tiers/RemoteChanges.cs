@@ -1,7 +1,7 @@
 using CacheKit.Memory;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Applies to memory, and to what is under way, what others have changed in the stores.</summary>
 internal sealed class RemoteChanges(Flights flights, TagClock tags, MemoryTier memory, EntryLife life)

@@ -1,6 +1,6 @@
 using CacheKit.Memory;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>What a look through the stores has come to.</summary>
 internal enum StoreFindingKind

@@ -4,7 +4,7 @@ using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Everything that changes one key of a cache with stores: the authority first, then the nearer stores, memory, and the other nodes.</summary>
 /// <remarks>

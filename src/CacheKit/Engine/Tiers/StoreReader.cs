@@ -5,7 +5,7 @@ using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Looks for entries in the stores, near to far, and fills the nearer ones on the way back.</summary>
 /// <remarks>

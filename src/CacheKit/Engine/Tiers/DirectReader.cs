@@ -2,7 +2,7 @@ using CacheKit.Memory;
 using CacheKit.Serialization;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>How a read without a flight has ended.</summary>
 internal enum DirectReadEnd

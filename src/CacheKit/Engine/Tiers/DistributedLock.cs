@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using CacheKit.Stores;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>A node's turn to create a value: held while the factory runs, extended as long as that takes.</summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "It is, asynchronously.")]

@@ -5,7 +5,7 @@ using CacheKit.Serialization;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>A store and how to use it.</summary>
 internal sealed record StoreSetup(ICacheStore Store, CacheStoreOptions Options);

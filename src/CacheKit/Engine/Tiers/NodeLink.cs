@@ -5,7 +5,7 @@ using CacheKit.Memory;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>
 /// What ties a cache to the other nodes on its stores: tells them what it has changed, applies what they tell, and knows how far that can be relied on.

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace CacheKit.Engine;
+namespace CacheKit.Engine.Tiers;
 
 /// <summary>Until when values that memory does not hold are not refreshed again, because that failed a moment ago.</summary>
 /// <remarks>What memory holds remembers that itself. Bounded: beyond that, the pauses that are over are forgotten, then all.</remarks>
