@@ -288,7 +288,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         if (_trouble.IsThere)
         {
-            _trouble.OnSuccess();
+            _trouble.OnSuccess(_link is { Multiplexer.IsConnected: true });
         }
     }
 
