@@ -1,4 +1,5 @@
 using System.Globalization;
+using CacheKit.Diagnostics;
 
 namespace CacheKit;
 
@@ -67,7 +68,7 @@ public sealed class CacheTierStatistics
             $"{Name}: {Circuit}, {Hits} hits, {Misses} misses, {Writes} writes, {Removals} removals, {Failures} failures, {Timeouts} timeouts, {Refusals} refusals");
         if (PendingRecoveries > 0)
         {
-            line += string.Create(CultureInfo.InvariantCulture, $", {PendingRecoveries} changes not told yet");
+            line += $", {new ChangeCount(PendingRecoveries)} not told yet";
         }
 
         if (MissingBytes > 0)

@@ -32,6 +32,7 @@ public sealed class HealthCheckTests
     [InlineData(CircuitState.Closed, 3, 7, "*the last 3 calls of redis failed: nobody is there.")]
     [InlineData(CircuitState.Closed, 1, 0, "*the last call of redis failed: nobody is there.")]
     [InlineData(CircuitState.Closed, 0, 7, "*redis has not been told of 7 changes yet.")]
+    [InlineData(CircuitState.Closed, 0, 1, "*redis has not been told of 1 change yet.")]
     [InlineData(CircuitState.Closed, 0, 0, null)]
     public async Task A_cache_of_which_a_store_is_in_trouble_is_degraded(CircuitState circuit, int failuresInARow, int pendingRecoveries, string? description)
     {

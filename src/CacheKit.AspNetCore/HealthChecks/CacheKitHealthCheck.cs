@@ -54,6 +54,7 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
         {
             { FailuresInARow: 1 } => $"the last call of {tier.Name} failed{Why(tier)}",
             { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed{Why(tier)}"),
+            { PendingRecoveries: 1 } => $"{tier.Name} has not been told of 1 change yet",
             { PendingRecoveries: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has not been told of {tier.PendingRecoveries} changes yet"),
             { MissingBytes: > 0 } => string.Create(CultureInfo.InvariantCulture, $"{tier.Name} has {tier.MissingBytes:N0} bytes fewer than it was given, because the disk, or its user's share of it, is full"),
             _ => null,

@@ -10,7 +10,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
 {
     private const int TimeoutsToSuspect = 3;
 
-    // Of several servers one may answer while another does not: who has failed is not well again with the next that succeeds.
+    // Of several servers one may answer while another does not, and who is slow is slow now and then: who has failed is not well again with the next that succeeds.
     private static readonly TimeSpan _wellAfter = TimeSpan.FromSeconds(2);
 
     private readonly Lock _gate = new();
@@ -19,17 +19,20 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
     private int _timeouts;
     private bool _isTold;
     private long _failedAt;
+    private bool _isCutOff;
     private bool _isWatching;
 
     /// <summary>Whether something has failed, and not enough has succeeded since.</summary>
     internal bool IsThere => _isThere;
 
     /// <summary>A command has been answered.</summary>
-    internal void OnSuccess()
+    /// <param name="isConnected">Whether the client is connected, as far as it knows.</param>
+    internal void OnSuccess(bool isConnected)
     {
         lock (_gate)
         {
-            if (!_isThere || _isWatching || time.GetElapsedTime(_failedAt) < _wellAfter)
+            // Where the client had no connection at all, and has one that answers, it is over.
+            if (!_isThere || _isWatching || !(_isCutOff ? isConnected : time.GetElapsedTime(_failedAt) >= _wellAfter))
             {
                 return;
             }
@@ -62,6 +65,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
         {
             isNew = !_isThere;
             _failedAt = time.GetTimestamp();
+            _isCutOff = link is not { Multiplexer.IsConnected: true };
             _isThere = true;
             if (isTimeout && ++_timeouts >= TimeoutsToSuspect && isCurrent && !_isWatching)
             {

@@ -113,8 +113,13 @@ internal sealed class RedisConnection : IAsyncDisposable
             ?? RunTimedAsync(link, script.OrInFullAsync(running, link.Database, keys, arguments), key, cancellationToken);
     }
 
-    /// <summary>Waits for a subscription, but not for ever. The client takes it down for later where no server is there, so that it has been made says nothing of Redis.</summary>
-    internal ValueTask SubscribeAsync(RedisLink link, Task subscribing, CancellationToken cancellationToken) => AwaitAsync(link, subscribing, key: null, cancellationToken);
+    /// <summary>Waits for a subscription, but not for ever.</summary>
+    /// <remarks>
+    /// How it ends says nothing of whether Redis answers, while the client is connected. Where no server is there, the client may take it down for later, and count it as made. And it has a connection of its own, which is back
+    /// later than that of the commands after an outage: what fails then would be told as another one.
+    /// </remarks>
+    internal ValueTask SubscribeAsync(RedisLink link, Task subscribing, CancellationToken cancellationToken) =>
+        AwaitAsync(link, subscribing, key: null, cancellationToken, isSubscription: true);
 
     /// <summary>Waits for a command, but not for ever, where the watch has no place for it.</summary>
     internal Task<T> WithLimit<T>(Task<T> command)
@@ -163,7 +168,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         return await command.ConfigureAwait(false);
     }
 
-    private async ValueTask AwaitAsync(RedisLink link, Task command, string? key, CancellationToken cancellationToken)
+    private async ValueTask AwaitAsync(RedisLink link, Task command, string? key, CancellationToken cancellationToken, bool isSubscription = false)
     {
         try
         {
@@ -172,7 +177,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             Abandoned.Observe(command);
-            throw OnFailure(link, exception, key);
+            throw isSubscription && link.Multiplexer.IsConnected ? RedisErrors.Translate(exception) : OnFailure(link, exception, key);
         }
     }
 
@@ -283,7 +288,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         if (_trouble.IsThere)
         {
-            _trouble.OnSuccess();
+            _trouble.OnSuccess(_link is { Multiplexer.IsConnected: true });
         }
     }
 

@@ -24,6 +24,11 @@ internal static class RedisErrors
         IsOutOfMemory(exception) || (exception is RedisServerException { Message: var message }
             && (message.Contains("MISCONF", StringComparison.Ordinal) || message.Contains("READONLY", StringComparison.Ordinal)));
 
+    /// <summary>Whether the server, though it is the one to write to, takes nothing for now: it is full, cannot save, or lacks replicas. What it has can be relied on.</summary>
+    internal static bool TakesNoWrites(Exception exception) =>
+        IsOutOfMemory(exception) || (exception is RedisServerException { Message: var message }
+            && (message.Contains("MISCONF", StringComparison.Ordinal) || message.Contains("NOREPLICAS", StringComparison.Ordinal)));
+
     /// <summary>Whether the server refused to do what it was asked for, rather than anything.</summary>
     internal static bool IsRefusal(Exception exception) =>
         exception is RedisServerException && (IsOutOfMemory(exception) || Translate(exception).Failure == StoreFailure.Permanent);

@@ -12,6 +12,7 @@ internal sealed class ConnectionCheck(string cacheName, string optionsName)
     internal const string DefaultName = "default";
 
     private RedisStore? _store;
+    private bool _isClosed;
 
     /// <summary>Takes note of the store, once the cache has created it.</summary>
     internal RedisStore Remember(RedisStore store) => _store = store;
@@ -28,18 +29,32 @@ internal sealed class ConnectionCheck(string cacheName, string optionsName)
                 return;
             }
 
+            if (check._isClosed)
+            {
+                throw new InvalidOperationException(
+                    $"The cache '{check.CacheName}' requires Redis at the start, and was closed when it could not use it at an earlier one. Build the host anew.");
+            }
+
             // Creates the store.
-            _ = check.Find(services);
+            var cache = check.Find(services);
             if (check._store is { } store)
             {
                 try
                 {
                     await store.CheckConnectionAsync(cancellationToken).ConfigureAwait(false);
                 }
-                catch (Stores.CacheStoreException exception)
+                catch (Exception exception)
                 {
-                    throw new InvalidOperationException(
-                        $"The cache '{check.CacheName}' requires Redis at the start, but cannot use it: {exception.Message}", exception);
+                    // Nobody will use it. What it does in the background, trying to hear of other nodes, would go on, and be logged, until the services are disposed, if they ever are.
+                    check._isClosed = true;
+                    await (cache as IAsyncDisposable ?? store).DisposeAsync().ConfigureAwait(false);
+                    if (exception is Stores.CacheStoreException failure)
+                    {
+                        throw new InvalidOperationException(
+                            $"The cache '{check.CacheName}' requires Redis at the start, but cannot use it: {failure.Message}", failure);
+                    }
+
+                    throw;
                 }
             }
         }

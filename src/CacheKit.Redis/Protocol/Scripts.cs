@@ -382,20 +382,37 @@ internal static class Scripts
 
     /// <summary>
     /// Looks at the clock. KEYS clock; ARGV known, step, names …. Returns the time, and for each name a stamp since when it is certain that nothing
-    /// was drawn for it.
+    /// was drawn for it; minus the time where the server does not let the clock go on.
     /// </summary>
-    /// <remarks>What it shows is always what the clock has kept: a server whose time is set back shows nothing twice.</remarks>
+    /// <remarks>
+    /// <para>What it shows is always what the clock has kept: a server whose time is set back shows nothing twice.</para>
+    /// <para>A server that is full refuses a script what may need memory, unless the script has begun with something that needs none; and to move the clock on, or make it, needs next to none.
+    /// Where it refuses that as well, as after a snapshot that failed, the clock stands still, and can be read.</para>
+    /// </remarks>
     internal static readonly RedisScript Look = new(Reading + Drawing + """
         local known, t = tonumber(ARGV[1]), micros()
         local g = tonumber(redis.call('ZSCORE', KEYS[1], 'z'))
         if known - math.max(t, g or 0) >= 3600000000 then known = 0 end
+        local stands = false
         if not g then
+          redis.pcall('ZREM', KEYS[1], '')
           g = draw(KEYS[1], known, t)
         elseif known > g or t - g > tonumber(ARGV[2]) then
-          g = math.max(known, t)
-          redis.call('ZADD', KEYS[1], string.format('%.0f', g), 'z')
+          local on = math.max(known, t)
+          local function move() return redis.pcall('ZADD', KEYS[1], string.format('%.0f', on), 'z') end
+          local moved = move()
+          if type(moved) == 'table' then
+            redis.pcall('ZREM', KEYS[1], '')
+            moved = move()
+          end
+          if type(moved) ~= 'table' then
+            g = on
+          else
+            stands = string.find(moved.err, 'OOM', 1, true) or string.find(moved.err, 'MISCONF', 1, true) or string.find(moved.err, 'NOREPLICAS', 1, true)
+            if not stands then return moved end
+          end
         end
-        local answer = {g}
+        local answer = {stands and -g or g}
         if #ARGV > 2 then
           local since = tonumber(redis.call('ZSCORE', KEYS[1], 'a')) or g
           for i = 3, #ARGV do answer[i - 1] = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i])) or since end

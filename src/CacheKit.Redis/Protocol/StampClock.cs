@@ -32,6 +32,8 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
 
     private long _latest;
     private long _shownAt;
+    private long _stoodAt;
+    private volatile bool _stands;
     private LookUnderWay? _looking;
 
     /// <summary>The latest stamp this process has seen.</summary>
@@ -79,6 +81,14 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
     /// <summary>Whether what was seen is recent enough to be compared with the server's time.</summary>
     internal bool IsUsable => Latest > 0 && _time.GetElapsedTime(Volatile.Read(ref _shownAt)) < _usableFor;
 
+    /// <summary>
+    /// Whether the server does not let the clock go on, since it takes no writes for now. Then what the clock shows says nothing of the server's time.
+    /// </summary>
+    internal bool Stands => _stands;
+
+    /// <summary>Whether the clock stood still at a time not longer ago than making a value may take.</summary>
+    internal bool HasStoodLately => Volatile.Read(ref _stoodAt) is > 0 and var at && _time.GetElapsedTime(at) < maximumLoadTime;
+
     /// <summary>About what time it is at the server, in microseconds since 1970.</summary>
     internal long ServerMicroseconds => Latest + (long)_time.GetElapsedTime(Volatile.Read(ref _shownAt)).TotalMicroseconds;
 
@@ -112,9 +122,7 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
         try
         {
             var answer = await connection.RunAsync(link, Scripts.Look.SendAsync(link.Database, _keys, [Latest, StepMicroseconds]), CancellationToken.None).ConfigureAwait(false);
-            var stamps = (long[])answer!; // the script returns an array
-            Show(stamps[0], began);
-            return stamps[0];
+            return Show((long[])answer!, began)[0]; // the script returns an array
         }
         catch (CacheStoreException exception) when (RedisScript.IsUnknown(exception.InnerException))
         {
@@ -138,9 +146,7 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
 
         var began = _time.GetTimestamp();
         var answer = await connection.RunAsync(link, Scripts.Look.RunAsync(link.Database, _keys, arguments), cancellationToken).ConfigureAwait(false);
-        var stamps = (long[])answer!; // the script returns an array
-        Show(stamps[0], began);
-        return stamps;
+        return Show((long[])answer!, began); // the script returns an array
     }
 
     /// <summary>Draws a stamp that is later than all that anybody has seen.</summary>
@@ -157,8 +163,22 @@ internal sealed class StampClock(RedisConnection connection, KeyLayout layout, T
         return stamp;
     }
 
-    private void Show(long stamp, long at)
+    private long[] Show(long[] stamps, long at)
     {
+        var stands = stamps[0] < 0;
+        stamps[0] = Math.Abs(stamps[0]);
+        if (stands)
+        {
+            Volatile.Write(ref _stoodAt, at);
+        }
+
+        Show(stamps[0], at, stands);
+        return stamps;
+    }
+
+    private void Show(long stamp, long at, bool stands = false)
+    {
+        _stands = stands;
         Raise(stamp);
         Volatile.Write(ref _shownAt, at);
     }

@@ -98,7 +98,9 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
     /// <param name="tags">Its tags.</param>
     /// <param name="records">The values of <see cref="Names"/> as they were read; filled in.</param>
     /// <param name="cancellationToken">Gives it up.</param>
-    internal async ValueTask RestoreAsync(RedisLink link, string key, EntryTags tags, Memory<RedisValue> records, CancellationToken cancellationToken)
+    /// <param name="isForWriting">Whether they have to be there afterwards. Else, where the server takes no writes for now, what the journal tells serves this one reader.</param>
+    internal async ValueTask RestoreAsync(
+        RedisLink link, string key, EntryTags tags, Memory<RedisValue> records, CancellationToken cancellationToken, bool isForWriting = false)
     {
         var names = Names(key, tags);
         var missing = new List<int>();
@@ -133,7 +135,7 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
             }
         }
 
-        await connection.RunAsync(link, Task.WhenAll(marking), cancellationToken).ConfigureAwait(false);
+        var isKept = await TryKeepAsync(link, marking, isForWriting, cancellationToken).ConfigureAwait(false);
 
         // … then the journal …
         var floors = await clock.LookAsync(link, [.. missing.Select(i => i == 0 ? ClearMember : Member(tags.Tags[i - 1]))], cancellationToken).ConfigureAwait(false);
@@ -144,13 +146,17 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
         {
             var (i, record) = (missing[n], TagRecord.Write(floors[n + 1]));
             records.Span[i] = record;
-            if (!markers[i].IsNull)
+            if (isKept && !markers[i].IsNull)
             {
                 establishing[n] = Scripts.Establish.RunAsync(link.Database, [names[i]], [markers[i], record, _lifeInMilliseconds]);
             }
         }
 
-        await connection.RunAsync(link, Task.WhenAll(establishing.OfType<Task<RedisResult>>()), cancellationToken).ConfigureAwait(false);
+        if (!isKept || !await TryKeepAsync(link, establishing.OfType<Task<RedisResult>>(), isForWriting, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
         for (var n = 0; n < missing.Count; n++)
         {
             if (establishing[n] is { } established && (RedisValue)await established.ConfigureAwait(false) is var value && TagRecord.TryParse(value, out _))
@@ -160,6 +166,19 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
         }
 
         MarkSeen(tags);
+    }
+
+    private async ValueTask<bool> TryKeepAsync(RedisLink link, IEnumerable<Task<RedisResult>> writing, bool isRequired, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.RunAsync(link, Task.WhenAll(writing), cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (CacheStoreException exception) when (!isRequired && exception.InnerException is { } inner && RedisErrors.TakesNoWrites(inner))
+        {
+            return false;
+        }
     }
 
     /// <summary>Whether the records of tags were lately there. Where they were not, they should be looked at before entries with the tags are stored.</summary>
@@ -245,7 +264,7 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
         if (!WereSeen(tags))
         {
             var records = await connection.RunAsync(link, FetchAsync(link, Names(tag, tags)), cancellationToken).ConfigureAwait(false);
-            await RestoreAsync(link, tag, tags, records, cancellationToken).ConfigureAwait(false);
+            await RestoreAsync(link, tag, tags, records, cancellationToken, isForWriting: true).ConfigureAwait(false);
             MarkSeen(tags);
         }
     }

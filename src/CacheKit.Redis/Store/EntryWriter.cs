@@ -262,7 +262,13 @@ internal sealed class EntryWriter(
 
         if (result == Scripts.Outdated)
         {
-            if (stamp > 0 && Interlocked.Exchange(ref _hasWarnedOfSlowLoads, 1) == 0)
+            if (clock.Stands)
+            {
+                // The clock's lateness, not the factory's: the server takes no writes, and says so where it is asked for one.
+                await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);
+            }
+
+            if (stamp > 0 && !clock.HasStoodLately && Interlocked.Exchange(ref _hasWarnedOfSlowLoads, 1) == 0)
             {
                 logger.LoadTookTooLong(context.CacheName, maximumLoadTime);
             }
@@ -327,7 +333,7 @@ internal sealed class EntryWriter(
         deadline = life = RedisValue.Null;
         var now = clock.ServerMicroseconds;
         var limit = stamp + (long)maximumLoadTime.TotalMicroseconds;
-        if (stamp <= 0 || retainUntil == DateTimeOffset.MaxValue || !clock.IsUsable || limit - now < (limit - stamp) / 2)
+        if (stamp <= 0 || retainUntil == DateTimeOffset.MaxValue || !clock.IsUsable || clock.Stands || limit - now < (limit - stamp) / 2)
         {
             return false;
         }
@@ -493,6 +499,11 @@ internal sealed class EntryWriter(
         else
         {
             await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
+            if (clock.Stands)
+            {
+                // It would look no less outdated. The server refuses this as it would the write, and with the same words; or it does not any more.
+                await clock.DrawAsync(link, [], cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 }

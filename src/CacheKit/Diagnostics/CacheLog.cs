@@ -103,11 +103,11 @@ internal static partial class CacheLog
     [LoggerMessage(31, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' has missed more than the {Capacity} changes that are kept; all of what it holds from before counts as removed.{Unreported}")]
     internal static partial void RecoveryOverflowed(this ILogger logger, string cache, string store, int capacity, HeldBackMessages unreported);
 
-    [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} changes it had missed.{Unreported}")]
-    internal static partial void Recovered(this ILogger logger, string cache, string store, int changes, HeldBackMessages unreported);
+    [LoggerMessage(32, LogLevel.Information, "Cache '{Cache}': the store '{Store}' was told {Changes} it had missed.{Unreported}")]
+    internal static partial void Recovered(this ILogger logger, string cache, string store, ChangeCount changes, HeldBackMessages unreported);
 
-    [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.{Unreported}")]
-    internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, int changes, HeldBackMessages unreported);
+    [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} before the cache was disposed. Other processes may see there what was removed or replaced here.{Unreported}")]
+    internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, ChangeCount changes, HeldBackMessages unreported);
 
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of what it holds.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);

@@ -7,5 +7,10 @@ namespace CacheKit.Diagnostics;
 internal readonly record struct HeldBackMessages(long Count)
 {
     /// <summary>The sentence.</summary>
-    public override string ToString() => Count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {Count} earlier messages like this were held back.");
+    public override string ToString() => Count switch
+    {
+        0 => "",
+        1 => " 1 earlier message like this was held back.",
+        _ => string.Create(CultureInfo.InvariantCulture, $" {Count} earlier messages like this were held back."),
+    };
 }

@@ -21,6 +21,9 @@ internal sealed class StoreCounters : IDisposable
 
     internal void Refusal() => _refusals.Increment();
 
+    /// <summary>Whether the last call ended with an error or was given up.</summary>
+    internal bool HasFailedLast => Volatile.Read(ref _failuresInARow) != 0;
+
     internal void Failure(string reason)
     {
         Volatile.Write(ref _lastFailure, reason);

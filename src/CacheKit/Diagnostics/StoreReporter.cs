@@ -87,18 +87,18 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     {
         if (_recoveredLog.ShouldLog(out var unreported))
         {
-            _logger.Recovered(cacheName, storeName, changes, unreported);
+            _logger.Recovered(cacheName, storeName, new(changes), unreported);
         }
     }
 
-    internal void RecoveryGivenUp(int changes) => _logger.RecoveryGivenUp(cacheName, storeName, changes, default);
+    internal void RecoveryGivenUp(int changes) => _logger.RecoveryGivenUp(cacheName, storeName, new(changes), default);
 
     /// <summary>The same, of a change that came after that.</summary>
     internal void RecoveryCameTooLate()
     {
         if (_tooLateLog.ShouldLog(out var unreported))
         {
-            _logger.RecoveryGivenUp(cacheName, storeName, 1, unreported);
+            _logger.RecoveryGivenUp(cacheName, storeName, new(1), unreported);
         }
     }
 

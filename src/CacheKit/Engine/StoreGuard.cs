@@ -174,13 +174,22 @@ internal sealed class StoreGuard : IAsyncDisposable
         _probeTimer.Start(_circuit.State != CircuitState.Closed ? untilTry : delay < _maximumOpenFor ? delay : _maximumOpenFor);
     }
 
-    /// <summary>Looks at a store that has been left alone at once, since there is word that it can be reached again.</summary>
+    /// <summary>Looks at a store that is used at once, since there is word that it cannot be reached any more: so that it need not be found out at a caller's expense, or not at all while nobody calls.</summary>
+    internal void LookWhetherLost()
+    {
+        if (_circuit.State == CircuitState.Closed)
+        {
+            LookNow();
+        }
+    }
+
+    /// <summary>Looks at a store that has failed, or has been left alone, at once, since there is word that it can be reached again.</summary>
     internal void TryAgain()
     {
-        if (_circuit.State != CircuitState.Closed)
+        if (_circuit.State != CircuitState.Closed || _reporter.Counters.HasFailedLast)
         {
             _circuit.AllowTry();
-            RequestProbe();
+            LookNow();
         }
     }
 
@@ -412,6 +421,12 @@ internal sealed class StoreGuard : IAsyncDisposable
         }
 
         await DiscardAsync(answer.Result).ConfigureAwait(false);
+    }
+
+    private void LookNow()
+    {
+        Volatile.Write(ref _isProbeWanted, true);
+        _probeTimer.Start(TimeSpan.Zero);
     }
 
     /// <summary>For the next try that an open circuit allows. If it is closed all the same, for as long as it would be open.</summary>

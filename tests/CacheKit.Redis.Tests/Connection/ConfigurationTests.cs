@@ -5,6 +5,7 @@ using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 using static CacheKit.Redis.Tests.Rig.StoreCalls;
@@ -190,6 +191,37 @@ public sealed class ConfigurationTests
         var start = () => host.StartAsync();
         (await start.Should().ThrowAsync<InvalidOperationException>().WithMessage($"*'default' requires Redis*127.0.0.1:{port} cannot be reached: {Refused}"))
             .Which.ToString().Should().NotContain("secret");
+    }
+
+    [Fact]
+    public async Task A_start_that_has_failed_leaves_nothing_behind_that_goes_on_logging()
+    {
+        RedisServer.Require();
+        await using var server = await RedisServer.StartAsync();
+        await server.KillAsync();
+        using var logger = new RecordingLogger();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddSingleton<ILoggerFactory>(logger);
+        builder.Services.AddCacheKit("required", cache => cache.UseMemory().UseRedis(server.Configuration, options => options.RequireConnectionAtStart = true));
+        builder.Services.AddCacheKit("other", cache => cache.UseMemory().UseRedis(server.Configuration));
+        using var host = builder.Build();
+        host.Services.GetRequiredKeyedService<ICache>("other").Name.Should().Be("other");
+        var start = () => host.StartAsync();
+        await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*'required' requires Redis at the start, but cannot use it*");
+        var told = Told("'required'");
+
+        // What the other one is told of meanwhile the first would be as well.
+        for (var times = 1; times <= 2; times++)
+        {
+            await server.KillAsync();
+            await server.LaunchAsync();
+            await Waiting.UntilAsync(() => Told("'other': messages of other nodes arrive").Count >= times, what: "the other cache is connected");
+        }
+
+        Told("'required'").Should().Equal(told);
+        await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*'required'*closed*Build the host anew*");
+
+        IReadOnlyList<string> Told(string text) => [.. logger.Messages.Select(message => message.Text).Where(message => message.Contains(text, StringComparison.Ordinal))];
     }
 
     [Fact]

@@ -144,6 +144,19 @@ public sealed class FeedFaultTests : IAsyncLifetime
         (logger.Count(1), logger.Count(2)).Should().Be((1, 0));
     }
 
+    /// <summary>It has a connection of its own, which is back later than that of the commands.</summary>
+    [Fact]
+    public async Task A_subscription_that_fails_while_commands_are_answered_is_not_taken_for_another_outage()
+    {
+        using var logger = new RecordingLogger();
+        await using var store = TestStores.Create(_server.Configuration, TestStores.Context(loggers: logger));
+        await store.GetAsync("k");
+        var link = await store.Connection.GetAsync(default);
+        var subscribing = () => store.Connection.SubscribeAsync(link, Task.FromException(new TimeoutException("No connection became available for SUBSCRIBE.")), default).AsTask();
+        (await subscribing.Should().ThrowAsync<CacheStoreException>()).Which.Failure.Should().Be(StoreFailure.Unavailable);
+        logger.Count(1).Should().Be(0, "one outage is told once: {0}", logger.Messages);
+    }
+
     [Fact]
     public async Task What_is_told_in_one_database_is_not_heard_in_another()
     {

@@ -85,6 +85,17 @@ public sealed class CacheLogTests
         logger.Messages[^1].Message.Should().EndWith("served instead.", "none was held back");
     }
 
+    [Theory]
+    [InlineData(1, "was told 1 change it had missed. 1 earlier message like this was held back.")]
+    [InlineData(2, "was told 2 changes it had missed. 2 earlier messages like this were held back.")]
+    public void One_is_told_as_one(int count, string end)
+    {
+        var logger = new RecordingLogger();
+        logger.Recovered("products", "redis", new(count), new(count));
+        logger.Messages.Should().ContainSingle().Which.Message.Should().EndWith(end);
+        new CacheTierStatistics { Name = "redis", PendingRecoveries = count }.ToString().Should().EndWith(count == 1 ? ", 1 change not told yet" : ", 2 changes not told yet");
+    }
+
     private static Dictionary<int, (string, LogLevel)> Messages() => typeof(CacheLog)
         .GetMethods(BindingFlags.Static | BindingFlags.NonPublic)
         .Select(method => (Attribute: method.GetCustomAttribute<LoggerMessageAttribute>(), method.Name))

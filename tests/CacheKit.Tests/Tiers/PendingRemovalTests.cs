@@ -46,7 +46,7 @@ public sealed class PendingRemovalTests : TieredCaches
 
         logger.Messages.Where(static message => message.Id == 33).Select(static message => message.Message).Should().Equal(
             from changes in before > 0 ? new[] { before, 1 } : [1]
-            select $"Cache 'tiers': the store 'far' could not be told {changes} changes before the cache was disposed. Other processes may see there what was removed or replaced here.");
+            select $"Cache 'tiers': the store 'far' could not be told {(changes == 1 ? "1 change" : $"{changes} changes")} before the cache was disposed. Other processes may see there what was removed or replaced here.");
     }
 
     [Fact]

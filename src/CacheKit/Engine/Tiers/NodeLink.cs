@@ -220,7 +220,11 @@ internal sealed class NodeLink : IInvalidationListener, IStoreGuardListener, IAs
 
     void IInvalidationListener.OnSuspect() => Suspect();
 
-    void IInvalidationListener.OnDisconnected() => OnDisconnected();
+    void IInvalidationListener.OnDisconnected()
+    {
+        OnDisconnected();
+        _far.Guard.LookWhetherLost(); // as below
+    }
 
     void IInvalidationListener.OnReconnected()
     {
