@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.Protocol;
@@ -15,13 +14,13 @@ namespace CacheKit.Redis.Store;
 /// <para>A stamp tells an entry from all others ever under its key, so what is loaded in its place needs a later one. On a single server a look at the clock goes before the read, on the same connection, and is waited for where there is something to load. In a
 /// cluster the clock is at another node, and only a look that has ended was certainly before: where that was a while ago, and nothing that is still good is found, it is looked and read once more.</para>
 /// </remarks>
-internal sealed class EntryReader(RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, KeyLayout layout, Lifetimes lifetimes)
+internal sealed class EntryReader(
+    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, EntryJudge judge, KeyLayout layout, Lifetimes lifetimes)
 {
-    // Enough for the header and usual tags.
-    private const int BeginningLength = 512;
+    /// <summary>How much of an entry is read where its value is not wanted: enough for the header and usual tags.</summary>
+    internal const int BeginningLength = 512;
 
     private const int MaximumAttempts = 3;
-    private const int KeysAtOnce = 250;
 
     internal ValueTask<StoreLookup> ReadAsync(string key, StoreReadOptions options, CancellationToken cancellationToken)
     {
@@ -43,8 +42,8 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         out StoreLookup lookup)
     {
         presence.Note(key, !entry.IsNull);
-        if (TryJudge(link, KeyLayout.ClearCopy(key), tags, entry, isWhole: true, records, isAtOnce, loadStamp, out var judged)
-            && !judged.IsToBeReadAgain && ToLookup(judged, options) is { } complete)
+        if (judge.TryJudge(link, KeyLayout.ClearCopy(key), tags, entry, isWhole: true, records, isAtOnce, loadStamp, out var judged)
+            && !judged.IsToBeReadAgain && judged.ToLookup(options) is { } complete)
         {
             lookup = complete;
             return true;
@@ -135,9 +134,9 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
 
             presence.Note(key, bytes is not null);
             var isWhole = !isWithoutPayload || bytes is null or { Length: < BeginningLength };
-            if (!TryJudge(link, KeyLayout.ClearCopy(key), tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
+            if (!judge.TryJudge(link, KeyLayout.ClearCopy(key), tags, bytes, isWhole, records.Span, link.IsSingle, loadStamp, out var judged))
             {
-                judged = await JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
+                judged = await judge.JudgeAsync(link, key, tags, bytes, isWhole, records, link.IsSingle, loadStamp, cancellationToken).ConfigureAwait(false);
             }
 
             if (judged.IsToBeReadAgain && attempt < MaximumAttempts)
@@ -145,13 +144,13 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
                 continue;
             }
 
-            if (ToLookup(judged, options) is { } complete)
+            if (judged.ToLookup(options) is { } complete)
             {
                 if (!isRecent && attempt < MaximumAttempts && seen == 0 && IsToBeLoaded(complete))
                 {
                     if (link.IsSingle && look is not null && await EndOfAsync(look).ConfigureAwait(false) is > 0 and var late)
                     {
-                        return ToLookup(judged.Since(late), options) ?? complete;
+                        return judged.Since(late).ToLookup(options) ?? complete;
                     }
 
                     await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
@@ -186,17 +185,6 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
     }
 
-    internal async ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken)
-    {
-        var lookups = new StoreLookup[keys.Count];
-        for (var start = 0; start < keys.Count; start += KeysAtOnce)
-        {
-            await ReadSomeAsync(keys, start, Math.Min(KeysAtOnce, keys.Count - start), options, lookups, cancellationToken).ConfigureAwait(false);
-        }
-
-        return lookups;
-    }
-
     /// <summary>Finds out whether there is a live entry that has not expired under a key, and the stamp of the entry, be it dead or alive.</summary>
     internal async ValueTask<(bool IsFresh, long Stamp)> InspectAsync(RedisLink link, string key, CancellationToken cancellationToken)
     {
@@ -215,96 +203,12 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
         }
 
         var records = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, tags)), cancellationToken).ConfigureAwait(false);
-        var (verdict, _) = await JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false);
+        var (verdict, _) = await judge.JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false);
         return (verdict == Verdict.Live, record.Stamp);
     }
 
-    /// <summary>Judges what is left of an entry of which the header and the tags were read.</summary>
-    /// <returns>What is left of it, and the latest stamp in what it was judged by.</returns>
-    internal async ValueTask<(Verdict Verdict, long Latest)> JudgeAsync(
-        RedisLink link, string key, EntryRecord record, EntryTags tags, Memory<RedisValue> records, CancellationToken cancellationToken)
-    {
-        if (!TagLedger.TryJudge(record.Cover, tags, records.Span, out var verdict, out var latest))
-        {
-            await ledger.RestoreAsync(link, key, tags, records, cancellationToken).ConfigureAwait(false);
-            TagLedger.TryJudge(record.Cover, tags, records.Span, out verdict, out latest);
-        }
-        else
-        {
-            ledger.Renew(link, KeyLayout.ClearCopy(key), tags);
-        }
-
-        clock.Advance(latest);
-        return (verdict, latest);
-    }
-
-    private async ValueTask ReadSomeAsync(
-        IReadOnlyList<string> keys, int start, int count, StoreReadOptions options, StoreLookup[] lookups, CancellationToken cancellationToken)
-    {
-        var link = await connection.GetAsync(cancellationToken).ConfigureAwait(false);
-        var loadStamp = clock.IsFresh
-            ? await clock.GetUsableAsync(link, cancellationToken).ConfigureAwait(false)
-            : await clock.LookAsync(link, cancellationToken).ConfigureAwait(false);
-
-        // What several of the entries are judged by is read once.
-        var places = new Dictionary<RedisKey, int>();
-        var names = new List<RedisKey>();
-        int Place(RedisKey name)
-        {
-            if (!places.TryGetValue(name, out var place))
-            {
-                places.Add(name, place = names.Count);
-                names.Add(name);
-            }
-
-            return place;
-        }
-
-        var hinted = EntryTags.Of(options.TagHints, layout);
-        var tags = new EntryTags[count];
-        var recordPlaces = new int[count][];
-        for (var i = 0; i < count; i++)
-        {
-            var key = keys[start + i];
-            tags[i] = memory.Find(key) ?? hinted;
-            recordPlaces[i] = [.. ledger.Names(key, tags[i]).Select(Place)];
-        }
-
-        var entryPlaces = new int[count];
-        Task<RedisValue[]>? beginnings = null;
-        if (!options.WithoutPayload)
-        {
-            for (var i = 0; i < count; i++)
-            {
-                entryPlaces[i] = Place(layout.Entry(keys[start + i]));
-            }
-        }
-
-        var reading = FetchManyAsync(link, names);
-        if (options.WithoutPayload)
-        {
-            beginnings = Task.WhenAll(Enumerable.Range(start, count).Select(i => BeginningAsync(link, keys[i])));
-        }
-
-        var values = await connection.RunAsync(link, reading, cancellationToken).ConfigureAwait(false);
-        var entries = beginnings is null ? null : await connection.RunAsync(link, beginnings, cancellationToken).ConfigureAwait(false);
-        for (var i = 0; i < count; i++)
-        {
-            var key = keys[start + i];
-            var bytes = (byte[]?)(entries is null ? values[entryPlaces[i]] : entries[i]);
-            RedisValue[] records = [.. recordPlaces[i].Select(place => values[place])];
-            presence.Note(key, bytes is not null);
-            var isWhole = entries is null || bytes is null or { Length: < BeginningLength };
-            var judged = await JudgeAsync(
-                link, key, tags[i], bytes, isWhole, records, link.IsSingle && entries is null, loadStamp, cancellationToken).ConfigureAwait(false);
-            lookups[start + i] = !judged.IsToBeReadAgain && ToLookup(judged, options) is { } lookup
-                ? lookup
-                : await ReadAsync(key, options, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
     /// <summary>Reads the header and usual tags. What is of another type is no entry.</summary>
-    private async Task<RedisValue> BeginningAsync(RedisLink link, string key)
+    internal async Task<RedisValue> BeginningAsync(RedisLink link, string key)
     {
         try
         {
@@ -315,170 +219,6 @@ internal sealed class EntryReader(RedisConnection connection, StampClock clock, 
             return RedisValue.Null;
         }
     }
-
-    private static async Task<RedisValue[]> FetchManyAsync(RedisLink link, List<RedisKey> names)
-    {
-        if (link.IsSingle)
-        {
-            return await link.Database.StringGetAsync([.. names], Flags.Master).ConfigureAwait(false);
-        }
-
-        // One command for all that is in one slot.
-        var values = new RedisValue[names.Count];
-        var groups = Enumerable.Range(0, names.Count).GroupBy(i => HashSlot.Of(names[i].ToString())).Select(group => group.ToArray()).ToList();
-        var answers = await Task.WhenAll(groups.Select(
-            group => link.Database.StringGetAsync(Array.ConvertAll(group, i => names[i]), Flags.Master))).ConfigureAwait(false);
-        for (var g = 0; g < groups.Count; g++)
-        {
-            for (var n = 0; n < groups[g].Length; n++)
-            {
-                values[groups[g][n]] = answers[g][n];
-            }
-        }
-
-        return values;
-    }
-
-    /// <summary>Judges what was read, if that is all it takes: the usual case.</summary>
-    private bool TryJudge(
-        RedisLink link, int clearCopy, EntryTags tags, byte[]? bytes, bool isWhole, ReadOnlySpan<RedisValue> records, bool isAtOnce, long loadStamp, out Judged judged)
-    {
-        judged = default;
-        long latest;
-        if (!EntryRecord.TryParse(bytes, out var record) || !clock.IsPlausible(record.Fence))
-        {
-            latest = TagLedger.Latest(records);
-            clock.Advance(latest);
-            judged = Judged.Missing(latest, loadStamp, isAtOnce);
-            return true;
-        }
-
-        if (record.IsTombstone || !record.HasTags || record.RetainUntilTicks <= lifetimes.NowTicks || !record.TagBlock.SequenceEqual(tags.Block)
-            || !TagLedger.TryJudge(record.Cover, tags, records, out var verdict, out latest))
-        {
-            return false;
-        }
-
-        ledger.Renew(link, clearCopy, tags);
-        clock.Advance(Math.Max(latest, record.Fence));
-        loadStamp = Math.Max(loadStamp, record.Fence);
-        judged = verdict == Verdict.Removed
-            ? Judged.Missing(latest, loadStamp, isAtOnce)
-            : Judged.Found(record, isWhole, verdict, latest, loadStamp, isAtOnce);
-        return true;
-    }
-
-    private async ValueTask<Judged> JudgeAsync(
-        RedisLink link, string key, EntryTags tags, byte[]? bytes, bool isWhole, Memory<RedisValue> records, bool isAtOnce, long loadStamp,
-        CancellationToken cancellationToken)
-    {
-        var latest = TagLedger.Latest(records.Span);
-        clock.Advance(latest);
-        var isEntry = EntryRecord.TryParse(bytes, out var record) && clock.IsPlausible(record.Fence);
-        if (isEntry)
-        {
-            clock.Advance(record.Fence);
-            loadStamp = Math.Max(loadStamp, record.Fence);
-        }
-
-        if (!isEntry || record.IsTombstone || record.RetainUntilTicks <= lifetimes.NowTicks)
-        {
-            return Judged.Missing(latest, loadStamp, isAtOnce);
-        }
-
-        if (!record.HasTags)
-        {
-            if (isWhole)
-            {
-                return Judged.Missing(latest, loadStamp, isAtOnce);
-            }
-
-            // Very many, or very long ones: the beginning was not enough.
-            var more = await connection.RunAsync(
-                link, link.Database.StringGetRangeAsync(layout.Entry(key), 0, EntryRecord.HeaderLength + record.TagLength - 1, Flags.Master), cancellationToken, key).ConfigureAwait(false);
-            if (!EntryRecord.TryParse(more, out record) || record.IsTombstone || !record.HasTags)
-            {
-                return Judged.Missing(latest, loadStamp, isAtOnce: false);
-            }
-        }
-
-        if (!record.TagBlock.SequenceEqual(tags.Block))
-        {
-            if (EntryTags.Parse(record.TagBlock, layout) is not { } actual)
-            {
-                return Judged.Missing(latest, loadStamp, isAtOnce);
-            }
-
-            memory.Remember(key, actual);
-            if (actual.Tags.Length > 0)
-            {
-                isAtOnce = false;
-                records = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, actual)), cancellationToken).ConfigureAwait(false);
-            }
-
-            tags = actual;
-        }
-        else if (tags.Tags.Length > 0)
-        {
-            memory.Remember(key, tags);
-        }
-
-        if (!TagLedger.TryJudge(record.Cover, tags, records.Span, out _, out _))
-        {
-            isAtOnce = false;
-        }
-
-        (var verdict, latest) = await JudgeAsync(link, key, record, tags, records, cancellationToken).ConfigureAwait(false);
-        return verdict == Verdict.Removed
-            ? Judged.Missing(latest, loadStamp, isAtOnce)
-            : Judged.Found(record, isWhole, verdict, latest, loadStamp, isAtOnce);
-    }
-
-    private static StoreLookup? ToLookup(Judged judged, StoreReadOptions options)
-    {
-        if (!judged.IsFound)
-        {
-            return StoreLookup.Missing(judged.LoadStamp);
-        }
-
-        var record = judged.Record;
-        var retainUntil = Instant(record.RetainUntilTicks);
-        var isExpired = (record.Flags & EntryFlags.Expired) != 0;
-        var expiresAt = isExpired || judged.Verdict == Verdict.Expired ? DateTimeOffset.MinValue : Instant(record.ExpiresAtTicks);
-        DateTimeOffset? expiredAt = isExpired ? Instant(record.ExpiresAtTicks) : null;
-        if (options.KnownStamp == record.Stamp)
-        {
-            return StoreLookup.NotModified(judged.LoadStamp, record.Stamp, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
-        }
-
-        if ((record.Flags & EntryFlags.Counter) != 0)
-        {
-            if (!judged.IsWhole && record.Payload.Length < 8)
-            {
-                return null;
-            }
-
-            if (record.Payload.Length != 8)
-            {
-                return StoreLookup.Missing(judged.LoadStamp);
-            }
-
-            var number = BinaryPrimitives.ReadInt64BigEndian(record.Payload.Span);
-            return StoreLookup.Counter(judged.LoadStamp, record.Stamp, number, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
-        }
-
-        if (options.WithoutPayload)
-        {
-            return StoreLookup.Found(judged.LoadStamp, record.Stamp, default, expiresAt, retainUntil) with { ExpiredAt = expiredAt };
-        }
-
-        return judged.IsWhole
-            ? StoreLookup.Found(judged.LoadStamp, record.Stamp, record.Payload, expiresAt, retainUntil) with { ExpiredAt = expiredAt }
-            : null;
-    }
-
-    private static DateTimeOffset Instant(long ticks) =>
-        ticks >= DateTimeOffset.MaxValue.UtcTicks ? DateTimeOffset.MaxValue : new(Math.Max(ticks, 0), TimeSpan.Zero);
 
     /// <summary>What was read in one go, but is not enough.</summary>
     private sealed record FirstRead(EntryTags Tags, RedisValue[] Values, long LoadStamp, bool IsRecent, Task<long>? Look);

@@ -14,7 +14,7 @@ namespace CacheKit.Redis.Store;
 /// On a single server a script draws its stamp itself. In a cluster the clock is in another slot, so the stamp is drawn before, which is a round trip more.
 /// </remarks>
 internal sealed class EntryWriter(
-    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, EntryReader reader, KeyLayout layout, Lifetimes lifetimes,
+    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, KeyPresence presence, EntryReader reader, EntryJudge judge, KeyLayout layout, Lifetimes lifetimes,
     StoreContext context, TimeSpan maximumLoadTime, ILogger logger)
 {
     // What Redis takes as one string, less some space for the header.
@@ -478,7 +478,7 @@ internal sealed class EntryWriter(
             fetched = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, actual)), cancellationToken).ConfigureAwait(false);
         }
 
-        return await reader.JudgeAsync(link, key, record, actual, fetched, cancellationToken).ConfigureAwait(false);
+        return await judge.JudgeAsync(link, key, record, actual, fetched, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What a script is told: on a single server what is known, in a cluster a stamp drawn now.</summary>

@@ -20,6 +20,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     private readonly StampClock _clock;
     private readonly TagLedger _ledger;
     private readonly EntryReader _reader;
+    private readonly EntryBatchReader _batches;
     private readonly EntryWriter _writer;
     private readonly ReadGatherer _reads;
     private readonly WriteGatherer _writes;
@@ -42,8 +43,10 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         var memory = new TagMemory();
         var presence = new KeyPresence();
         var lifetimes = new Lifetimes(context.TimeProvider, options.MaximumLoadTime);
-        _reader = new(_connection, _clock, _ledger, memory, presence, _layout, lifetimes);
-        _writer = new(_connection, _clock, _ledger, memory, presence, _reader, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
+        var judge = new EntryJudge(_connection, _clock, _ledger, memory, _layout, lifetimes);
+        _reader = new(_connection, _clock, _ledger, memory, presence, judge, _layout, lifetimes);
+        _batches = new(_connection, _clock, _ledger, memory, presence, _reader, judge, _layout);
+        _writer = new(_connection, _clock, _ledger, memory, presence, _reader, judge, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
         _reads = new(_connection, _clock, _reader, _layout);
         _writes = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
@@ -80,7 +83,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
 
     public ValueTask<IReadOnlyList<StoreLookup>> ReadManyAsync(
         IReadOnlyList<string> keys, StoreReadOptions options, CancellationToken cancellationToken) =>
-        _reader.ReadManyAsync(keys, options, cancellationToken);
+        _batches.ReadManyAsync(keys, options, cancellationToken);
 
     public ValueTask<StoreWriteResult> WriteAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>
         _writes.WriteAsync(key, entry, condition, cancellationToken);
@@ -221,7 +224,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
             List<string> page = [.. names.Select(_layout.KeyOf).OfType<string>().Where(key => key.StartsWith(prefix, StringComparison.Ordinal))];
             if (page.Count > 0)
             {
-                yield return (page, await _reader.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false));
+                yield return (page, await _batches.ReadManyAsync(page, new() { WithoutPayload = true }, cancellationToken).ConfigureAwait(false));
             }
         }
     }
