@@ -6,7 +6,10 @@ public sealed class CacheExplanation
     /// <summary>The key asked about.</summary>
     public required string Key { get; init; }
 
-    /// <summary>Whether a get would be a hit now.</summary>
+    /// <summary>
+    /// Whether some tier has an unexpired entry that is served: so whether a get would be a hit now, if it asks for a type that the value can be had as. What a store has as a type that
+    /// has another shape by now is a miss for who asks for that; <see cref="CacheTierExplanation.TypeName"/> says as what it was stored.
+    /// </summary>
     public required bool IsHit { get; init; }
 
     /// <summary>Whether a factory is making a value for the key now, in this process.</summary>

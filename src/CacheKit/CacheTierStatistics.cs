@@ -39,6 +39,12 @@ public sealed class CacheTierStatistics
     /// <summary>Why the last of these did, in a line, as the store says it; <see langword="null"/> once the store has done what it was asked for.</summary>
     public string? LastFailure { get; init; }
 
+    /// <summary>
+    /// What the store itself says is wrong with it now, in a line: that Redis cannot be reached and why, that the directory of a disk cache is gone. <see langword="null"/> while it knows of nothing, and
+    /// for stores that do not tell.
+    /// </summary>
+    public string? Trouble { get; init; }
+
     /// <summary>Calls that were not made, because the circuit was open.</summary>
     public long Refusals { get; init; }
 
@@ -76,6 +82,6 @@ public sealed class CacheTierStatistics
             line += string.Create(CultureInfo.InvariantCulture, $", {MissingBytes:N0} bytes missing");
         }
 
-        return LastFailure is null ? line : $"{line}; {LastFailure}";
+        return (Trouble ?? LastFailure) is { } reason ? $"{line}; {reason}" : line;
     }
 }

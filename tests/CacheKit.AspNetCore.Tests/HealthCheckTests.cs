@@ -55,6 +55,21 @@ public sealed class HealthCheckTests
         }
     }
 
+    [Theory]
+    [InlineData(CircuitState.Closed, ": redis is in trouble: nobody listens there.")]
+    [InlineData(CircuitState.Open, ": it goes on without redis, which failed: nobody listens there.")]
+    public async Task What_a_store_says_of_itself_is_told(CircuitState circuit, string description)
+    {
+        _services.AddSingleton(FixedCache.With(new CacheStatistics
+        {
+            Tiers = [new() { Name = "redis", Circuit = circuit, Trouble = "nobody listens there", LastFailure = circuit == CircuitState.Open ? "it took longer" : null }],
+        }));
+        _services.AddHealthChecks().AddCacheKit();
+        var entry = (await CheckAsync()).Entries["cachekit"];
+        entry.Status.Should().Be(HealthStatus.Degraded);
+        entry.Description.Should().EndWith(description);
+    }
+
     [Fact]
     public async Task A_cache_with_a_full_disk_is_degraded()
     {

@@ -52,6 +52,7 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
 
         return tier switch
         {
+            { Trouble: { } trouble } => $"{tier.Name} is in trouble: {trouble.TrimEnd('.')}",
             { FailuresInARow: 1 } => $"the last call of {tier.Name} failed{Why(tier)}",
             { FailuresInARow: > 0 } => string.Create(CultureInfo.InvariantCulture, $"the last {tier.FailuresInARow} calls of {tier.Name} failed{Why(tier)}"),
             { PendingRecoveries: 1 } => $"{tier.Name} has not been told of 1 change yet",
@@ -61,5 +62,5 @@ internal sealed class CacheKitHealthCheck(ICache cache) : IHealthCheck
         };
     }
 
-    private static string? Why(CacheTierStatistics tier) => tier.LastFailure is { } reason ? $": {reason.TrimEnd('.')}" : null;
+    private static string? Why(CacheTierStatistics tier) => (tier.Trouble ?? tier.LastFailure) is { } reason ? $": {reason.TrimEnd('.')}" : null;
 }

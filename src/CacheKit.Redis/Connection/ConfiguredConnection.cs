@@ -53,7 +53,15 @@ internal sealed class ConfiguredConnection : ConnectionSource
 
     internal override bool IsOwned => true;
 
-    internal override IReadOnlyList<EndPoint> EndPoints => [.. _options.EndPoints];
+    // One without a port is given that by the client, when it connects.
+    internal override IReadOnlyList<EndPoint> EndPoints => [.. _options.EndPoints.Select(endPoint => endPoint switch
+    {
+        DnsEndPoint { Port: 0 } dns => new DnsEndPoint(dns.Host, DefaultPort, dns.AddressFamily),
+        IPEndPoint { Port: 0 } ip => new IPEndPoint(ip.Address, DefaultPort),
+        _ => endPoint,
+    })];
+
+    private int DefaultPort => _options.Ssl ? 6380 : 6379;
 
     internal override async Task TryConnectAsync(CancellationToken cancellationToken)
     {

@@ -21,6 +21,10 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
     private long _failedAt;
     private bool _isCutOff;
     private bool _isWatching;
+    private string? _reason;
+
+    /// <summary>What has been told to be wrong; none while all is well, or nothing was told yet.</summary>
+    internal string? Reason => Volatile.Read(ref _reason);
 
     /// <summary>Whether something has failed, and not enough has succeeded since.</summary>
     internal bool IsThere => _isThere;
@@ -47,6 +51,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             }
 
             _isTold = false;
+            Volatile.Write(ref _reason, null);
         }
 
         logger.Reachable(cache);
@@ -163,6 +168,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
 
     private void Tell(RedisLink? link, CacheStoreException failure, UnreachableCause? cause)
     {
+        var servers = ServersText(link);
         lock (_gate)
         {
             if (!_isThere || _isTold)
@@ -171,9 +177,11 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             }
 
             _isTold = true;
+            Volatile.Write(
+                ref _reason,
+                cause is { IsRefusal: true } ? $"Redis at {servers} does not let this application in: {cause.Text}" : $"Redis does not answer at {servers}: {cause?.Text ?? failure.Message}");
         }
 
-        var servers = ServersText(link);
         if (cause is { IsRefusal: true })
         {
             logger.NotLetIn(cache, servers, cause.Text, failure);

@@ -283,6 +283,9 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private void OnConfigurationChanged(object? sender, EndPointEventArgs e) => _link?.Inspect();
 
+    /// <summary>What has been told to be wrong with the connection; none while nothing is.</summary>
+    internal string? Trouble => _trouble.Reason;
+
     /// <summary>A command has been answered.</summary>
     internal void OnSuccess()
     {

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace CacheKit.Redis.Store;
 
 /// <summary>A cache's tier in Redis: puts the parts together.</summary>
-internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore, ILockStore, IInvalidationTransport
+internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore, ILockStore, IInvalidationTransport, IStoreHealth
 {
     private const int WritesAtOnce = 256;
     private const int SweptAtOnce = 250;
@@ -53,6 +53,8 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     }
 
     public string Name => "redis";
+
+    public string? Trouble => _connection.Trouble;
 
     /// <summary>For tests: the connection.</summary>
     internal RedisConnection Connection => _connection;

@@ -46,7 +46,7 @@ internal static partial class CacheLog
     [LoggerMessage(41, LogLevel.Debug, "Cache '{Cache}': what the store '{Store}' has under '{Key}' cannot be read.")]
     internal static partial void EntryOfKeyUnreadable(this ILogger logger, string cache, string store, string key);
 
-    [LoggerMessage(42, LogLevel.Warning, "Cache '{Cache}': an entry of {Bytes} bytes is more than the {Maximum} that the store '{Store}' takes, and is kept elsewhere only.{Unreported}")]
+    [LoggerMessage(42, LogLevel.Warning, "Cache '{Cache}': an entry of {Bytes:N0} bytes is more than the {Maximum:N0} that the store '{Store}' takes, and is not kept there.{Unreported}")]
     internal static partial void EntryTooLarge(this ILogger logger, string cache, string store, long bytes, long maximum, HeldBackMessages unreported);
 
     [LoggerMessage(43, LogLevel.Information, "Cache '{Cache}': no messages of other nodes over '{Store}' have come for a while; what memory holds is compared with the store when it is next asked for.")]
@@ -108,6 +108,9 @@ internal static partial class CacheLog
 
     [LoggerMessage(33, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' could not be told {Changes} before the cache was disposed. Other processes may see there what was removed or replaced here.{Unreported}")]
     internal static partial void RecoveryGivenUp(this ILogger logger, string cache, string store, ChangeCount changes, HeldBackMessages unreported);
+
+    [LoggerMessage(34, LogLevel.Warning, "Cache '{Cache}': {Values} of the values that were set while the store '{Store}' could not be told were not stored when it could: it has lost what it knew of their keys, or others may have changed them since. They count as removed.{Unreported}")]
+    internal static partial void ValuesLost(this ILogger logger, string cache, string store, int values, HeldBackMessages unreported);
 
     [LoggerMessage(6, LogLevel.Information, "Cache '{Cache}': memory is short; the cache shrinks to {Share} of what it holds.")]
     private static partial void MemoryPressureBegan(ILogger logger, string cache, double share);

@@ -49,7 +49,7 @@ internal sealed class StoreCounters : IDisposable
 
     internal void Waited(TimeSpan elapsed, bool isRead) => (isRead ? _readTicks : _writeTicks).Add(elapsed.Ticks);
 
-    internal CacheTierStatistics Snapshot(string name, CircuitState circuit, long pendingRecoveries, long missingBytes) => new()
+    internal CacheTierStatistics Snapshot(string name, CircuitState circuit, long pendingRecoveries, long missingBytes, string? trouble) => new()
     {
         Name = name,
         Hits = _hits.Value,
@@ -66,6 +66,7 @@ internal sealed class StoreCounters : IDisposable
         Circuit = circuit,
         PendingRecoveries = pendingRecoveries,
         MissingBytes = missingBytes,
+        Trouble = trouble,
     };
 
     public void Dispose()

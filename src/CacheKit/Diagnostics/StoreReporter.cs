@@ -14,13 +14,15 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     private readonly LogThrottle _overflowLog = new(time);
     private readonly LogThrottle _recoveredLog = new(time);
     private readonly LogThrottle _tooLateLog = new(time);
+    private readonly LogThrottle _lostLog = new(time);
+    private readonly LogThrottle _unreadableLog = new(time);
     private bool _isOpeningLogged;
     private long _openedAt;
 
     internal StoreCounters Counters { get; } = new();
 
-    internal CacheTierStatistics Snapshot(CircuitState circuit, long pendingRecoveries, long missingBytes) =>
-        Counters.Snapshot(storeName, circuit, pendingRecoveries, missingBytes);
+    internal CacheTierStatistics Snapshot(CircuitState circuit, long pendingRecoveries, long missingBytes, string? trouble) =>
+        Counters.Snapshot(storeName, circuit, pendingRecoveries, missingBytes, trouble);
 
     internal void Waited(string operation, TimeSpan elapsed, bool isRead, string outcome)
     {
@@ -88,6 +90,29 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
         if (_recoveredLog.ShouldLog(out var unreported))
         {
             _logger.Recovered(cacheName, storeName, new(changes), unreported);
+        }
+    }
+
+    /// <summary>Of what was delivered, values that were set and could not be stored any more.</summary>
+    internal void ValuesLost(int values)
+    {
+        if (_lostLog.ShouldLog(out var unreported))
+        {
+            _logger.ValuesLost(cacheName, storeName, values, unreported);
+        }
+    }
+
+    /// <summary>The store has found something that it could not read.</summary>
+    internal void Unreadable(string? key)
+    {
+        if (_unreadableLog.ShouldLog(out var unreported))
+        {
+            _logger.EntryUnreadable(cacheName, storeName, unreported);
+        }
+
+        if (key is not null)
+        {
+            _logger.EntryOfKeyUnreadable(cacheName, storeName, key);
         }
     }
 

@@ -9,11 +9,11 @@ namespace CacheKit.Disk;
 /// Small entries are read and written on the caller's thread, which is faster than handing them over: mostly they come from the
 /// memory of the operating system. Larger ones are handed to the thread pool.
 /// </remarks>
-internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed, IBoundedStore
+internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryFeed, IBoundedStore, IStoreHealth
 {
     private const int MostBytesInline = 64 << 10;
 
-    private static readonly TimeSpan _timeBetweenLooks = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _timeBetweenLooks = TimeSpan.FromSeconds(2);
 
     private readonly DiskSettings _settings;
     private readonly DiskDirectory _directory;
@@ -60,6 +60,8 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             return missing;
         }
     }
+
+    public string? Trouble => Volatile.Read(ref _isGone) ? GoneText : null;
 
     public unsafe long* Head => _index.FeedHeadAddress;
 
@@ -315,8 +317,10 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         }
     }
 
+    private string GoneText => $"The directory of the disk cache, '{Folder}', was deleted or replaced while it was in use; the next start begins a new one.";
+
     private Exception IsClosed() => Volatile.Read(ref _isGone) && Volatile.Read(ref _isDisposed) == 0
-        ? new CacheStoreException($"The directory of the disk cache, '{Folder}', was deleted or replaced while it was in use.", StoreFailure.Unavailable)
+        ? new CacheStoreException(GoneText, StoreFailure.Unavailable)
         : new ObjectDisposedException(GetType().FullName);
 
     private void Leave(int stripe)

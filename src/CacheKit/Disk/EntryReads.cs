@@ -24,11 +24,13 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
         isTooLarge = false;
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], index.HashSeed);
         ulong unreadable = 0;
+        var isDamaged = false;
         while (slots.TryFind(hashed.Hash, out var place, out var slot))
         {
             if (index.Slots.IsSameRecord(slot, unreadable))
             {
-                break;
+                // It is still what readers of the key are to find, and was whole before it could be found.
+                return StoreLookup.Missing(loadStamp) with { IsUnreadable = isDamaged };
             }
 
             hook?.Invoke(DiskStep.Found);
@@ -55,11 +57,13 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
                 return default;
             }
 
-            if (finding != Finding.Unreadable)
+            if (finding is not (Finding.Unreadable or Finding.Gone))
             {
                 CountUse(place, slot, lookup);
                 return lookup;
             }
+
+            isDamaged = finding == Finding.Unreadable;
 
             // Perhaps it was moved or replaced while it was read: then there is another record now.
             unreadable = slot;
@@ -237,7 +241,7 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
             if (!reader.TryReadPiece(pieces.Addresses[i], value.Span.Slice((int)start, length)))
             {
                 bytes.Dispose();
-                return Finding.Unreadable;
+                return index.IsInLog(pieces.Addresses[i]) ? Finding.Unreadable : Finding.Gone;
             }
 
             progress?.Report();
@@ -260,6 +264,9 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
         Found,
         None,
         Unreadable,
+
+        /// <summary>Part of its value has fallen off the log.</summary>
+        Gone,
         TooLarge,
     }
 }

@@ -88,7 +88,7 @@ internal sealed class Explainer(
         {
             if (!lookup.IsFound)
             {
-                return (new() { Name = tier.Name, Finding = CacheTierFinding.Missing, IsChangePending = isChangePending }, []);
+                return (new() { Name = tier.Name, Finding = lookup.IsUnreadable ? CacheTierFinding.Unreadable : CacheTierFinding.Missing, IsChangePending = isChangePending }, []);
             }
 
             var isReadable = EntryCodec.TryParse(lookup.Payload, key, out var envelope);

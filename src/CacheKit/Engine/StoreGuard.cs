@@ -76,7 +76,7 @@ internal sealed class StoreGuard : IAsyncDisposable
     internal CircuitState Circuit => _circuit.State;
 
     internal CacheTierStatistics Snapshot(long pendingRecoveries = 0) =>
-        _reporter.Snapshot(_circuit.State, pendingRecoveries, _store is IBoundedStore bounded ? bounded.MissingBytes : 0);
+        _reporter.Snapshot(_circuit.State, pendingRecoveries, _store is IBoundedStore bounded ? bounded.MissingBytes : 0, (_store as IStoreHealth)?.Trouble);
 
     internal ValueTask<StoreAnswer<StoreLookup>> ReadAsync(
         string key, in StoreReadOptions options, CancellationToken cancellationToken, StoreOperation countedAs = StoreOperation.Read)
@@ -328,12 +328,12 @@ internal sealed class StoreGuard : IAsyncDisposable
         switch (operation)
         {
             case StoreOperation.Read when typeof(TResult) == typeof(StoreLookup):
-                _reporter.Counters.Read(Unsafe.As<TResult, StoreLookup>(ref result).IsFound); // a cast would box
+                Count(Unsafe.As<TResult, StoreLookup>(ref result), subject as string); // a cast would box
                 break;
             case StoreOperation.Read when result is IReadOnlyList<StoreLookup> lookups:
                 foreach (var lookup in lookups)
                 {
-                    _reporter.Counters.Read(lookup.IsFound);
+                    Count(lookup, key: null);
                 }
 
                 break;
@@ -349,6 +349,15 @@ internal sealed class StoreGuard : IAsyncDisposable
             case StoreOperation.InvalidateTags or StoreOperation.Clear:
                 _reporter.Counters.Removal(1);
                 break;
+        }
+    }
+
+    private void Count(in StoreLookup lookup, string? key)
+    {
+        _reporter.Counters.Read(lookup.IsFound);
+        if (lookup.IsUnreadable)
+        {
+            _reporter.Unreadable(key);
         }
     }
 

@@ -62,6 +62,9 @@ public readonly struct StoreLookup : IDisposable
     /// <summary>When the entry was expired on request, if it was and the store knows: its value may stand in for its stale time from then on.</summary>
     public DateTimeOffset? ExpiredAt { get; init; }
 
+    /// <summary>Whether a read that found nothing has come upon something that should be there and could not be read: damaged bytes. It is counted as a miss, and logged.</summary>
+    public bool IsUnreadable { get; init; }
+
     /// <summary>The number, if the entry is a counter of an <see cref="ICounterStore"/>; else <see langword="null"/>.</summary>
     public long? Number { get; }
 

@@ -38,6 +38,13 @@ public sealed class ReachabilityTests
         check.Cause.Should().BeNull();
     }
 
+    [Theory]
+    [InlineData("localhost", "localhost:6379")]
+    [InlineData("localhost,ssl=true", "localhost:6380")]
+    [InlineData("10.0.0.1,10.0.0.2:7000", "10.0.0.1:6379, 10.0.0.2:7000")]
+    public void A_server_without_a_port_has_the_one_that_the_client_will_use(string configuration, string servers) =>
+        EndPointText.Of(new ConfiguredConnection(configuration).EndPoints).Should().Be(servers);
+
     /// <summary>Only the wait for it was given up. At every outage there is one.</summary>
     [Fact]
     public async Task An_attempt_that_fails_when_nobody_waits_for_it_any_more_is_not_reported_as_overlooked()

@@ -47,11 +47,13 @@ public sealed class HealthTests
 
         await server.KillAsync();
         await Waiting.UntilAsync(() => logger.Count(IsLost) > 0, what: "it is logged");
-        await Waiting.UntilAsync(() => IsAsync(HealthStatus.Degraded), what: "and told");
+        (await IsAsync(HealthStatus.Degraded)).Should().BeTrue("what is logged is told");
+        cache.GetStatistics().Tiers[0].Trouble.Should().StartWith("Redis does not answer at 127.0.0.1");
 
         await server.LaunchAsync();
         await Waiting.UntilAsync(() => IsAsync(HealthStatus.Healthy), what: "it is told that it is back");
         await Waiting.UntilAsync(() => logger.Count(AnswersAgain) > 0, what: "and logged");
+        cache.GetStatistics().Tiers[0].Trouble.Should().BeNull();
         (logger.Count(IsLost), logger.Count(AnswersAgain)).Should().Be((1, 1), "one outage is told once: {0}", logger.Messages);
 
         async Task<bool> IsAsync(HealthStatus status) => (await health.CheckHealthAsync()).Status == status;

@@ -33,6 +33,7 @@ public sealed class CacheLogTests
         [31] = ("RecoveryOverflowed", LogLevel.Warning),
         [32] = ("Recovered", LogLevel.Information),
         [33] = ("RecoveryGivenUp", LogLevel.Warning),
+        [34] = ("ValuesLost", LogLevel.Warning),
         [40] = ("EntryUnreadable", LogLevel.Warning),
         [41] = ("EntryOfKeyUnreadable", LogLevel.Debug),
         [42] = ("EntryTooLarge", LogLevel.Warning),

@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using CacheKit.Disk;
+using CacheKit.Engine;
+using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
+using CacheKit.Tests.Diagnostics;
 using static CacheKit.Tests.Disk.DiskStoreCalls;
 
 namespace CacheKit.Tests.Disk;
@@ -98,6 +101,36 @@ public sealed class DiskDamageTests : IDisposable
             RandomAccess.Write(file, new byte[16], RingLog.SegmentStart + RecordLayout.HeaderBytes + 20);
 
         (await Exists(store)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task What_is_damaged_is_told_and_what_has_gone_is_not()
+    {
+        var logger = new RecordingLogger();
+        var store = _folder.Open();
+        await using var cache = new Cache(
+            "default", new CacheKitOptions(), new MemoryOptions { MaintenanceInterval = TimeSpan.FromHours(1) }, _folder.Clock, logger, [], meters: null,
+            stores: [new StoreSetup(store, new CacheStoreOptions())], hasMemory: false);
+        await cache.SetAsync("large", Bytes(1, 100_000));
+        for (var i = 0; (await cache.GetAsync<byte[]>("large")).IsHit; i++)
+            await cache.SetAsync($"fill{i}", Bytes(i, 5000));
+
+        (await cache.ExplainAsync("large")).Tiers[0].Finding.Should().Be(CacheTierFinding.Missing);
+        logger.Messages.Should().NotContain(message => message.Id == 40, "that is how it goes when the log comes round");
+
+        await cache.SetAsync("key", Bytes(1, 1000));
+        foreach (var path in _folder.SegmentFiles())
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            RandomAccess.Write(file, new byte[RandomAccess.GetLength(file)], 0);
+        }
+
+        (await cache.GetAsync<byte[]>("key")).IsHit.Should().BeFalse();
+        (await cache.GetAsync<byte[]>("key")).IsHit.Should().BeFalse();
+        logger.Messages.Should().ContainSingle(message => message.Id == 40);
+        logger.Messages.Should().Contain(message => message.Id == 41 && message.Message.Contains("'key'"));
+        (await cache.ExplainAsync("key")).Tiers[0].Finding.Should().Be(CacheTierFinding.Unreadable);
+        (await cache.ExplainAsync("never")).Tiers[0].Finding.Should().Be(CacheTierFinding.Missing);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Diagnostics;
 using CacheKit.Disk;
 using CacheKit.Engine;
@@ -225,7 +226,7 @@ public sealed class StreamedValueTests : IAsyncDisposable
 
         var message = logger.Messages.Should().ContainSingle("once a minute").Which;
         (message.Id, message.Level).Should().Be((42, LogLevel.Warning));
-        message.Message.Should().MatchRegex($"an entry of [0-9]+ bytes is more than the {limit} that the store 'disk' takes");
+        message.Message.Should().MatchRegex(string.Create(CultureInfo.InvariantCulture, $"an entry of [0-9,]+ bytes is more than the {limit:N0} that the store 'disk' takes"));
         (await SetAsync(limit - 1000)).Should().BeTrue("the header takes fewer");
         logger.Messages.Should().HaveCount(1);
 

@@ -199,15 +199,16 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
     {
         // There may be thousands to send, and the call that found the store reachable is somebody's.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        var delivered = 0;
+        var (delivered, lost) = (0, 0);
         HashSet<PendingChange>? denied = null;
         while (TakeNext(denied) is { } pending)
         {
-            var (status, stamp) = await SendAsync(pending).ConfigureAwait(false);
+            var (status, stamp, isValueLost) = await SendAsync(pending).ConfigureAwait(false);
             if (status == StoreAnswerStatus.Answered)
             {
                 Delivered(pending, stamp);
                 delivered++;
+                lost += isValueLost ? 1 : 0;
             }
             else if (status == StoreAnswerStatus.Denied)
             {
@@ -219,7 +220,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
             }
         }
 
-        return EndDrain(delivered);
+        return EndDrain(delivered, lost);
     }
 
     /// <summary>Nothing is sent any more: what is left is lost, and so is what is still added by calls that are under way. Both are told.</summary>
@@ -279,31 +280,31 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         }
     }
 
-    private async ValueTask<(StoreAnswerStatus Status, long Stamp)> SendAsync(PendingChange pending)
+    private async ValueTask<(StoreAnswerStatus Status, long Stamp, bool IsValueLost)> SendAsync(PendingChange pending)
     {
         switch (pending.Kind)
         {
             case PendingKind.Clear:
                 var cleared = await guard.ClearAsync(CancellationToken.None).ConfigureAwait(false);
-                return (cleared.Status, cleared.Result);
+                return (cleared.Status, cleared.Result, false);
             case PendingKind.Tag or PendingKind.TagSet:
                 var untagged = await guard.InvalidateTagsAsync(
                     pending.Tags, pending.Kind == PendingKind.Tag ? TagMatch.Any : TagMatch.All, pending.Invalidation, CancellationToken.None).ConfigureAwait(false);
-                return (untagged.Status, untagged.Result);
+                return (untagged.Status, untagged.Result, false);
             case PendingKind.Write:
                 var written = await guard.WriteAsync(
                     pending.Text, pending.Entry, StoreCondition.IfCurrent(pending.Stamp), CancellationToken.None).ConfigureAwait(false);
                 var isRefused = written.Status == StoreAnswerStatus.Denied || (written.TryGet(out var result) && !result.IsStored);
                 if (!isRefused || !Holds(pending.Text))
                 {
-                    return (written.Status, written.Result.Stamp);
+                    return (written.Status, written.Result.Stamp, false);
                 }
 
                 break; // at least what was there must go
         }
 
         var removed = await guard.InvalidateAsync(pending.Text, pending.Invalidation, CancellationToken.None).ConfigureAwait(false);
-        return (removed.Status, removed.Result.Stamp);
+        return (removed.Status, removed.Result.Stamp, pending.Kind == PendingKind.Write);
     }
 
     private void Delivered(PendingChange change, long stamp)
@@ -320,7 +321,7 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
 
     private void CountAnew() => Volatile.Write(ref _count, _pending.Count);
 
-    private bool EndDrain(int delivered)
+    private bool EndDrain(int delivered, int lost)
     {
         int failedBefore;
         lock (_lock)
@@ -333,6 +334,11 @@ internal sealed class RecoveryQueue(StoreGuard guard, int capacity)
         if (delivered > 0)
         {
             guard.Reporter.Recovered(delivered);
+        }
+
+        if (lost > 0)
+        {
+            guard.Reporter.ValuesLost(lost);
         }
 
         if (IsEmpty)

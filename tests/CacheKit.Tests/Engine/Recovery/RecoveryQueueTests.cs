@@ -139,6 +139,7 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         _gated.Always = CallEnd.Done;
         (await _queue.DrainAsync()).Should().BeTrue();
         (await GetAsync("k")).Should().Be(2);
+        Logged().Should().Equal(32);
     }
 
     [Fact]
@@ -150,6 +151,7 @@ public sealed class RecoveryQueueTests : IAsyncDisposable
         _gated.Always = CallEnd.Done;
         (await _queue.DrainAsync()).Should().BeTrue();
         (await GetAsync("k")).Should().BeNull();
+        Logged().Should().Equal(32, 34);
     }
 
     [Fact]
