@@ -187,30 +187,36 @@ internal sealed class Accounts(NodeOptions options, NodeTable table, AccountTabl
                 }
             }
 
-            table.Count(Counter.Locks);
-            await Task.Delay(Random.Shared.Next(4));
-            if (Random.Shared.Next(4) == 0)
+            try
             {
-                // Beyond the lease, if it is extended.
-                await Task.Delay(Random.Shared.Next(250));
-                began = Stopwatch.GetTimestamp();
-                if (await held.ExtendAsync(_lease, default))
+                table.Count(Counter.Locks);
+                await Task.Delay(Random.Shared.Next(4));
+                if (Random.Shared.Next(4) == 0)
                 {
-                    var longer = Until(began);
-                    if (Interlocked.CompareExchange(ref accounts.Place(place), longer, mine) == mine)
-                    {
-                        mine = longer;
-                    }
-                    else
-                    {
-                        Accuse($"lock {place} was extended although another had been given it");
-                    }
-
+                    // Beyond the lease, if it is extended.
                     await Task.Delay(Random.Shared.Next(250));
+                    began = Stopwatch.GetTimestamp();
+                    if (await held.ExtendAsync(_lease, default))
+                    {
+                        var longer = Until(began);
+                        if (Interlocked.CompareExchange(ref accounts.Place(place), longer, mine) == mine)
+                        {
+                            mine = longer;
+                        }
+                        else
+                        {
+                            Accuse($"lock {place} was extended although another had been given it");
+                        }
+
+                        await Task.Delay(Random.Shared.Next(250));
+                    }
                 }
             }
-
-            Interlocked.CompareExchange(ref accounts.Place(place), 0, mine);
+            finally
+            {
+                // Also if it could not be extended: it is released all the same, and then another's.
+                Interlocked.CompareExchange(ref accounts.Place(place), 0, mine);
+            }
         }
     }
 

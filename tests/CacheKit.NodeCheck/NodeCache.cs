@@ -24,8 +24,14 @@ internal static class NodeCache
             HeartbeatInterval = TimeSpan.FromMilliseconds(250),
             MaximumStalenessWhenDisconnected = TimeSpan.FromSeconds(1),
             UseDistributedLock = options.Verb != "traffic" || options.Node == 2,
-            LockLease = TimeSpan.FromSeconds(options.Verb is "accounts" or "stampede" ? 10 : 2),
+            LockLease = options.Verb is "accounts" or "stampede" ? options.Lease : TimeSpan.FromSeconds(2),
         };
+        if (options.Verb == "accounts")
+        {
+            // While Redis is cut off, much is added in little time. If that were more than is kept, all there is would count as removed: numbers would be counted here, without a call that fails, and be taken for those of Redis.
+            use.RecoveryQueueSize = 1_000_000;
+        }
+
         if (options.Patience > TimeSpan.Zero)
         {
             use.ReadTimeout = use.WriteTimeout = options.Patience;

@@ -10,7 +10,7 @@ internal sealed record NodeOptions
 
           VERB --node N --configuration TEXT --prefix TEXT --table PATH [--tiers redis|memory|disk] [--disk PATH]
                [--delivery MILLISECONDS] [--lost PERCENT] [--mistake NAME]
-               [--patience MILLISECONDS] [--limit MILLISECONDS]
+               [--patience MILLISECONDS] [--limit MILLISECONDS] [--lease MILLISECONDS]
 
           traffic    reads and changes keys, judges what it reads, until told to stop
           accounts   adds, counts and locks, and keeps accounts of it, until told to stop
@@ -45,6 +45,9 @@ internal sealed record NodeOptions
 
     /// <summary>How long the client waits for a command before it gives it up.</summary>
     internal TimeSpan Limit { get; private set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a distributed lock is held at most, and others wait for one that was lost. By default so long that no process is kept waiting for longer.</summary>
+    internal TimeSpan Lease { get; private set; } = TimeSpan.FromSeconds(10);
 
     internal static NodeOptions? Parse(string[] arguments)
     {
@@ -88,6 +91,9 @@ internal sealed record NodeOptions
                     break;
                 case "--limit" when double.TryParse(value, CultureInfo.InvariantCulture, out var limit):
                     options.Limit = TimeSpan.FromMilliseconds(limit);
+                    break;
+                case "--lease" when double.TryParse(value, CultureInfo.InvariantCulture, out var lease):
+                    options.Lease = TimeSpan.FromMilliseconds(lease);
                     break;
                 case "--mistake" when Enum.TryParse<Mistake>(value, out var mistake):
                     options.Mistake = mistake;

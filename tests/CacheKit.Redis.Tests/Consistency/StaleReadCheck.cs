@@ -59,11 +59,11 @@ internal sealed class StaleReadCheck
     public override string ToString() =>
         $"{Hits:N0} hits, {Stale:N0} stale, {_invalidations:N0} invalidations and sets, {_populated:N0} populated, {_refused:N0} refused, {_breakages:N0} losses, {_failures:N0} failures";
 
-    /// <summary>Runs for a while, or until there were so many hits.</summary>
-    internal async Task RunAsync(TimeSpan duration, long enoughHits = long.MaxValue)
+    /// <summary>Runs for a while, or until something stale was found.</summary>
+    internal async Task RunAsync(TimeSpan duration, bool endsWhenFound = false)
     {
         using var end = new CancellationTokenSource(duration);
-        bool IsOver() => end.IsCancellationRequested || Hits >= enoughHits;
+        bool IsOver() => end.IsCancellationRequested || (endsWhenFound && Stale > 0);
         var work = Enumerable.Range(0, Readers).Select(i => Loop(IsOver, () => ReadAsync(_stores[i % _stores.Length])))
             .Concat(Enumerable.Range(0, Invalidators).Select(i => Loop(IsOver, () => InvalidateAsync(_stores[i % _stores.Length]))))
             .Concat(Enumerable.Range(0, Writers).Select(i => Loop(IsOver, () => WriteAsync(_stores[i % _stores.Length], i))));

@@ -15,7 +15,7 @@ using static CacheKit.Redis.Tests.Rig.StoreCalls;
 namespace CacheKit.Redis.Tests.Faults;
 
 /// <summary>Rare troubles of servers, clusters and clients, and what must not come of them.</summary>
-public sealed class TroubleTests : IAsyncLifetime
+public sealed class TroubleTests(SharedServers shared) : IAsyncLifetime
 {
     private RedisServer _server = null!;
 
@@ -340,7 +340,7 @@ public sealed class TroubleTests : IAsyncLifetime
     [Fact]
     public async Task One_node_of_a_cluster_whose_connection_is_half_open_gets_a_new_one()
     {
-        await using var servers = await NodeServers.StartAsync(Topology.Cluster);
+        await using var servers = await NodeServers.StartAsync(Topology.Cluster, shared);
         foreach (var server in servers.Servers)
         {
             await Waiting.UntilAsync(async () => (string)(await server.SendAsync("CLUSTER", "NODES"))! is var nodes && servers.Proxies.All(proxy => nodes.Contains($":{proxy.Port}@", StringComparison.Ordinal)), what: "all know the proxies");
@@ -367,7 +367,7 @@ public sealed class TroubleTests : IAsyncLifetime
     [Fact]
     public async Task A_node_of_a_cluster_that_is_down_is_not_a_permanent_failure()
     {
-        await using var cluster = await RedisCluster.StartAsync();
+        await using var cluster = await shared.TakeClusterAsync();
 
         // Later clients keep what cannot be sent until its limit.
         await using var store = TestStores.Create(cluster.Configuration, configure: options => options.OperationTimeout = TimeSpan.FromMilliseconds(300));
@@ -423,7 +423,7 @@ public sealed class TroubleTests : IAsyncLifetime
     [Fact]
     public async Task A_cluster_of_which_one_node_hangs_logs_a_change_of_state_and_not_each_call()
     {
-        await using var servers = await NodeServers.StartAsync(Topology.Cluster);
+        await using var servers = await NodeServers.StartAsync(Topology.Cluster, shared);
         foreach (var server in servers.Servers)
         {
             await Waiting.UntilAsync(async () => (string)(await server.SendAsync("CLUSTER", "NODES"))! is var nodes && servers.Proxies.All(proxy => nodes.Contains($":{proxy.Port}@", StringComparison.Ordinal)), what: "all know the proxies");

@@ -23,7 +23,7 @@ internal sealed class NodeServers : IAsyncDisposable
 
     internal bool IsCluster => Servers.Length > 1;
 
-    internal static async Task<NodeServers> StartAsync(Topology topology)
+    internal static async Task<NodeServers> StartAsync(Topology topology, SharedServers shared)
     {
         if (topology == Topology.OneServer)
         {
@@ -31,7 +31,7 @@ internal sealed class NodeServers : IAsyncDisposable
             return new([server], [new(server.Port)], server.Configuration, server);
         }
 
-        var cluster = await RedisCluster.StartAsync();
+        var cluster = await shared.TakeClusterAsync();
         var proxies = Array.ConvertAll(cluster.Nodes, node => new TcpProxy(node.Port));
         for (var i = 0; i < proxies.Length; i++)
         {

@@ -14,6 +14,8 @@ public sealed class SharedServers : IAsyncDisposable
     private readonly Lazy<Task<RedisCluster>> _cluster;
     private readonly Lazy<Task<RedisServer>> _secure;
     private readonly ConcurrentDictionary<Topology, Lazy<Task<ConnectionMultiplexer>>> _connections = [];
+    private readonly Lock _gate = new();
+    private Task<RedisCluster>? _nextCluster;
     private int _lastPrefix;
 
     /// <summary>Starts nothing.</summary>
@@ -31,6 +33,18 @@ public sealed class SharedServers : IAsyncDisposable
     internal Task<RedisCluster> ClusterAsync() => _cluster.Value;
 
     internal Task<RedisServer> SecureAsync() => _secure.Value;
+
+    /// <summary>A cluster that the caller has to himself: he may do to it what he likes, and disposes it.</summary>
+    /// <remarks>The masters of a new one take no writes for two seconds. So while one is in use, the next has begun to start.</remarks>
+    internal Task<RedisCluster> TakeClusterAsync()
+    {
+        lock (_gate)
+        {
+            var taken = _nextCluster is { IsFaulted: false } next ? next : RedisCluster.StartAsync();
+            _nextCluster = RedisCluster.StartAsync();
+            return taken;
+        }
+    }
 
     /// <summary>A connection for all who need none of their own.</summary>
     internal Task<ConnectionMultiplexer> ConnectionAsync(Topology topology) =>
@@ -54,6 +68,11 @@ public sealed class SharedServers : IAsyncDisposable
         if (_cluster.IsValueCreated)
         {
             await (await _cluster.Value).DisposeAsync();
+        }
+
+        if (_nextCluster is { IsFaulted: false } next)
+        {
+            await (await next).DisposeAsync();
         }
 
         if (_secure.IsValueCreated)
