@@ -130,7 +130,13 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
             return true;
         }
 
-        isAbsent = found is null;
+        if (found is null)
+        {
+            isAbsent = true;
+            value = default;
+            return false;
+        }
+
         return TryGetHitClosely(found, cancellationToken, out value);
     }
 

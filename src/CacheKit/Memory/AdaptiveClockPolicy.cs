@@ -155,7 +155,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         return next;
     }
 
-    public bool Admit(MemoryEntry entry, List<MemoryEntry> victims)
+    public bool Admit(MemoryEntry entry, VictimList victims)
     {
         var weight = (ulong)entry.Weight;
         if (weight > _bound)
@@ -216,7 +216,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         return isAdmitted;
     }
 
-    public bool Replace(MemoryEntry old, MemoryEntry entry, List<MemoryEntry> victims)
+    public bool Replace(MemoryEntry old, MemoryEntry entry, VictimList victims)
     {
         var queue = QueueOf(old);
         if ((ulong)entry.Weight > _bound)
@@ -238,7 +238,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
     public void Remove(MemoryEntry entry) => QueueOf(entry).Remove(entry);
 
-    public bool Resize(long maximumWeight, int most, List<MemoryEntry> victims)
+    public bool Resize(long maximumWeight, int most, VictimList victims)
     {
         if ((ulong)maximumWeight != _bound)
         {
@@ -272,7 +272,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         return Total <= _bound;
     }
 
-    public bool GiveUpRemoved(int most, List<MemoryEntry> victims)
+    public bool GiveUpRemoved(int most, VictimList victims)
     {
         var count = victims.Count + most;
         GiveUp(_main);
@@ -341,7 +341,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     // ---- making room ----
 
     /// <summary>Gives up entries until the weight is within the limit.</summary>
-    private void MakeRoom(ulong limit, List<MemoryEntry> victims)
+    private void MakeRoom(ulong limit, VictimList victims)
     {
         for (var steps = 0; Total > limit; steps++)
         {
@@ -371,7 +371,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     }
 
     /// <summary>Tells whether what has fallen out of the window may enter the main part, and makes the room if it has to win it.</summary>
-    private bool Earns(MemoryEntry candidate, ulong limit, List<MemoryEntry> victims)
+    private bool Earns(MemoryEntry candidate, ulong limit, VictimList victims)
     {
         if (_tuning.Admission == Admission.ByReuse)
         {
@@ -411,7 +411,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <param name="rival">The rival.</param>
     /// <param name="worth">What it is worth, if it is alive.</param>
     /// <param name="victims">Receives the entries taken out.</param>
-    private bool Gather(ulong weight, bool fromWindow, MemoryEntry rival, int worth, List<MemoryEntry> victims)
+    private bool Gather(ulong weight, bool fromWindow, MemoryEntry rival, int worth, VictimList victims)
     {
         if (worth >= FrequencySketch.Maximum && (double)rival.Weight * Count > (double)Heavy * Total)
         {
@@ -471,7 +471,11 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
             gatheredFromMain += isInMain ? 1 : 0;
         }
 
-        victims.AddRange(_gathered);
+        foreach (var gathered in _gathered)
+        {
+            victims.Add(gathered);
+        }
+
         _gathered.Clear();
         return true;
     }
@@ -491,6 +495,12 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
 
         winner.Region |= EntryQueue.Mark;
         _main.MoveOldestToEnd();
+        if (_main.Count > 1)
+        {
+            // What the next inserts will look at, which nobody has touched for a whole turn of the hand.
+            _main.PrefetchSecond();
+            _sketch.Prefetch(_main.Oldest.Hash);
+        }
     }
 
     /// <summary>A number above 0, up to 1, by Marsaglia's xorshift: the same sequence in every cache, since nothing secret hangs on it.</summary>
@@ -594,7 +604,7 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
         }
     }
 
-    private void Remember(List<MemoryEntry> victims)
+    private void Remember(VictimList victims)
     {
         if (victims.Count == 0 || (_tunings.Length == 1 && _tuning.Admission == Admission.ByFrequency))
         {

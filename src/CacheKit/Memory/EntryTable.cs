@@ -22,6 +22,13 @@ namespace CacheKit.Memory;
 //    follows a new link see only new ones from there on. So readers always come to an end, but perhaps to the end of
 //    the wrong chain: a hit is served while the segment grows, a miss must be validated. All of it holds of a segment that
 //    shrinks as well, where several old chains become one: only the order in which entries are relinked matters.
+//  - Beside each bucket is a byte of tags: for each entry in it one bit of seven, by its hash. Who looks for a key whose tag is not there has missed
+//    without touching an entry: entries that nobody has read for long are fetched for few of the misses, and so are those that share a
+//    bucket with one that leaves. The eighth bit says that entries have a tag in common; only then the rest of the chain is looked through
+//    to know which tags remain when one is taken out.
+//  - A tag is there before its entry is, and as long as an entry with it is in the bucket. So a missing tag proves what the end of a chain
+//    proves, and must be validated alike. A segment's new tags are there before its new buckets, and a search reads the buckets' array first:
+//    if that is still the one when the miss is validated, the tags that were read were those that go with it.
 //  - A miss is true if, after the last read, the segment is not growing and then its array is still the one the search began
 //    with. In that order: the other way round a growth could complete in between. Otherwise the search is repeated
 //    under the lock that growth takes.
@@ -36,7 +43,7 @@ namespace CacheKit.Memory;
 // grows, and a round comes to its end however fast the table does. A segment that has shrunk below that size meanwhile is begun again.
 // It holds the lock of growth; other writes disturb it no more than they disturb a search.
 //
-// Cost: expected one or two entries passed for each search; growth O(entries / 64), during which misses in that segment wait.
+// Cost: expected one or two entries passed for each search that finds something, and none as a rule for one that does not; growth O(entries / 64), during which misses in that segment wait.
 // Sources: readers without locks beside a writer are Lea's (java.util.concurrent.ConcurrentHashMap, 2004); moving
 // shared nodes under readers follows Triplett, McKenney and Walpole, Resizable, Scalable, Concurrent Hash Tables via
 // Relativistic Programming (USENIX ATC 2011), but validates misses instead of waiting for readers to leave.
@@ -61,10 +68,18 @@ internal abstract class EntryTable<TRules> : IEntryTable
     /// <summary>A segment shrinks when it has so many times as many buckets as entries; it then has at least two for each, and is far from growing again.</summary>
     private const int SparseFactor = 8;
 
+    /// <summary>The tag that says that two entries of the bucket have the same.</summary>
+    private const int Shared = 1 << Tags;
+
+    private const int Tags = 7;
+
     private const int None = -1;
     private const int All = Segments;
 
     private readonly MemoryEntry?[][] _segments = new MemoryEntry?[Segments][];
+
+    /// <summary>The tags of each bucket's entries; the array of a segment is as long as that of its buckets.</summary>
+    private readonly byte[][] _tags = new byte[Segments][];
     private readonly int[] _counts = new int[Segments];
     private readonly Lock _growth = new();
 
@@ -83,6 +98,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
         for (var segment = 0; segment < Segments; segment++)
         {
             _segments[segment] = new MemoryEntry?[_leastSize];
+            _tags[segment] = new byte[_leastSize];
         }
     }
 
@@ -98,7 +114,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
         var hash = TRules.Hash(key);
         ref var segment = ref SegmentOf(hash);
         var buckets = Volatile.Read(ref segment);
-        if (Search(buckets, hash, key) is { } entry)
+        if (MayHold(hash) && Search(buckets, hash, key) is { } entry)
         {
             return entry;
         }
@@ -122,6 +138,11 @@ internal abstract class EntryTable<TRules> : IEntryTable
             }
 
             var hash = entry.Hash;
+            if (!MayHold(hash))
+            {
+                return null;
+            }
+
             var passed = 0;
             var other = BucketOf(SegmentOf(hash), hash);
             while (other is not null && !(other.Hash == hash && AreEqual(other.Key, entry.Key)))
@@ -143,6 +164,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
         var hash = entry.Hash;
         var buckets = SegmentOf(hash);
         ref var head = ref BucketOf(buckets, hash);
+        AddTag(SegmentTagsOf(hash), hash);
         entry.Next = head;
         Volatile.Write(ref head, entry);
         Volatile.Write(ref _count.Value, _count.Value + 1);
@@ -183,12 +205,15 @@ internal abstract class EntryTable<TRules> : IEntryTable
     public bool Remove(MemoryEntry entry)
     {
         var hash = entry.Hash;
-        ref var link = ref BucketOf(SegmentOf(hash), hash);
+        ref var head = ref BucketOf(SegmentOf(hash), hash);
+        ref var link = ref head;
         while (link is { } other)
         {
             if (ReferenceEquals(other, entry))
             {
                 Volatile.Write(ref link, entry.Next);
+                ref var tags = ref TagsOf(SegmentTagsOf(hash), hash);
+                tags = (byte)((tags & Shared) == 0 || !TRules.MindsSharedTags ? tags & ~TagOf(hash) : TagsOfChain(head));
                 entry.HasLeft = true;
                 _counts[hash & (Segments - 1)]--;
                 Volatile.Write(ref _count.Value, _count.Value - 1);
@@ -273,9 +298,11 @@ internal abstract class EntryTable<TRules> : IEntryTable
             var buckets = _segments[number];
             Check(BitOperations.IsPow2(buckets.Length), "A segment's size is no power of two.");
             Check(_counts[number] <= buckets.Length + (buckets.Length / 4) || buckets.Length == MostBuckets, "A segment did not grow.");
+            Check(_tags[number].Length == buckets.Length, "A segment has not as many tags as buckets.");
             var before = keys.Count;
             for (var index = 0; index < buckets.Length; index++)
             {
+                var tags = 0;
                 for (var entry = buckets[index]; entry is not null; entry = entry.Next)
                 {
                     Check(keys.Add(entry.Key), "A key is there twice, or a chain is a ring.");
@@ -283,7 +310,10 @@ internal abstract class EntryTable<TRules> : IEntryTable
                     Check((int)(entry.Hash & (Segments - 1)) == number, "An entry is in a segment that is not its own.");
                     Check((int)(entry.Hash >> SegmentBits & (uint)(buckets.Length - 1)) == index, "An entry is in a bucket that is not its own.");
                     Check(!entry.HasLeft, "An entry that has left is still there.");
+                    tags = WithTag(tags, entry.Hash);
                 }
+
+                Check(_tags[number][index] == tags, "A bucket's tags are not those of its entries.");
             }
 
             Check(keys.Count - before == _counts[number], $"A segment holds {keys.Count - before} entries but counts {_counts[number]}.");
@@ -312,6 +342,40 @@ internal abstract class EntryTable<TRules> : IEntryTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref MemoryEntry? BucketOf(MemoryEntry?[] buckets, uint hash) =>
         ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(buckets), (nint)(hash >> SegmentBits & (uint)(buckets.Length - 1)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref byte[] SegmentTagsOf(uint hash) =>
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_tags), (nint)(hash & (Segments - 1)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref byte TagsOf(byte[] tags, uint hash) =>
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(tags), (nint)(hash >> SegmentBits & (uint)(tags.Length - 1)));
+
+    /// <summary>Whether the bucket of a hash has its tag: if not, no key with this hash is there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool MayHold(uint hash) => (Volatile.Read(ref TagsOf(Volatile.Read(ref SegmentTagsOf(hash)), hash)) & TagOf(hash)) != 0;
+
+    /// <remarks>By the upper bits, which differ between the entries of one bucket unless a segment is huge.</remarks>
+    private static int TagOf(uint hash) => 1 << (int)((hash >> 16) * Tags >> 16);
+
+    private static int WithTag(int tags, uint hash) => TagOf(hash) is var tag && (tags & tag) == 0 ? tags | tag : tags | Shared;
+
+    private static void AddTag(byte[] segmentTags, uint hash)
+    {
+        ref var tags = ref TagsOf(segmentTags, hash);
+        tags = (byte)WithTag(tags, hash);
+    }
+
+    private static int TagsOfChain(MemoryEntry? entry)
+    {
+        var tags = 0;
+        for (; entry is not null; entry = entry.Next)
+        {
+            tags = WithTag(tags, entry.Hash);
+        }
+
+        return tags;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static MemoryEntry? Search(MemoryEntry?[] buckets, uint hash, string key)
@@ -378,9 +442,11 @@ internal abstract class EntryTable<TRules> : IEntryTable
     {
         var old = _segments[number];
         MemoryEntry?[] buckets;
+        byte[] tags;
         try
         {
             buckets = new MemoryEntry?[size];
+            tags = new byte[size];
         }
         catch (OutOfMemoryException)
         {
@@ -396,10 +462,11 @@ internal abstract class EntryTable<TRules> : IEntryTable
             {
                 for (var entry = head; entry is not null;)
                 {
-                    entry = MoveTo(buckets, entry);
+                    entry = MoveTo(buckets, tags, entry);
                 }
             }
 
+            Volatile.Write(ref _tags[number], tags); // before the buckets
             Volatile.Write(ref _segments[number], buckets);
             _moving = None;
         }
@@ -411,6 +478,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     private bool TryRehash()
     {
         var segments = new MemoryEntry?[Segments][];
+        var tags = new byte[Segments][];
         try
         {
             // Where the entries will come to lie, nobody knows; there is room for all as if they spread evenly.
@@ -418,6 +486,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
             for (var number = 0; number < Segments; number++)
             {
                 segments[number] = new MemoryEntry?[size];
+                tags[number] = new byte[size];
             }
         }
         catch (OutOfMemoryException)
@@ -438,7 +507,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
                         var hash = Hash(entry.Key, isRehashed: true);
                         Volatile.Write(ref entry.Hash, hash);
                         _counts[hash & (Segments - 1)]++;
-                        entry = MoveTo(segments[hash & (Segments - 1)], entry);
+                        entry = MoveTo(segments[hash & (Segments - 1)], tags[hash & (Segments - 1)], entry);
                     }
                 }
             }
@@ -447,6 +516,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
             _isRehashed = true;
             for (var number = 0; number < Segments; number++)
             {
+                Volatile.Write(ref _tags[number], tags[number]);
                 Volatile.Write(ref _segments[number], segments[number]);
             }
 
@@ -465,9 +535,10 @@ internal abstract class EntryTable<TRules> : IEntryTable
     }
 
     /// <summary>Links an entry into a bucket of a new array; gives the one that came after it in the old chain.</summary>
-    private static MemoryEntry? MoveTo(MemoryEntry?[] buckets, MemoryEntry entry)
+    private static MemoryEntry? MoveTo(MemoryEntry?[] buckets, byte[] tags, MemoryEntry entry)
     {
         var next = entry.Next;
+        AddTag(tags, entry.Hash);
         ref var head = ref BucketOf(buckets, entry.Hash);
         Volatile.Write(ref entry.Next, head);
         head = entry;

@@ -24,25 +24,25 @@ internal interface IEvictionPolicy
     /// <param name="entry">The newcomer, not yet in the table, but with its hash.</param>
     /// <param name="victims">Receives the entries that have to leave for it; the policy has forgotten them already.</param>
     /// <returns><see langword="false"/> if the newcomer itself is refused: it weighs more than the whole bound, or less is gained than lost.</returns>
-    bool Admit(MemoryEntry entry, List<MemoryEntry> victims);
+    bool Admit(MemoryEntry entry, VictimList victims);
 
     /// <summary>
     /// Takes in an entry in the place of an older one under the same key, which it forgets; evicts others, never the
     /// newcomer, if it is heavier.
     /// </summary>
     /// <returns><see langword="false"/> if the newcomer weighs more than the whole bound; the old one is forgotten all the same.</returns>
-    bool Replace(MemoryEntry old, MemoryEntry entry, List<MemoryEntry> victims);
+    bool Replace(MemoryEntry old, MemoryEntry entry, VictimList victims);
 
     /// <summary>Forgets an entry that was removed or has expired. Keeps no reference to it.</summary>
     void Remove(MemoryEntry entry);
 
     /// <summary>Changes the bound, and gives up at most <paramref name="most"/> entries to keep it.</summary>
     /// <returns>Whether the bound is kept now.</returns>
-    bool Resize(long maximumWeight, int most, List<MemoryEntry> victims);
+    bool Resize(long maximumWeight, int most, VictimList victims);
 
     /// <summary>Gives up the oldest entries, at most so many, as long as those it meets were removed by tag or with everything.</summary>
     /// <returns>Whether there may be more.</returns>
-    bool GiveUpRemoved(int most, List<MemoryEntry> victims);
+    bool GiveUpRemoved(int most, VictimList victims);
 
     /// <summary>Forgets every entry, whatever a change that ran out of memory has left: the caller has those of the table taken back.</summary>
     void Restart();

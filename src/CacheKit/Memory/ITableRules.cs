@@ -13,6 +13,8 @@ internal interface ITableRules
     static virtual bool ValidatesMisses => true;
 
     static virtual bool ReplacesInPlace => true;
+
+    static virtual bool MindsSharedTags => true;
 }
 
 /// <summary>The rules of the memory tier.</summary>

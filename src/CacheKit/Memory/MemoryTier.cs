@@ -31,7 +31,7 @@ internal sealed class MemoryTier : IDisposable
     private readonly Func<bool> _isMemoryShort;
     private readonly double _pressureShare;
     private readonly Lock _evictionLock = new();
-    private readonly List<MemoryEntry> _victims = new(Slice);
+    private readonly VictimList _victims = new(Slice);
     private readonly List<MemoryEntry> _visited = new(Slice);
     private readonly List<(MemoryEntry, CacheEntryEndReason)> _over = [];
     private long _scanned;
@@ -214,9 +214,9 @@ internal sealed class MemoryTier : IDisposable
                 try
                 {
                     isMore = _policy.GiveUpRemoved(Slice, _victims);
-                    foreach (var victim in _victims)
+                    for (var index = 0; index < _victims.Count; index++)
                     {
-                        _table.Expect(victim.Hash);
+                        _table.Expect(_victims[index].Hash);
                     }
 
                     TakeOut(_victims, ref ended, CacheEntryEndReason.Removed);
@@ -455,7 +455,7 @@ internal sealed class MemoryTier : IDisposable
         : CacheEntryEndReason.Evicted;
 
     /// <summary>Takes out what the policy has given up, for one reason or each for its own.</summary>
-    private void TakeOut(List<MemoryEntry> victims, ref EndedEntries ended, CacheEntryEndReason? reason = null)
+    private void TakeOut(VictimList victims, ref EndedEntries ended, CacheEntryEndReason? reason = null)
     {
         for (var index = 0; index < victims.Count; index++)
         {

@@ -32,7 +32,7 @@ internal static class EvictionBenchmark
     {
         private readonly AdaptiveClockPolicy _policy;
         private readonly MemoryEntry[] _entries;
-        private readonly List<MemoryEntry> _victims = [];
+        private readonly VictimList _victims = [];
         private int _next;
         private int _hit;
 

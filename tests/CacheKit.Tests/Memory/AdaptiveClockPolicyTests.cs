@@ -137,7 +137,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
 
         var policy = new AdaptiveClockPolicy(bound);
         var entries = new Dictionary<int, MemoryEntry>();
-        var victims = new List<MemoryEntry>();
+        var victims = new VictimList();
         var random = new Random(1);
         var (heavyHits, heavyAsked) = (0, 0);
         for (var request = 0; request < 500_000; request++)
@@ -176,7 +176,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
         const int bound = 10_000;
         var policy = new AdaptiveClockPolicy(bound, tunings: [new(0.1, Admission.ByFrequency)]);
         var entries = new Dictionary<string, MemoryEntry>();
-        var victims = new List<MemoryEntry>();
+        var victims = new VictimList();
         for (var key = 0; key < bound; key++)
         {
             var entry = new MemoryEntry<int>($"{key}", key) { Hash = (uint)PolicyHash.Of($"{key}") };
@@ -218,7 +218,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
 
         void Fill(long weight, int count, int from)
         {
-            List<MemoryEntry> victims = [];
+            VictimList victims = [];
             for (var key = from; key < from + count; key++)
             {
                 victims.Clear();
@@ -247,7 +247,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
             var model = new ClockModel(bound, tuning);
             var policy = new AdaptiveClockPolicy(bound, tunings: [tuning]);
             var entries = new Dictionary<string, MemoryEntry>();
-            var victims = new List<MemoryEntry>();
+            var victims = new VictimList();
             for (var step = 0; step < 2_000; step++)
             {
                 // Some keys are used far more often than others, and now and then one is as heavy as half of all.
@@ -280,7 +280,7 @@ public sealed class AdaptiveClockPolicyTests : EvictionPolicyContract
                 }
 
                 entries.Remove(key);
-                victims.ForEach(victim => entries.Remove(victim.Key));
+                victims.ToList().ForEach(victim => entries.Remove(victim.Key));
                 if (isAdmitted)
                 {
                     entries.Add(key, newcomer);

@@ -43,6 +43,21 @@ public sealed class EntryTableTests
     }
 
     [Fact]
+    public void What_shares_a_bucket_and_a_tag_with_an_entry_that_has_left_is_still_found()
+    {
+        var table = new TestedTable<FewBuckets>();
+        var entries = Fill(table, "k", 200);
+        while (entries is [var entry, .. var others])
+        {
+            table.Remove(entry).Should().BeTrue();
+            table.Find(entry.Key).Should().BeNull();
+            others.TrueForAll(other => ReferenceEquals(table.Find(other.Key), other)).Should().BeTrue();
+            table.Verify();
+            entries = others;
+        }
+    }
+
+    [Fact]
     public void Everything_is_found_after_growing_many_times()
     {
         var table = new EntryTable();

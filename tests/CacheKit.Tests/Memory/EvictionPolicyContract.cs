@@ -356,7 +356,7 @@ public abstract class EvictionPolicyContract
     /// <summary>Plays the memory tier, and checks everything the policy answers against what must hold of any policy.</summary>
     private protected sealed class Books(IEvictionPolicy policy, long bound)
     {
-        private readonly List<MemoryEntry> _victims = [];
+        private readonly VictimList _victims = [];
         private long _bound = bound;
         private int _serial;
         private long _weight;

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using CacheKit.Memory;
 
 namespace CacheKit.Tests.Memory;
@@ -165,6 +167,28 @@ public sealed class FrequencySketchTests
         for (var key = 0; key < 4_000; key++)
         {
             after[key].Should().BeInRange(before[key] / 2, (before[key] + (key == last ? 1 : 0) + 1) / 2);
+        }
+    }
+
+    [Fact]
+    public void Counters_are_raised_and_compared_side_by_side_as_they_are_in_turn()
+    {
+        Assert.SkipUnless(Avx2.IsSupported, "This processor cannot do it side by side.");
+        var random = new Random(1);
+        var inTurn = new ulong[8];
+        for (var step = 0; step < 20_000; step++)
+        {
+            if (step % 1_000 == 0)
+            {
+                random.NextBytes(MemoryMarshal.AsBytes(inTurn.AsSpan()));
+            }
+
+            var counters = (uint)random.NextInt64(1L << 32);
+            var atOnce = inTurn.ToArray();
+            FrequencySketch.LeastAtOnce(ref atOnce[0], counters).Should().Be(FrequencySketch.LeastInTurn(ref inTurn[0], counters));
+            FrequencySketch.IncrementAtOnce(ref atOnce[0], counters);
+            FrequencySketch.IncrementInTurn(ref inTurn[0], counters);
+            atOnce.Should().Equal(inTurn);
         }
     }
 

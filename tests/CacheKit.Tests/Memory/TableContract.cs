@@ -316,6 +316,11 @@ public sealed class OneChainTableContract : TableContract
     private protected override IEntryTable CreateTable() => new TestedTable<OneHash>();
 }
 
+public sealed class FewBucketsTableContract : TableContract
+{
+    private protected override IEntryTable CreateTable() => new TestedTable<FewBuckets>();
+}
+
 /// <summary>All of it must hold too if the table gives up its hash on the way.</summary>
 public sealed class RehashingTableContract : TableContract
 {

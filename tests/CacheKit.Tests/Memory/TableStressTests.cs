@@ -26,6 +26,9 @@ public sealed class TableStressTests(ITestOutputHelper output)
     public void The_table_with_long_chains_keeps_its_promises() => Run(() => new TestedTable<FewHashes>(), Duration, newKeys: 60, others: 500).Should().BeNull();
 
     [Fact]
+    public void The_table_with_many_tags_in_a_bucket_keeps_its_promises() => Run(() => new TestedTable<FewBuckets>(), Duration, newKeys: 60, others: 500).Should().BeNull();
+
+    [Fact]
     public void The_table_that_gives_up_its_hash_meanwhile_keeps_its_promises() => Run(() => new TestedTable<HashBrokenLate>(), Duration, newKeys: 1500).Should().BeNull();
 
     [Fact]
@@ -38,6 +41,10 @@ public sealed class TableStressTests(ITestOutputHelper output)
     [Fact]
     public void A_table_that_replaces_at_the_head_is_found_out() =>
         Run(() => new TestedTable<ReplacesAtHead>(), _longEnoughToFail, newKeys: 60, others: 500).Should().Contain("was there throughout and was not found");
+
+    [Fact]
+    public void A_table_that_forgets_tags_that_entries_share_is_found_out() =>
+        Run(() => new TestedTable<ForgetsSharedTags>(), _longEnoughToFail, newKeys: 60, others: 500).Should().NotBeNull();
 
     private string? Run(Func<IEntryTable> create, TimeSpan duration, int newKeys = 4000, int others = 2)
     {

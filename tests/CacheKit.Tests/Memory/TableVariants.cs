@@ -60,6 +60,24 @@ internal readonly struct FewHashes : ITableRules
     public static int LongestWalk => int.MaxValue;
 }
 
+/// <summary>Long chains of good hashes, eight of them to a segment: all tags, and most of them shared.</summary>
+internal readonly struct FewBuckets : ITableRules
+{
+    public static uint Hash(string key) => KeyHash.Of(key) & 0xFE00_0007;
+
+    public static int LongestWalk => int.MaxValue;
+}
+
+/// <summary>Mistake: an entry that leaves takes its tag with it, although another in the bucket has the same.</summary>
+internal readonly struct ForgetsSharedTags : ITableRules
+{
+    public static uint Hash(string key) => FewBuckets.Hash(key);
+
+    public static int LongestWalk => int.MaxValue;
+
+    public static bool MindsSharedTags => false;
+}
+
 /// <summary>Mistake: a replacement goes to the head of its chain and then the old entry leaves. Chains are long, so that readers are in the middle of one.</summary>
 internal readonly struct ReplacesAtHead : ITableRules
 {
