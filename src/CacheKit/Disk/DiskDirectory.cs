@@ -342,13 +342,19 @@ internal sealed unsafe class DiskDirectory
 
     private static void Rebuild(DiskSettings settings, DiskGeometry geometry, string folder)
     {
-        foreach (var segment in Directory.GetFiles(folder, SegmentFiles.Pattern))
+        var named = Path.Combine(folder, IndexFile);
+        var segments = Directory.GetFiles(folder, SegmentFiles.Pattern);
+
+        // What is there is of no use here, but may be to whoever has made it: it goes only for what has room without it.
+        var held = segments.Append(named).Where(File.Exists).Sum(static path => new FileInfo(path).Length);
+        if (FileSystem.FreeBytesOf(folder) is { } free && free + held < geometry.IndexBytes)
         {
-            File.Delete(segment);
+            throw DiskErrors.Full(new IOException("the index is larger than all there is"));
         }
 
+        Array.ForEach(segments, File.Delete);
+
         // First, since there may be room for one only. Under another name until it is whole; and written through the file, which nobody has mapped yet.
-        var named = Path.Combine(folder, IndexFile);
         Insist(named, File.Delete);
         var path = Path.Combine(folder, NewIndexFile);
         File.Delete(path);

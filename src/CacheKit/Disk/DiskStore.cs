@@ -379,13 +379,20 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
             }
 
             Volatile.Write(ref _isGone, true);
-            _ = _gate.CloseAsync();
+            _ = CloseFilesAsync();
             _ring.Feed.Wake();
         });
         if (isGone)
         {
             _directory.TellGone();
         }
+    }
+
+    /// <summary>Lets nothing in any more, and gives the files back when nothing is under way: that alone frees the room of those that are deleted.</summary>
+    private async Task CloseFilesAsync()
+    {
+        await _gate.CloseAsync().ConfigureAwait(false);
+        _directory.Files.Dispose();
     }
 
     private void StartReclaiming()

@@ -2,6 +2,7 @@ using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Stores;
 using CacheKit.Tests.Diagnostics;
+using CacheKit.Tests.Tiers;
 using static CacheKit.Tests.Disk.DiskStoreCalls;
 
 namespace CacheKit.Tests.Disk;
@@ -39,6 +40,21 @@ public sealed class DiskGoneTests : IDisposable
         store.MissingBytes.Should().Be(0);
         store.Trouble.Should().Contain("was deleted or replaced");
         _logger.Messages.Should().ContainSingle(entry => entry.Id == Gone);
+    }
+
+    [Fact]
+    public async Task The_room_of_its_segments_is_given_back()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "What a process has open is told there.");
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        HasSegmentOpen().Should().BeTrue();
+        Directory.Delete(_folder.Root, recursive: true);
+        _folder.Clock.Advance(TimeSpan.FromSeconds(10));
+        _ = store.MissingBytes;
+        await Waiting.UntilAsync(() => !HasSegmentOpen(), what: "nothing is under way");
+
+        bool HasSegmentOpen() => new DirectoryInfo("/proc/self/fd").GetFiles().Any(file => file.LinkTarget is { } target && target.StartsWith(_folder.Files + "/seg", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -56,6 +56,19 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
+    public async Task A_cache_that_cannot_be_opened_with_larger_sizes_is_there_with_its_own()
+    {
+        Mount(kilobytes: 4000);
+        await using (var store = _folder.Open())
+            await store.Set("key", Bytes(1, 500));
+
+        var larger = () => _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { BucketCount = 1 << 17 } });
+        larger.Should().Throw<CacheStoreException>().WithMessage("*no room*DiskOptions.MaximumBytes to less*");
+        await using var again = _folder.Open();
+        (await again.Get("key")).Should().Equal(Bytes(1, 500));
+    }
+
+    [Fact]
     public async Task A_set_that_fails_because_no_file_can_be_opened_leaves_nothing_older()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "It takes a file that cannot be opened.");
