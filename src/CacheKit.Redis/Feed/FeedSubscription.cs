@@ -125,7 +125,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 _firstAttempt.TrySetResult();
 
                 await WatchAsync(lost.Task).ConfigureAwait(false);
-                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection was lost or replaced, or a message on it could not be heeded." : "those of this one do not come back.", null);
+                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection that carries them was lost or replaced, or failed at one of them." : "those of this one do not come back.", null);
                 _receiver.OnInterrupted();
             }
             catch (Exception exception) when (!_disposal.IsCancellationRequested)
@@ -321,7 +321,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
         catch (Exception exception)
         {
             // It must neither end the subscription nor reach the client; whatever the message was, it may not have been heeded.
-            _feed.Logger.FeedInterrupted(_feed.Cache, $"one could not be heeded ({exception.Message}).", exception);
+            _feed.Logger.FeedInterrupted(_feed.Cache, $"one could not be applied ({exception.Message}).", exception);
             OnLost();
         }
     }
