@@ -349,7 +349,7 @@ public sealed class StoreGuardTests : IAsyncDisposable
         _clock.Advance(TimeSpan.FromMinutes(1));
         await guard.WriteAsync("secret", default, default, default);
         Logged().Should().Equal(20, 20, 20);
-        _logger.Messages.Last(message => message.Level == LogLevel.Warning).Message.Should().Contain("1 earlier messages like this");
+        _logger.Messages.Last(message => message.Level == LogLevel.Warning).Message.Should().Contain("1 earlier message like this");
     }
 
     [Fact]
