@@ -8,6 +8,7 @@ namespace CacheKit.Redis.Connection;
 internal sealed class ConfiguredConnection : ConnectionSource
 {
     private readonly ConfigurationOptions _options;
+    private readonly int _defaultPort;
 
     /// <summary>Reads the configuration.</summary>
     /// <exception cref="ArgumentException">It cannot be read. The message shows no part of it that may be secret.</exception>
@@ -39,6 +40,9 @@ internal sealed class ConfiguredConnection : ConnectionSource
                 nameof(configuration));
         }
 
+        var isEncrypted = configuration.Split(',').Any(static part => part.Replace(" ", "", StringComparison.Ordinal).Equals("ssl=true", StringComparison.OrdinalIgnoreCase));
+        _defaultPort = isEncrypted ? 6380 : 6379;
+
         // Else the client gives up for good if the server is not there at first.
         _options.AbortOnConnectFail = false;
         _options.ClientName ??= "CacheKit";
@@ -56,12 +60,10 @@ internal sealed class ConfiguredConnection : ConnectionSource
     // One without a port is given that by the client, when it connects.
     internal override IReadOnlyList<EndPoint> EndPoints => [.. _options.EndPoints.Select(endPoint => endPoint switch
     {
-        DnsEndPoint { Port: 0 } dns => new DnsEndPoint(dns.Host, DefaultPort, dns.AddressFamily),
-        IPEndPoint { Port: 0 } ip => new IPEndPoint(ip.Address, DefaultPort),
+        DnsEndPoint { Port: 0 } dns => new DnsEndPoint(dns.Host, _defaultPort, dns.AddressFamily),
+        IPEndPoint { Port: 0 } ip => new IPEndPoint(ip.Address, _defaultPort),
         _ => endPoint,
     })];
-
-    private int DefaultPort => _options.Ssl ? 6380 : 6379;
 
     internal override async Task TryConnectAsync(CancellationToken cancellationToken)
     {

@@ -145,7 +145,7 @@ public sealed class HybridCacheWithStoreTests
         (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult(text))).Should().Be(text);
         (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult("other"))).Should().Be(text);
         (await cache.GetOrCreateAsync("k", _ => ValueTask.FromResult("other"), _onlyStore)).Should().Be("other");
-        host.Log.Messages.Should().ContainSingle(message => message.Message.Contains("2000", StringComparison.Ordinal));
+        host.Log.Messages.Should().ContainSingle(message => message.Message.Contains("2,000", StringComparison.Ordinal));
     }
 
     [Theory]
