@@ -101,7 +101,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
         check.Cause is { } cause
             ? new(
                 cause.IsRefusal
-                    ? $"Redis at {ServersText(link)} does not let this application in: {cause.Text}"
+                    ? RefusalText(ServersText(link), cause)
                     : $"Redis at {ServersText(link)} cannot be reached: {cause.Text}",
                 failure.Failure, failure.InnerException)
             : failure;
@@ -123,6 +123,8 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
 
         return Explain(link, failure);
     }
+
+    private static string RefusalText(string servers, UnreachableCause cause) => $"Redis at {servers} does not let this application in: {cause.Text}";
 
     private string ServersText(RedisLink? link)
     {
@@ -179,7 +181,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             _isTold = true;
             Volatile.Write(
                 ref _reason,
-                cause is { IsRefusal: true } ? $"Redis at {servers} does not let this application in: {cause.Text}" : $"Redis does not answer at {servers}: {cause?.Text ?? failure.Message}");
+                cause is { IsRefusal: true } ? RefusalText(servers, cause) : $"Redis does not answer at {servers}: {cause?.Text ?? failure.Message}");
         }
 
         if (cause is { IsRefusal: true })

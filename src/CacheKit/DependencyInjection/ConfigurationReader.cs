@@ -17,8 +17,6 @@ internal static class ConfigurationReader
     private static readonly OptionRange<long> _decompressed = new("from 1,024 to 2,147,483,647", static bytes => bytes is >= SerializationOptions.LeastMaximumDecompressedBytes and <= int.MaxValue);
     private static readonly OptionRange<long> _size = new("zero or more", static size => size >= 0);
     private static readonly OptionRange<double> _threshold = new("greater than 0 and less than 1", static share => share > 0 && share < 1);
-    private static readonly OptionRange<TimeSpan> _positive = new("greater than zero", static time => time > TimeSpan.Zero);
-    private static readonly OptionRange<TimeSpan> _notNegative = new("zero or more", static time => time >= TimeSpan.Zero);
 
     internal static void Read(IConfiguration configuration, string optionsName, CacheKitOptions options, IEnumerable<string>? sectionsOfStores = null, bool hasDisk = true)
     {
@@ -131,8 +129,8 @@ internal static class ConfigurationReader
         return read;
 
         // The properties check this too; here an error can name its path.
-        TimeSpan? Positive(string name) => section.Duration(name, _positive);
-        TimeSpan? NotNegative(string name) => section.Duration(name, _notNegative);
+        TimeSpan? Positive(string name) => section.Duration(name, TimeRanges.Positive);
+        TimeSpan? NotNegative(string name) => section.Duration(name, TimeRanges.NotNegative);
     }
 
     private static void ThrowIfAny(List<string> errors, string optionsName, Type options)

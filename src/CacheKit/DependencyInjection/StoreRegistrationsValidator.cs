@@ -5,8 +5,6 @@ namespace CacheKit.DependencyInjection;
 /// <summary>Finds mistakes in how a cache is to use its stores.</summary>
 internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegistrations>
 {
-    private static readonly OptionRange<TimeSpan> _positive = new("greater than zero", static time => time > TimeSpan.Zero);
-    private static readonly OptionRange<TimeSpan> _notNegative = new("zero or more", static time => time >= TimeSpan.Zero);
     private static readonly OptionRange<TimeSpan> _timeout = new("greater than zero, or infinite", static time => time > TimeSpan.Zero || time == Timeout.InfiniteTimeSpan);
     private static readonly OptionRange<TimeSpan> _heartbeat = new(
         "from 0:00:00.05 to 1:00:00", static time => time >= TimeSpan.FromMilliseconds(50) && time <= TimeSpan.FromHours(1));
@@ -41,7 +39,7 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
     {
         if (options.MaximumExpiration is { } longest)
         {
-            errors.Require(nameof(options.MaximumExpiration), _positive, longest);
+            errors.Require(nameof(options.MaximumExpiration), TimeRanges.Positive, longest);
         }
 
         errors.Require(nameof(options.MinimumEntryBytes), _leastBytes, options.MinimumEntryBytes);
@@ -54,14 +52,14 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
         errors.Require(nameof(options.WriteTimeout), _timeout, options.WriteTimeout);
         errors.Require(nameof(options.FailuresToOpen), _atLeastOne, options.FailuresToOpen);
         errors.Require(nameof(options.FailureShareToOpen), _share, options.FailureShareToOpen);
-        errors.Require(nameof(options.OpenFor), _positive, options.OpenFor);
+        errors.Require(nameof(options.OpenFor), TimeRanges.Positive, options.OpenFor);
         errors.Require(
             nameof(options.MaximumOpenFor),
             new OptionRange<TimeSpan>($"at least {nameof(options.OpenFor)}, which is {options.OpenFor}", time => time >= options.OpenFor),
             options.MaximumOpenFor);
         errors.Require(nameof(options.RecoveryQueueSize), _atLeastOne, options.RecoveryQueueSize);
-        errors.Require(nameof(options.MaximumStalenessWhenDisconnected), _notNegative, options.MaximumStalenessWhenDisconnected);
+        errors.Require(nameof(options.MaximumStalenessWhenDisconnected), TimeRanges.NotNegative, options.MaximumStalenessWhenDisconnected);
         errors.Require(nameof(options.HeartbeatInterval), _heartbeat, options.HeartbeatInterval);
-        errors.Require(nameof(options.LockLease), _positive, options.LockLease);
+        errors.Require(nameof(options.LockLease), TimeRanges.Positive, options.LockLease);
     }
 }

@@ -13,7 +13,6 @@ internal sealed class CacheReporter(
     private readonly LogThrottle _failureLog = new(time);
     private readonly LogThrottle _refreshLog = new(time);
     private readonly LogThrottle _hardTimeoutLog = new(time);
-    private readonly LogThrottle _unreadableLog = new(time);
     private readonly LogThrottle _tooLargeLog = new(time);
     private readonly LogThrottle _suspectLog = new(time);
     private readonly LogThrottle _unknownTypeLog = new(time);
@@ -117,17 +116,6 @@ internal sealed class CacheReporter(
         {
             observers.StaleServed(key);
         }
-    }
-
-    /// <summary>A store has bytes under a key that are not an entry.</summary>
-    internal void UnreadableEntry(string store, string key)
-    {
-        if (_unreadableLog.ShouldLog(out var unreported))
-        {
-            _logger.EntryUnreadable(cacheName, store, unreported);
-        }
-
-        _logger.EntryOfKeyUnreadable(cacheName, store, key);
     }
 
     /// <summary>An entry is larger than a store takes.</summary>

@@ -102,7 +102,7 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
         }
     }
 
-    /// <summary>The store has found something that it could not read.</summary>
+    /// <summary>The store has bytes under a key that are not an entry, or has come upon some that it could not read.</summary>
     internal void Unreadable(string? key)
     {
         if (_unreadableLog.ShouldLog(out var unreported))

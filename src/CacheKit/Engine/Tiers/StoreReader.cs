@@ -241,7 +241,7 @@ internal sealed class StoreReader(
 
         if (!EntryCodec.TryParse(lookup.Payload, key, out var envelope))
         {
-            reporter.UnreadableEntry(tier.Name, key);
+            tier.Guard.Reporter.Unreadable(key);
             return default;
         }
 
@@ -265,7 +265,7 @@ internal sealed class StoreReader(
             case DecodeStatus.TypeMismatch when isFresh && typeMismatch == TypeMismatch.Throw:
                 throw new CacheTypeMismatchException(typeof(T), envelope.TypeName);
             case DecodeStatus.Corrupt:
-                reporter.UnreadableEntry(tier.Name, key);
+                tier.Guard.Reporter.Unreadable(key);
                 return default;
             case DecodeStatus.UnknownType:
                 reporter.UnknownType(tier.Name, envelope.ValueTypeName);

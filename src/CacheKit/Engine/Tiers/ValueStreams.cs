@@ -97,7 +97,7 @@ internal sealed class ValueStreams(
             catch (CacheStoreException)
             {
                 // It was evicted just now, or its beginning is damaged.
-                reporter.UnreadableEntry(tier.Name, key);
+                tier.Guard.Reporter.Unreadable(key);
             }
             finally
             {
