@@ -3,6 +3,7 @@ using System.Numerics;
 namespace CacheKit.Disk;
 
 /// <summary>The sizes of a disk cache, fixed when its files are created, and where everything is in the index that follows from them.</summary>
+/// <remarks>Its values are fields: whoever opens a directory waits until every accessor that is called has been compiled.</remarks>
 internal sealed record DiskGeometry
 {
     internal const long LeastBytes = 16L << 20;
@@ -13,26 +14,26 @@ internal sealed record DiskGeometry
     internal const long FeedOffset = HeaderBytes;
 
     /// <summary>A power of two, so that no address is ever divided.</summary>
-    internal required long SegmentBytes { get; init; }
+    internal required long SegmentBytes;
 
     /// <summary>How far an address is shifted to tell its segment, counted through all rounds.</summary>
     internal int SegmentShift => BitOperations.Log2((ulong)SegmentBytes);
 
-    internal required int SegmentCount { get; init; }
+    internal required int SegmentCount;
 
-    internal required long BucketCount { get; init; }
+    internal required long BucketCount;
 
-    internal required long TagCells { get; init; }
+    internal required long TagCells;
 
-    internal required long FenceCells { get; init; }
+    internal required long FenceCells;
 
-    internal int Conjunctions { get; init; } = 128;
+    internal int Conjunctions = 128;
 
-    internal int FeedMessages { get; init; } = 4096;
+    internal int FeedMessages = 4096;
 
-    internal int FingerprintBits { get; init; } = 18;
+    internal int FingerprintBits = 18;
 
-    internal int UnitBits { get; init; } = 38;
+    internal int UnitBits = 38;
 
     /// <summary>A longer record is stored in pieces of this size.</summary>
     internal int LargestRecord => (int)Math.Min(1 << 20, SegmentBytes / 4);

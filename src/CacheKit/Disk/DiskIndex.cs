@@ -30,21 +30,21 @@ internal sealed unsafe class DiskIndex
         StreamMarks = new(this);
     }
 
-    internal DiskGeometry Geometry { get; }
+    internal readonly DiskGeometry Geometry;
 
-    internal SlotFormat Slots { get; }
+    internal readonly SlotFormat Slots;
 
     /// <summary>Seeds the hashes of keys and tags.</summary>
-    internal ulong HashSeed { get; }
+    internal readonly ulong HashSeed;
 
     /// <summary>Seeds the sums of records: those of another life of the directory do not fit.</summary>
-    internal ulong StoreId { get; }
+    internal readonly ulong StoreId;
 
-    internal StampCells Tags { get; }
+    internal readonly StampCells Tags;
 
-    internal StampCells Fences { get; }
+    internal readonly StampCells Fences;
 
-    internal StreamMarks StreamMarks { get; }
+    internal readonly StreamMarks StreamMarks;
 
     /// <summary>Where the log ends: the address of the next record.</summary>
     internal ref long Tail => ref Word(512);

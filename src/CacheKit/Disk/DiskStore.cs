@@ -84,7 +84,7 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
 
         try
         {
-            var lookup = _ring.Reads.Read(key, options, MostBytesInline, out var isTooLarge);
+            _ring.Reads.Read(key, options, MostBytesInline, out var lookup, out var isTooLarge);
             if (!isTooLarge)
             {
                 return new(lookup);
@@ -233,7 +233,11 @@ internal sealed class DiskStore : IEnumerableStore, IStreamStore, ISharedMemoryF
         new($"The disk cache could not {what}: {exception.Message}", StoreFailure.Transient, exception);
 
     private async ValueTask<StoreLookup> ReadLargeAsync(string key, StoreReadOptions options, CancellationToken cancellationToken) =>
-        await Task.Run(() => InsideGate("read", () => _ring.Reads.Read(key, options, int.MaxValue, out _)), cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => InsideGate("read", () =>
+        {
+            _ring.Reads.Read(key, options, int.MaxValue, out var lookup, out _);
+            return lookup;
+        }), cancellationToken).ConfigureAwait(false);
 
     // Apart: what the work needs is not to be allocated for small ones.
     private ValueTask<StoreWriteResult> WriteLargeAsync(string key, StoreEntry entry, StoreCondition condition, CancellationToken cancellationToken) =>

@@ -16,11 +16,13 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
     /// <param name="key">The key.</param>
     /// <param name="options">What is needed of it.</param>
     /// <param name="mostBytes">Gives up before a larger read.</param>
+    /// <param name="lookup">What was found; nothing if it gave up.</param>
     /// <param name="isTooLarge">Whether it did.</param>
-    internal StoreLookup Read(string key, in StoreReadOptions options, int mostBytes, out bool isTooLarge)
+    internal void Read(string key, in StoreReadOptions options, int mostBytes, out StoreLookup lookup, out bool isTooLarge)
     {
         // Before the first look at a slot: what is made under this stamp was begun after everything up to it.
         var loadStamp = Volatile.Read(ref index.Sequence);
+        lookup = StoreLookup.Missing(loadStamp);
         isTooLarge = false;
         using var hashed = new HashedKey(key, stackalloc byte[HashedKey.StackBytes], index.HashSeed);
         ulong unreadable = 0;
@@ -30,7 +32,8 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
             if (index.Slots.IsSameRecord(slot, unreadable))
             {
                 // It is still what readers of the key are to find, and was whole before it could be found.
-                return StoreLookup.Missing(loadStamp) with { IsUnreadable = isDamaged };
+                lookup = lookup with { IsUnreadable = isDamaged };
+                return;
             }
 
             hook?.Invoke(DiskStep.Found);
@@ -40,27 +43,28 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
                 if (glance != Finding.Unreadable && (glance == Finding.None || options.WithoutPayload || known.Status == StoreLookupStatus.NotModified))
                 {
                     CountUse(place, slot, known);
-                    return known;
+                    lookup = known;
+                    return;
                 }
             }
 
             if (index.Slots.RecordBound(slot) > mostBytes)
             {
                 isTooLarge = true;
-                return default;
+                return;
             }
 
-            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, options.Progress, out var lookup);
+            var finding = ReadWhole(hashed, loadStamp, slot, mostBytes, options.Progress, ref lookup);
             if (finding == Finding.TooLarge)
             {
                 isTooLarge = true;
-                return default;
+                return;
             }
 
             if (finding is not (Finding.Unreadable or Finding.Gone))
             {
                 CountUse(place, slot, lookup);
-                return lookup;
+                return;
             }
 
             isDamaged = finding == Finding.Unreadable;
@@ -68,8 +72,6 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
             // Perhaps it was moved or replaced while it was read: then there is another record now.
             unreadable = slot;
         }
-
-        return StoreLookup.Missing(loadStamp);
     }
 
     /// <summary>Opens an entry to read it piece by piece.</summary>
@@ -170,9 +172,8 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
         }
     }
 
-    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
+    private Finding ReadWhole(in HashedKey key, long loadStamp, ulong slot, int mostBytes, StoreReadProgress? progress, ref StoreLookup lookup)
     {
-        lookup = StoreLookup.Missing(loadStamp);
         var bytes = new RentedBytes(index.Slots.RecordBound(slot));
         var isHandedOver = false;
         try
@@ -185,7 +186,7 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
 
             if (record.Kind == RecordKind.Head)
             {
-                return ReadPieces(record, value.Span, loadStamp, mostBytes, progress, out lookup);
+                return ReadPieces(record, value.Span, loadStamp, mostBytes, progress, ref lookup);
             }
 
             isHandedOver = true;
@@ -220,9 +221,8 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
         return reader.IsValueIntact(record, value.Span) ? Finding.Found : Finding.Unreadable;
     }
 
-    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, StoreReadProgress? progress, out StoreLookup lookup)
+    private Finding ReadPieces(in Record record, ReadOnlySpan<byte> list, long loadStamp, int mostBytes, StoreReadProgress? progress, ref StoreLookup lookup)
     {
-        lookup = StoreLookup.Missing(loadStamp);
         if (!PieceList.TryRead(list, index.Geometry, out var pieces))
         {
             return Finding.None;

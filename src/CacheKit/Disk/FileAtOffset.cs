@@ -11,6 +11,10 @@ namespace CacheKit.Disk;
 /// </remarks>
 internal static unsafe partial class FileAtOffset
 {
+    private const int GetFlags = 3;
+    private const int SetFlags = 4;
+    private const int NoAccessTime = 0x4_0000;
+
     private static readonly bool _isDirect = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
 
     /// <summary>Reads what there is, which may be less than asked for.</summary>
@@ -46,6 +50,23 @@ internal static unsafe partial class FileAtOffset
 
         RandomAccess.Write(file, bytes, offset);
     }
+
+    /// <summary>Spares the system from noting when the file was last read, with every read, where it can be told so.</summary>
+    internal static void KeepAccessTime(SafeFileHandle file)
+    {
+        if (_isDirect)
+        {
+            var descriptor = (int)file.DangerousGetHandle();
+            if (Control(descriptor, GetFlags, 0) is >= 0 and var flags)
+            {
+                // Only the owner of a file may; others go on as they are.
+                _ = Control(descriptor, SetFlags, flags | NoAccessTime);
+            }
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Control(int file, int command, int flags);
 
     [LibraryImport("libc", EntryPoint = "pread")]
     private static partial nint Read(int file, byte* into, nint count, nint offset);

@@ -70,6 +70,7 @@ internal static class Mix64
     internal static ulong Of(ulong value, ulong seed) => Fold(Fold(value ^ K1, seed ^ K2) ^ K0, K3);
 
     /// <summary>Sums up all blocks of 64 bytes, and folds the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ulong Sum(ref byte start, int length, ulong seed)
     {
         var (left, right) = (Vector256.Create(seed), Vector256.Create(~seed));

@@ -35,17 +35,17 @@ internal sealed class Ring
         Scan = new(index, reader, judge);
     }
 
-    internal EntryReads Reads { get; }
+    internal readonly EntryReads Reads;
 
-    internal EntryWrites Writes { get; }
+    internal readonly EntryWrites Writes;
 
-    internal SharedFeed Feed { get; }
+    internal readonly SharedFeed Feed;
 
-    internal DiskRoom Room { get; }
+    internal readonly DiskRoom Room;
 
-    internal Reclaimer Reclaimer { get; }
+    internal readonly Reclaimer Reclaimer;
 
-    internal IndexScan Scan { get; }
+    internal readonly IndexScan Scan;
 
     /// <summary>Has segments made free ahead of the tail, whenever one is opened.</summary>
     internal void ReclaimWith(Action start) => _log.SegmentOpened = start;

@@ -184,6 +184,10 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
         }
     }
 
-    private static SafeFileHandle Open(string path, FileMode mode, long preallocate) => File.OpenHandle(
-        path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocate);
+    private static SafeFileHandle Open(string path, FileMode mode, long preallocate)
+    {
+        var file = File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocate);
+        FileAtOffset.KeepAccessTime(file);
+        return file;
+    }
 }

@@ -27,35 +27,34 @@ internal readonly struct SlotFormat(int fingerprintBits, int unitBits)
     private readonly int _useShift = unitBits + SizeBits;
     private readonly int _fingerprintShift = unitBits + SizeBits + UseBits;
     private readonly ulong _unitMask = (1UL << unitBits) - 1;
+    private readonly ulong _useMask = ((1UL << UseBits) - 1) << (unitBits + SizeBits);
+    private readonly ulong _fingerprintMask = ((1UL << fingerprintBits) - 1) << (unitBits + SizeBits + UseBits);
 
     /// <summary>How far the log goes before units repeat.</summary>
     internal long AddressRange => (long)(_unitMask + 1) * UnitBytes;
 
-    private ulong FingerprintMask => ((1UL << _fingerprintBits) - 1) << _fingerprintShift;
-
-    private ulong UseMask => ((1UL << UseBits) - 1) << _useShift;
 
     /// <summary>The key's part of a slot.</summary>
     internal ulong Fingerprint(ulong hash) => hash >> (64 - _fingerprintBits) << _fingerprintShift;
 
-    internal ulong FingerprintOf(ulong slot) => slot & FingerprintMask;
+    internal ulong FingerprintOf(ulong slot) => slot & _fingerprintMask;
 
-    internal bool IsOf(ulong slot, ulong fingerprint) => slot != 0 && (slot & FingerprintMask) == fingerprint;
+    internal bool IsOf(ulong slot, ulong fingerprint) => slot != 0 && (slot & _fingerprintMask) == fingerprint;
 
     /// <summary>A visible slot that has not been used yet.</summary>
     internal ulong Create(ulong fingerprint, long address, int recordBytes) =>
         fingerprint | ((ulong)SizeClass(recordBytes) << _sizeShift) | ((ulong)(address / UnitBytes) & _unitMask);
 
-    internal bool IsPending(ulong slot) => (slot & UseMask) == UseMask;
+    internal bool IsPending(ulong slot) => (slot & _useMask) == _useMask;
 
-    internal ulong AsPending(ulong slot) => slot | UseMask;
+    internal ulong AsPending(ulong slot) => slot | _useMask;
 
-    internal int Uses(ulong slot) => (int)((slot & UseMask) >> _useShift);
+    internal int Uses(ulong slot) => (int)((slot & _useMask) >> _useShift);
 
-    internal ulong WithUses(ulong slot, int uses) => (slot & ~UseMask) | ((ulong)uses << _useShift);
+    internal ulong WithUses(ulong slot, int uses) => (slot & ~_useMask) | ((ulong)uses << _useShift);
 
     /// <summary>Whether two slots point to the same record for the same key, used or not.</summary>
-    internal bool IsSameRecord(ulong left, ulong right) => ((left ^ right) & ~UseMask) == 0;
+    internal bool IsSameRecord(ulong left, ulong right) => ((left ^ right) & ~_useMask) == 0;
 
     /// <summary>The address of the record, which lies before the tail.</summary>
     internal long Address(ulong slot, long tail)

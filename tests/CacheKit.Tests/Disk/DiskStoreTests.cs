@@ -31,6 +31,21 @@ public sealed class DiskStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Reading_does_not_write_down_when_it_was_read()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere files are read as the framework does.");
+        await using var store = _folder.Open();
+        await store.Set("key", Bytes(1, 100));
+        var segment = _folder.SegmentFiles()[0];
+
+        // Before the last write: so the next reader is to be noted.
+        var before = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+        File.SetLastAccessTimeUtc(segment, before);
+        (await store.Get("key")).Should().Equal(Bytes(1, 100));
+        File.GetLastAccessTimeUtc(segment).Should().Be(before);
+    }
+
+    [Fact]
     public async Task Keys_are_listed_each_once_though_the_index_is_gone_through_in_parts()
     {
         await using var store = _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { BucketCount = 3 << 16 } });
