@@ -332,30 +332,30 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     public ValueTask<bool> ExistsAsync(string key, CancellationToken cancellationToken = default) =>
         OnKey(
-            key, 0, static (cache, key, _, token) => cache._stores?.Edits.ExistsAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: false)),
+            key, 0, static (cache, key, _, token) => cache._stores?.Life.ExistsAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: false)),
             cancellationToken);
 
     public ValueTask<bool> TouchAsync(string key, CancellationToken cancellationToken = default) =>
         OnKey(
-            key, 0, static (cache, key, _, token) => cache._stores?.Edits.TouchAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: true)),
+            key, 0, static (cache, key, _, token) => cache._stores?.Life.TouchAsync(key, token) ?? new(cache._edits.IsFresh(key, isRead: true)),
             cancellationToken);
 
     public ValueTask<TimeSpan?> GetTimeToLiveAsync(string key, CancellationToken cancellationToken = default) =>
         OnKey(
-            key, 0, static (cache, key, _, token) => cache._stores?.Edits.GetTimeToLiveAsync(key, token) ?? new(cache._edits.GetTimeToLive(key)),
+            key, 0, static (cache, key, _, token) => cache._stores?.Life.GetTimeToLiveAsync(key, token) ?? new(cache._edits.GetTimeToLive(key)),
             cancellationToken);
 
     public ValueTask<bool> SetTimeToLiveAsync(string key, TimeSpan timeToLive, CancellationToken cancellationToken = default) =>
         OnKey(
             key, timeToLive, static (cache, key, timeToLive, token) =>
-                cache._stores?.Edits.SetTimeToLiveAsync(key, timeToLive, token) ?? new(cache._edits.SetTimeToLive(key, timeToLive)),
+                cache._stores?.Life.SetTimeToLiveAsync(key, timeToLive, token) ?? new(cache._edits.SetTimeToLive(key, timeToLive)),
             cancellationToken);
 
     public ValueTask<long> IncrementAsync(string key, long delta = 1, CacheCounterOptions? options = null, CancellationToken cancellationToken = default) =>
         OnKey(key, (delta, options), static async (cache, key, argument, token) =>
         {
             var (value, isStored) = cache._stores is { } stores
-                ? await stores.Edits.IncrementAsync(key, argument.delta, argument.options, token).ConfigureAwait(false)
+                ? await stores.Counters.IncrementAsync(key, argument.delta, argument.options, token).ConfigureAwait(false)
                 : cache._edits.Increment(key, argument.delta, argument.options);
             if (isStored)
             {

@@ -163,7 +163,7 @@ internal sealed class KeyListing(
             // The store still has to be told of some removals, and these may cover what it lists.
             foreach (var key in page)
             {
-                if (await stores!.Edits.ExistsAsync(key, cancellationToken).ConfigureAwait(false)) // a tier is of a store
+                if (await stores!.Life.ExistsAsync(key, cancellationToken).ConfigureAwait(false)) // a tier is of a store
                 {
                     fresh.Add(key);
                 }

@@ -199,6 +199,23 @@ internal sealed class StoreReader(
         return missing;
     }
 
+    /// <summary>The same for what the entry's lookup says beside the payload.</summary>
+    /// <returns><see langword="null"/> if there is no entry, or none could be asked.</returns>
+    internal async ValueTask<StoreLookup?> PeekAsync(string key, CancellationToken cancellationToken)
+    {
+        if (await PeekAsync(key, withPayload: false, cancellationToken).ConfigureAwait(false) is not { Lookup: { IsFound: true } found })
+        {
+            return null;
+        }
+
+        found.Dispose();
+        return found;
+    }
+
+    /// <summary>Whether the stores have an unexpired entry, as far as they can be asked.</summary>
+    internal async ValueTask<bool> IsFreshAsync(string key, CancellationToken cancellationToken) =>
+        await PeekAsync(key, cancellationToken).ConfigureAwait(false) is { } found && found.ExpiresAt > time.UtcNow;
+
     /// <summary>The tags of an entry; null if the store alone knows them, as it does of its own counters.</summary>
     private static string[]? TagsOf(string key, in StoreLookup lookup) =>
         lookup.Number is not null ? null : EntryCodec.TryParse(lookup.Payload, key, out var envelope) ? envelope.Tags : [];

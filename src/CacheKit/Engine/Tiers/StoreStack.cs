@@ -27,6 +27,8 @@ internal sealed class StoreStack : IAsyncDisposable
     private readonly string _cacheName;
     private StoreLoader? _loader;
     private TieredEdits? _edits;
+    private TieredLife? _life;
+    private TieredCounters? _counters;
     private ValueStreams? _streams;
     private DirectReader? _direct;
     private NodeLink? _link;
@@ -75,6 +77,10 @@ internal sealed class StoreStack : IAsyncDisposable
 
     internal TieredEdits Edits => _edits!;
 
+    internal TieredLife Life => _life!;
+
+    internal TieredCounters Counters => _counters!;
+
     internal ValueStreams Streams => _streams!;
 
     internal NodeLink Link => _link!;
@@ -92,9 +98,12 @@ internal sealed class StoreStack : IAsyncDisposable
         var writer = new StoreWriter(_tiers, codec, reader, Invalidator, _time, parts.Reporter);
         _loader = new StoreLoader(
             _tiers, reader, writer, Invalidator, parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, _link, defaults, options.TypeMismatch, _provider, hasMemory, faults);
-        _edits = new TieredEdits(
-            parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Reader, parts.Writer, parts.Edits, reader, writer, Invalidator, Renewal, codec, _time, _link,
-            defaults, hasMemory);
+        var writes = new KeyWrites(parts.Flights, parts.Tags, parts.Memory, parts.Life, parts.Writer, hasMemory);
+        _edits = new TieredEdits(writes, parts.Reader, parts.Writer, parts.Edits, reader, writer, Invalidator, _link, defaults);
+        _life = new TieredLife(
+            writes, _edits, parts.Memory, parts.Life, parts.Reader, parts.Edits, reader, writer, Invalidator, Renewal, _time, _link);
+        _counters = new TieredCounters(
+            writes, parts.Memory, parts.Reader, parts.Writer, parts.Edits, reader, writer, Invalidator, codec, _time, _link, defaults);
         _streams = new ValueStreams(_tiers, codec, parts.Writer, reader, _edits, Renewal, _time, parts.Reporter);
         _direct = traffic is null ? null : new(_tiers[0], traffic, parts.Memory, reader, codec, parts.Life, _time);
         _link.Start();
