@@ -84,11 +84,17 @@ internal readonly struct EntryRecord
         bytes[0] = Magic;
         bytes[1] = Version;
         bytes[2] = (byte)flags;
-        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(3), stamp);
-        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(11), stamp);
-        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(19), stamp);
+        WriteStamps(bytes, stamp);
         WriteTail(bytes.AsSpan(TailOffset), expiresAt, retainUntil, tags, payload);
         return bytes;
+    }
+
+    /// <summary>Writes the stamps of an entry that is made from nothing before it.</summary>
+    internal static void WriteStamps(Span<byte> bytes, long stamp)
+    {
+        BinaryPrimitives.WriteInt64BigEndian(bytes[3..], stamp);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[11..], stamp);
+        BinaryPrimitives.WriteInt64BigEndian(bytes[19..], stamp);
     }
 
     /// <summary>Writes what follows the stamps of an entry, for a script to put them in front.</summary>

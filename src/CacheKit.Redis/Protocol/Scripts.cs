@@ -111,11 +111,11 @@ internal static class Scripts
         """);
 
     /// <summary>How many arguments of <see cref="WriteMany"/> come before those of the entries.</summary>
-    internal const int WriteManyFixed = 6;
+    internal const int WriteManyFixed = 7;
 
     /// <summary>
     /// What <see cref="Set"/> and <see cref="Populate"/> do, for several entries, whose bytes have been stored under other names just before. KEYS clock, entries, those names; ARGV known, age, fence px, number of
-    /// those set, now, now, then for each entry px, and the stamp of what a factory has made.
+    /// those set, now, now, the stamp after which those were foretold that are in the bytes of what is set, then for each entry px, and the stamp of what a factory has made.
     /// </summary>
     /// <remarks>
     /// Returns the last stamp that was drawn, if all were stored: theirs follow each other. Else what became of each, and a nought at the end. An error is that of one entry; the others do not notice. Where one
@@ -143,8 +143,9 @@ internal static class Scripts
           end
         end
         local drawn, own, all, mine = last - sets, {}, true, {}
+        local isForetold = drawn == tonumber(ARGV[7])
         for i = 1, n do
-          local key, waiting, px, stamp = KEYS[i + 1], KEYS[n + i + 1], ARGV[i * 2 + 5], tonumber(ARGV[i * 2 + 6])
+          local key, waiting, px, stamp = KEYS[i + 1], KEYS[n + i + 1], ARGV[i * 2 + 6], tonumber(ARGV[i * 2 + 7])
           local isSet = not stamp
           if isSet then
             drawn = drawn + 1
@@ -174,7 +175,9 @@ internal static class Scripts
               end
             end
             if result > 0 then
-              if isSet then
+              if isSet and isForetold then
+                -- They are there.
+              elseif isSet then
                 local bytes = struct.pack('>I8', stamp)
                 redis.pcall('SETRANGE', waiting, 3, bytes .. bytes .. bytes)
               elseif px ~= '' and #h == 47 and tonumber(px) < least then

@@ -14,7 +14,7 @@ namespace CacheKit.Redis.Store;
 /// <para>What is not plain about one of the writes, that one sees to alone, as if it had not been among the others.</para>
 /// </remarks>
 internal sealed class SharedWrite(
-    RedisConnection connection, RedisLink? link, WriteGatherer gatherer, WriteCall?[] calls, int count, StampClock clock, EntryWriter writer, KeyLayout layout, Lifetimes lifetimes)
+    RedisConnection connection, RedisLink? link, WriteGatherer gatherer, WriteCall?[] calls, int count, StampClock clock, StampForecast forecast, EntryWriter writer, KeyLayout layout, Lifetimes lifetimes)
     : SharedCommand<WriteCall, RedisResult, StoreWriteResult>(connection, link, gatherer, calls, count)
 {
     private KeyValuePair<RedisKey, RedisValue>[] _records = [];
@@ -80,22 +80,8 @@ internal sealed class SharedWrite(
             return;
         }
 
-        // One number, if all is plain; else one for each, and one more.
-        _stamps = (long[]?)answer ?? [];
-        var aside = 0;
-        foreach (var stamp in _stamps)
-        {
-            if (stamp > 0 || stamp < Scripts.Behind)
-            {
-                // A refusal, too: who tries again has what he lacked.
-                clock.Advance(Math.Abs(stamp));
-            }
-
-            aside += stamp == Scripts.Aside ? 1 : 0;
-        }
-
         // If all are set aside, the ground is not this or that entry: the server renames nothing, say.
-        Link.NoteSharedWrite(isDone: aside < Sent);
+        Link.NoteSharedWrite(isDone: _stamps.Count(static stamp => stamp == Scripts.Aside) < Sent);
     }
 
     private protected override bool TryGetResult(WriteCall call, RedisResult answer, out StoreWriteResult result)
@@ -112,6 +98,44 @@ internal sealed class SharedWrite(
         writer.WriteAsync(call.Key, call.Entry, call.Condition, call.CancellationToken);
 
     private async Task<RedisResult> SendAsync(RedisLink link, bool inFull)
+    {
+        Foretell(link);
+        var latest = 0L;
+        try
+        {
+            var answer = await ExecuteAsync(link, inFull).ConfigureAwait(false);
+
+            // One number, if all is plain; else one for each, and one more.
+            _stamps = (long[]?)answer ?? [];
+            foreach (var stamp in _stamps)
+            {
+                // A refusal, too: who tries again has what he lacked.
+                latest = stamp is > 0 or < Scripts.Behind ? Math.Max(latest, Math.Abs(stamp)) : latest;
+            }
+
+            return answer!; // a script returns something
+        }
+        finally
+        {
+            forecast.End(link, _sets, latest);
+        }
+    }
+
+    /// <summary>Gives what is set the stamps that it will be given, as far as can be told.</summary>
+    private void Foretell(RedisLink link)
+    {
+        var before = forecast.Begin(link, _sets);
+        _arguments[6] = before;
+        foreach (var call in Calls)
+        {
+            if (call is { IsSet: true, At: >= 0 })
+            {
+                EntryRecord.WriteStamps(call.Record, before + 1 + call.SetsBefore);
+            }
+        }
+    }
+
+    private async Task<RedisResult> ExecuteAsync(RedisLink link, bool inFull)
     {
         var transaction = link.Database.CreateTransaction();
         Abandoned.Observe(transaction.StringSetAsync(_records, When.Always, Flags.Master));

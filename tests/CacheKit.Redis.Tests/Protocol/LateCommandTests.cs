@@ -93,7 +93,7 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var (high, low) = lifetimes.Now();
         RedisKey[] keys = [_store.Layout.Clock, .. names.Select(_store.Layout.Entry), .. names.Select((_, i) => _store.Layout.Waiting(i))];
         RedisValue[] arguments =
-            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, 3, high, low, lifetimes.Fence, "", lifetimes.Fence, "", lifetimes.Fence, ""];
+            [await clock.LookAsync(link, default), lifetimes.MaximumAge, lifetimes.Fence, 3, high, low, 0, lifetimes.Fence, "", lifetimes.Fence, "", lifetimes.Fence, ""];
         var removed = await _other.RemoveAsync("removed");
         var set = await _other.SetAsync("set", Entry("new"));
         await link.Database.StringSetAsync([.. names.Select((_, i) => new KeyValuePair<RedisKey, RedisValue>(_store.Layout.Waiting(i), record))]);
@@ -124,7 +124,7 @@ public abstract class LateCommandTests(SharedServers servers, Topology topology)
         var (high, low) = lifetimes.Now();
         RedisKey[] keys = [_store.Layout.Clock, .. names.Select(_store.Layout.Entry), .. names.Select((_, i) => _store.Layout.Waiting(i))];
         RedisValue[] arguments =
-            [stamp, lifetimes.MaximumAge, lifetimes.Fence, 0, high, low, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, old];
+            [stamp, lifetimes.MaximumAge, lifetimes.Fence, 0, high, low, 0, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, stamp, lifetimes.Fence, old];
         var removed = await _other.RemoveAsync("removed");
         var set = await _other.SetAsync("set", Entry("new"));
         await link.Database.StringSetAsync([.. names.Select((name, i) => new KeyValuePair<RedisKey, RedisValue>(
