@@ -21,7 +21,7 @@ public sealed class SharedDirectoryTests : IAsyncDisposable
     {
         foreach (var cache in _caches)
         {
-            cache.Verify();
+            Consistency.TestCache.Settle(cache);
             await cache.DisposeAsync();
         }
 

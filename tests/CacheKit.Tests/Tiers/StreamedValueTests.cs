@@ -1,10 +1,11 @@
-using System.Globalization;
 using System.Diagnostics;
+using System.Globalization;
 using CacheKit.Disk;
 using CacheKit.Engine;
 using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using CacheKit.Testing.Stores;
+using CacheKit.Tests.Consistency;
 using CacheKit.Tests.Diagnostics;
 using CacheKit.Tests.Disk;
 using Microsoft.Extensions.Logging;
@@ -25,7 +26,7 @@ public sealed class StreamedValueTests : IAsyncDisposable
     {
         foreach (var cache in _caches)
         {
-            cache.Verify();
+            cache.Settle();
             await cache.DisposeAsync();
         }
 

@@ -3,6 +3,7 @@ using CacheKit.Engine.Tiers;
 using CacheKit.Stores;
 using CacheKit.Testing;
 using CacheKit.Testing.Stores;
+using CacheKit.Tests.Consistency;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -23,7 +24,7 @@ public abstract class TieredCaches : IAsyncDisposable
         GC.SuppressFinalize(this);
         foreach (var cache in _caches)
         {
-            cache.Verify();
+            cache.Settle();
             await cache.DisposeAsync();
         }
     }
