@@ -142,7 +142,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            GiveBack(source);
+            GiveBack(source, progress: null);
             return new(Conclude<TResult>(operation, subject, exception, started, pass));
         }
 
@@ -151,8 +151,7 @@ internal sealed class StoreGuard : IAsyncDisposable
             return WaitAsync(operation, subject, pending, source, started, pass, progress, cancellationToken);
         }
 
-        GiveBack(source);
-        _spareProgress = progress ?? _spareProgress;
+        GiveBack(source, progress);
         return new(Conclude(operation, subject, pending.Result, started, pass));
     }
 
@@ -237,11 +236,11 @@ internal sealed class StoreGuard : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                GiveBack(source);
+                GiveBack(source, progress: null);
                 return Conclude<TResult>(operation, subject, exception, started, pass);
             }
 
-            GiveBack(source);
+            GiveBack(source, progress);
             return Conclude(operation, subject, result, started, pass);
         }
 
@@ -469,8 +468,10 @@ internal sealed class StoreGuard : IAsyncDisposable
         return source;
     }
 
-    private static void GiveBack(CancellationTokenSource source)
+    private static void GiveBack(CancellationTokenSource source, StoreReadProgress? progress)
     {
+        // None after a failure: parts that are on their way may still be told of.
+        _spareProgress = progress ?? _spareProgress;
         if (source.TryReset())
         {
             _spareSource = source;
