@@ -119,8 +119,8 @@ internal static class Scripts
     /// </summary>
     /// <remarks>
     /// Returns the last stamp that was drawn, if all were stored: theirs follow each other. Else what became of each, and a nought at the end. An error is that of one entry; the others do not notice. Where one
-    /// key is set twice the second is stored over the first, whose fence does not count. The bytes are moved, and do not come here: a long text costs more than all the calls. Before anything of an entry is
-    /// left, under whatever name, its stamps are in it.
+    /// key is set twice the second is stored over the first, whose fence does not count. The bytes are moved, and do not come here: a long text costs more than all the calls. Before anything has
+    /// an entry's name, its stamps are in it: those that were drawn here.
     /// </remarks>
     internal static readonly RedisScript WriteMany = new("""
         local known, n, sets = tonumber(ARGV[1]), (#KEYS - 1) / 2, tonumber(ARGV[4])
@@ -175,17 +175,15 @@ internal static class Scripts
               end
             end
             if result > 0 then
-              if isSet and isForetold then
-                -- They are there.
-              elseif isSet then
+              if isSet and not isForetold then
                 local bytes = struct.pack('>I8', stamp)
-                redis.pcall('SETRANGE', waiting, 3, bytes .. bytes .. bytes)
-              elseif px ~= '' and #h == 47 and tonumber(px) < least then
+                if type(redis.pcall('SETRANGE', waiting, 3, bytes .. bytes .. bytes)) == 'table' then result = -4 end
+              elseif not isSet and px ~= '' and #h == 47 and tonumber(px) < least then
                 local left = call('PTTL', key)
                 if left < 0 or left > least then left = least end
                 if left > tonumber(px) then px = string.format('%.0f', left) end
               end
-              if redis.pcall('RENAME', waiting, key).ok then
+              if result > 0 and redis.pcall('RENAME', waiting, key).ok then
                 if px ~= '' then call('PEXPIRE', key, px) end
                 if isSet then mine[key] = true end
               else

@@ -2,49 +2,55 @@ using CacheKit.Redis.Connection;
 
 namespace CacheKit.Redis.Protocol;
 
-/// <summary>Foretells which stamps a command will draw that is sent now: right where nobody else draws meanwhile.</summary>
+/// <summary>Foretells which stamps a command will draw that is sent now: those after the latest that was seen, and what the commands before it will have drawn.</summary>
 /// <remarks>
-/// Entries that are sent with the stamps they will get spare the server a call each. It draws them all the same, and compares: a wrong forecast costs those calls and nothing else.
+/// It is right while nothing else draws: no other process, no set alone, no removal, no look at the clock. Entries that are sent with the stamps they will get spare the server a call
+/// each. It draws them all the same, and compares: a wrong forecast costs those calls and nothing else.
 /// </remarks>
 internal sealed class StampForecast(StampClock clock)
 {
     private readonly Lock _lock = new();
     private RedisLink? _link;
-    private long _underWay;
+    private Draws _underWay = new();
 
     /// <summary>Begins a command that draws stamps.</summary>
     /// <param name="link">The connection, on which what is sent first is done first.</param>
     /// <param name="draws">How many it draws.</param>
-    /// <returns>The stamp after which they are foretold to come. <see cref="End"/> is to be called once the command has ended.</returns>
-    internal long Begin(RedisLink link, int draws)
+    /// <param name="before">The stamp after which they are foretold to come.</param>
+    /// <returns>For <see cref="End"/>, which is to be called once the command has ended.</returns>
+    internal Draws Begin(RedisLink link, int draws, out long before)
     {
         lock (_lock)
         {
             if (_link != link)
             {
-                (_link, _underWay) = (link, 0);
+                // Those of the former connection may be done, or never.
+                (_link, _underWay) = (link, new());
             }
 
-            var before = clock.Latest + _underWay;
-            _underWay += draws;
-            return before;
+            before = clock.Latest + _underWay.Count;
+            _underWay.Count += draws;
+            return _underWay;
         }
     }
 
     /// <summary>Ends it.</summary>
-    /// <param name="link">Its connection.</param>
+    /// <param name="underWay">What its beginning returned.</param>
     /// <param name="draws">How many it was to draw.</param>
     /// <param name="latest">The latest stamp that it has shown; 0 if it has failed.</param>
-    internal void End(RedisLink link, int draws, long latest)
+    internal void End(Draws underWay, int draws, long latest)
     {
         lock (_lock)
         {
             // In one step: between the two the next forecast would be wrong.
             clock.Advance(latest);
-            if (_link == link)
-            {
-                _underWay -= draws;
-            }
+            underWay.Count -= draws;
         }
+    }
+
+    /// <summary>How many stamps the commands are to draw that are under way on one connection.</summary>
+    internal sealed class Draws
+    {
+        internal long Count { get; set; }
     }
 }

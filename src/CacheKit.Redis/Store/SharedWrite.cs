@@ -17,17 +17,17 @@ internal sealed class SharedWrite(
     RedisConnection connection, RedisLink? link, WriteGatherer gatherer, WriteCall?[] calls, int count, StampClock clock, StampForecast forecast, EntryWriter writer, KeyLayout layout, Lifetimes lifetimes)
     : SharedCommand<WriteCall, RedisResult, StoreWriteResult>(connection, link, gatherer, calls, count)
 {
-    private KeyValuePair<RedisKey, RedisValue>[] _records = [];
+    private byte[][] _records = [];
+    private int[] _setPlaces = [];
     private RedisKey[] _keys = [];
     private RedisValue[] _arguments = [];
-    private int _sets;
     private long[] _stamps = [];
 
     private int Sent => _records.Length;
 
     private protected override Task<RedisResult> SendAsync(RedisLink link)
     {
-        var sent = 0;
+        var (sent, sets) = (0, 0);
         foreach (var call in Calls)
         {
             if (call!.IsOver) // handed out later
@@ -37,8 +37,8 @@ internal sealed class SharedWrite(
             }
 
             call.At = sent++;
-            call.SetsBefore = _sets;
-            _sets += call.IsSet ? 1 : 0;
+            call.SetsBefore = sets;
+            sets += call.IsSet ? 1 : 0;
         }
 
         if (sent == 0)
@@ -46,16 +46,22 @@ internal sealed class SharedWrite(
             return Task.FromResult<RedisResult>(null!); // nobody asks
         }
 
-        _records = new KeyValuePair<RedisKey, RedisValue>[sent];
+        (_records, _setPlaces) = (new byte[sent][], new int[sets]);
         (_keys, _arguments) = (new RedisKey[1 + (2 * sent)], new RedisValue[Scripts.WriteManyFixed + (2 * sent)]);
         _keys[0] = layout.Clock;
         (_arguments[4], _arguments[5]) = lifetimes.Now();
-        (_arguments[0], _arguments[1], _arguments[2], _arguments[3]) = (clock.Latest, lifetimes.MaximumAge, lifetimes.Fence, _sets);
+        (_arguments[0], _arguments[1], _arguments[2], _arguments[3]) = (clock.Latest, lifetimes.MaximumAge, lifetimes.Fence, sets);
         foreach (var call in Calls)
         {
             if (call!.At is >= 0 and var at) // handed out later
             {
-                _records[at] = new(layout.Waiting(at), call.Record);
+                // The calls are used again once their callers have gone on, which may be while this is sent a second time.
+                _records[at] = call.Record;
+                if (call.IsSet)
+                {
+                    _setPlaces[call.SetsBefore] = at;
+                }
+
                 _keys[1 + at] = layout.Entry(call.Key);
                 _keys[1 + sent + at] = layout.Waiting(at);
                 var place = Scripts.WriteManyFixed + (2 * at);
@@ -80,6 +86,9 @@ internal sealed class SharedWrite(
             return;
         }
 
+        // One number, if all is plain; else one for each, and one more.
+        _stamps = (long[]?)answer ?? [];
+
         // If all are set aside, the ground is not this or that entry: the server renames nothing, say.
         Link.NoteSharedWrite(isDone: _stamps.Count(static stamp => stamp == Scripts.Aside) < Sent);
     }
@@ -88,7 +97,7 @@ internal sealed class SharedWrite(
     {
         var stamp = _stamps.Length == Sent + 1 ? _stamps[call.At]
             : _stamps is not [>= 0 and var last] ? Scripts.Aside
-            : call.IsSet ? last - _sets + 1 + call.SetsBefore // drawn in the order of the entries
+            : call.IsSet ? last - _setPlaces.Length + 1 + call.SetsBefore // drawn in the order of the entries
             : call.Condition.Stamp;
         result = new(StoreWriteOutcome.Stored, stamp);
         return stamp > 0;
@@ -99,46 +108,37 @@ internal sealed class SharedWrite(
 
     private async Task<RedisResult> SendAsync(RedisLink link, bool inFull)
     {
-        Foretell(link);
+        var draws = _setPlaces.Length;
+        var underWay = forecast.Begin(link, draws, out var before);
         var latest = 0L;
         try
         {
-            var answer = await ExecuteAsync(link, inFull).ConfigureAwait(false);
-
-            // One number, if all is plain; else one for each, and one more.
-            _stamps = (long[]?)answer ?? [];
-            foreach (var stamp in _stamps)
+            _arguments[6] = before;
+            for (var i = 0; i < draws; i++)
             {
-                // A refusal, too: who tries again has what he lacked.
-                latest = stamp is > 0 or < Scripts.Behind ? Math.Max(latest, Math.Abs(stamp)) : latest;
+                EntryRecord.WriteStamps(_records[_setPlaces[i]], before + 1 + i);
             }
 
-            return answer!; // a script returns something
+            var answer = await ExecuteAsync(link, inFull).ConfigureAwait(false);
+            latest = LatestOf(answer);
+            return answer;
         }
         finally
         {
-            forecast.End(link, _sets, latest);
-        }
-    }
-
-    /// <summary>Gives what is set the stamps that it will be given, as far as can be told.</summary>
-    private void Foretell(RedisLink link)
-    {
-        var before = forecast.Begin(link, _sets);
-        _arguments[6] = before;
-        foreach (var call in Calls)
-        {
-            if (call is { IsSet: true, At: >= 0 })
-            {
-                EntryRecord.WriteStamps(call.Record, before + 1 + call.SetsBefore);
-            }
+            forecast.End(underWay, draws, latest);
         }
     }
 
     private async Task<RedisResult> ExecuteAsync(RedisLink link, bool inFull)
     {
         var transaction = link.Database.CreateTransaction();
-        Abandoned.Observe(transaction.StringSetAsync(_records, When.Always, Flags.Master));
+        var waiting = new KeyValuePair<RedisKey, RedisValue>[Sent];
+        for (var at = 0; at < waiting.Length; at++)
+        {
+            waiting[at] = new(layout.Waiting(at), _records[at]);
+        }
+
+        Abandoned.Observe(transaction.StringSetAsync(waiting, When.Always, Flags.Master));
         var running = inFull ? Scripts.WriteMany.SendInFullAsync(transaction, _keys, _arguments) : Scripts.WriteMany.SendAsync(transaction, _keys, _arguments);
         Abandoned.Observe(running);
 
@@ -149,5 +149,24 @@ internal sealed class SharedWrite(
         }
 
         return await running.ConfigureAwait(false);
+    }
+
+    /// <summary>The latest stamp that an answer shows. A refusal has one, too: what was lacking to who tries again.</summary>
+    private static long LatestOf(RedisResult answer)
+    {
+        var latest = 0L;
+        try
+        {
+            foreach (var stamp in (long[]?)answer ?? [])
+            {
+                latest = stamp is > 0 or < Scripts.Behind ? Math.Max(latest, Math.Abs(stamp)) : latest;
+            }
+        }
+        catch (InvalidCastException)
+        {
+            // Not what was asked for, as will be found out where it is used.
+        }
+
+        return latest;
     }
 }

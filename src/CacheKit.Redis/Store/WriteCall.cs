@@ -13,7 +13,7 @@ internal sealed class WriteCall : GatheredCall<StoreWriteResult>
 
     internal bool IsSet => Condition.Kind == StoreConditionKind.Always;
 
-    /// <summary>What is stored; what is set gets its stamps there.</summary>
+    /// <summary>What is stored; what is set gets its stamps when it is sent, or there.</summary>
     internal byte[] Record { get; private set; } = [];
 
     /// <summary>Which of the entries of the command it is; -1: none, it was given up before.</summary>

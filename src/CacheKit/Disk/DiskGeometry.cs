@@ -3,7 +3,7 @@ using System.Numerics;
 namespace CacheKit.Disk;
 
 /// <summary>The sizes of a disk cache, fixed when its files are created, and where everything is in the index that follows from them.</summary>
-/// <remarks>Its values are fields: whoever opens a directory waits until every accessor that is called has been compiled.</remarks>
+/// <remarks>Its values are fields, which nobody changes once it is made: whoever opens a directory waits until every accessor that is called has been compiled.</remarks>
 internal sealed record DiskGeometry
 {
     internal const long LeastBytes = 16L << 20;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace CacheKit.Disk;
 
 /// <summary>What a disk store is opened with, once options are checked and sizes computed.</summary>
-/// <remarks>Its values are fields: whoever opens a directory waits until every accessor that is called has been compiled.</remarks>
+/// <remarks>Its values are fields, which nobody changes once it is made: whoever opens a directory waits until every accessor that is called has been compiled.</remarks>
 internal sealed record DiskSettings
 {
     /// <summary>The folder of all caches of the application; those of others may be in it, too.</summary>

@@ -52,9 +52,10 @@ internal static unsafe partial class FileAtOffset
     }
 
     /// <summary>Spares the system from noting when the file was last read, with every read, where it can be told so.</summary>
-    internal static void KeepAccessTime(SafeFileHandle file)
+    internal static void SkipAccessTime(SafeFileHandle file)
     {
-        if (_isDirect)
+        // It takes a variable number of arguments, which not every processor hands over like others.
+        if (_isDirect && RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64)
         {
             var descriptor = (int)file.DangerousGetHandle();
             if (Control(descriptor, GetFlags, 0) is >= 0 and var flags)

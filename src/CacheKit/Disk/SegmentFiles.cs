@@ -187,7 +187,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     private static SafeFileHandle Open(string path, FileMode mode, long preallocate)
     {
         var file = File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocate);
-        FileAtOffset.KeepAccessTime(file);
+        FileAtOffset.SkipAccessTime(file);
         return file;
     }
 }

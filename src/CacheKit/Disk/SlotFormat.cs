@@ -33,7 +33,6 @@ internal readonly struct SlotFormat(int fingerprintBits, int unitBits)
     /// <summary>How far the log goes before units repeat.</summary>
     internal long AddressRange => (long)(_unitMask + 1) * UnitBytes;
 
-
     /// <summary>The key's part of a slot.</summary>
     internal ulong Fingerprint(ulong hash) => hash >> (64 - _fingerprintBits) << _fingerprintShift;
 

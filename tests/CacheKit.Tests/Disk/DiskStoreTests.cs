@@ -34,15 +34,19 @@ public sealed class DiskStoreTests : IDisposable
     public async Task Reading_does_not_write_down_when_it_was_read()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere files are read as the framework does.");
+        var before = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc);
         await using var store = _folder.Open();
         await store.Set("key", Bytes(1, 100));
         var segment = _folder.SegmentFiles()[0];
-
-        // Before the last write: so the next reader is to be noted.
-        var before = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc);
-        File.SetLastAccessTimeUtc(segment, before);
+        Age();
+        await File.ReadAllBytesAsync(segment, TestContext.Current.CancellationToken);
+        Assert.SkipWhen(File.GetLastAccessTimeUtc(segment) == before, "The file system does not write that down for anybody.");
+        Age();
         (await store.Get("key")).Should().Equal(Bytes(1, 100));
         File.GetLastAccessTimeUtc(segment).Should().Be(before);
+
+        // Before the last write: so the next reader is to be noted.
+        void Age() => File.SetLastAccessTimeUtc(segment, before);
     }
 
     [Fact]

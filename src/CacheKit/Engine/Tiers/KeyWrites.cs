@@ -116,6 +116,3 @@ internal sealed class KeyWrites(Flights flights, TagClock tags, MemoryTier memor
         return isTakenIn;
     }
 }
-
-/// <summary>A write that is under way. Each ends once.</summary>
-internal readonly record struct KeyWrite(string Key, FlightStripe Stripe, long Mark, long Stamp);

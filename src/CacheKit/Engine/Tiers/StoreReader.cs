@@ -199,8 +199,8 @@ internal sealed class StoreReader(
         return missing;
     }
 
-    /// <summary>The same for what the entry's lookup says beside the payload.</summary>
-    /// <returns><see langword="null"/> if there is no entry, or none could be asked.</returns>
+    /// <summary>Reads what the stores keep of an entry beside its payload, the authority's word first.</summary>
+    /// <returns>A lookup that is disposed already; <see langword="null"/> if there is no entry, or none could be asked.</returns>
     internal async ValueTask<StoreLookup?> PeekAsync(string key, CancellationToken cancellationToken)
     {
         if (await PeekAsync(key, withPayload: false, cancellationToken).ConfigureAwait(false) is not { Lookup: { IsFound: true } found })
