@@ -325,18 +325,15 @@ internal sealed class EntryCodec
     {
         var type = value?.GetType() ?? typeof(T);
 
-        // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
-        var reason = exception switch
-        {
-            JsonLossException => exception.Message,
-            NotSupportedException => exception.Message.Split(" Path: ")[0],
-            _ => $"The serializer has thrown a {exception.GetType()}; see the inner exception.",
-        };
+        // The messages of others may quote the value.
+        var loss = exception as JsonLossException;
+        var reason = loss?.Reason ?? JsonFault.OfType(exception);
         return new(
             type,
-            $"A value of type {type} cannot be written for a store. {reason} Give a serializer for the type with {nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}, "
-            + $"or keep the entry in memory alone with {nameof(CacheEntryOptions)}.{nameof(CacheEntryOptions.Tiers)}.",
-            exception);
+            $"A value of type {type} cannot be written for a store{loss?.Because}. {reason} "
+            + $"What also helps is a serializer of your own for the type ({nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}), "
+            + $"or to keep the entry in memory alone ({nameof(CacheEntryOptions)}.{nameof(CacheEntryOptions.Tiers)}).",
+            loss is { InnerException: { } cause } ? cause : exception);
     }
 
     /// <summary>Leaves bytes to be filled in later.</summary>
