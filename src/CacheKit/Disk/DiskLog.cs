@@ -11,8 +11,8 @@ internal static partial class DiskLog
     [LoggerMessage(201, LogLevel.Information, "Cache '{Cache}': the disk cache starts empty, because {Reason}.")]
     internal static partial void DiskStartsEmpty(this ILogger logger, string cache, string reason);
 
-    [LoggerMessage(202, LogLevel.Warning, "Cache '{Cache}': the disk cache keeps the sizes it was created with, because another process has it open; the options here differ.")]
-    internal static partial void DiskOptionsIgnored(this ILogger logger, string cache);
+    [LoggerMessage(202, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' keeps the sizes it was created with, {There}, because somebody has it open; the options here ask for {Wanted}. Give all who open it the same options.")]
+    internal static partial void DiskOptionsIgnored(this ILogger logger, string cache, string folder, DiskGeometry there, DiskGeometry wanted);
 
     [LoggerMessage(203, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' could not be closed cleanly. It is complete unless the machine stops without notice.")]
     internal static partial void DiskNotClosed(this ILogger logger, string cache, string folder, Exception exception);

@@ -161,7 +161,8 @@ public sealed class DiskOpeningTests : IDisposable
         await using (var second = _folder.Open(settings => settings with { Geometry = larger }))
         {
             (await second.Get("key")).Should().NotBeNull("it keeps the sizes that are in use");
-            logger.Messages.Should().ContainSingle(message => message.Id == 202);
+            logger.Messages.Should().ContainSingle(message => message.Id == 202).Which.Message.Should().Contain($"'{_folder.Files}'")
+                .And.Contain($"created with, {first.GetStatistics().MaximumBytes:N0} bytes").And.Contain($"the options here ask for {larger.DataBytes + larger.IndexBytes:N0} bytes");
         }
 
         await first.DisposeAsync();
