@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using StackExchange.Redis;
@@ -39,12 +40,14 @@ internal static class RedisErrors
         RedisServerException server => Translate(server, key),
         RedisCommandException command when command.InnerException is { } inner => Translate(inner, key),
         RedisCommandException command => new(
-            $"Redis cannot be asked just now: {command.Message}", StoreFailure.Unavailable, command),
+            $"Redis cannot be asked just now: {ReasonText.Of(command)}", StoreFailure.Unavailable, command),
         RedisConnectionException connection when UnreachableCause.IsRefusedBy(connection) => new(
             "Redis does not accept the credentials, or the certificate of one side was not accepted. Check the password in the configuration, and ssl.",
             StoreFailure.Unavailable, connection),
         TimeoutException timeout => new("Redis did not answer in time.", StoreFailure.Unavailable, timeout),
-        _ => new($"Redis cannot be reached: {exception.Message}", StoreFailure.Unavailable, exception),
+        RedisConnectionException connection => new(
+            $"Redis cannot be reached: {UnreachableCause.Of(connection.FailureType, connection).Text}", StoreFailure.Unavailable, connection),
+        _ => new($"Redis cannot be reached: {ReasonText.Of(exception)}", StoreFailure.Unavailable, exception),
     };
 
     private static CacheStoreException Translate(RedisServerException exception, string? key)

@@ -59,7 +59,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         _openFor = options.OpenFor;
         _maximumOpenFor = options.MaximumOpenFor;
         _circuit = new CircuitBreaker(options, time);
-        _reporter = new StoreReporter(cacheName, store.Name, instruments, logger, time);
+        _reporter = new StoreReporter(cacheName, store.Name, instruments, logger, time, store as IStoreHealth);
         _probeTimer = new WeakTimer<StoreGuard>(this, static guard => _ = guard.ProbeAsync(), time);
         Name = store.Name;
     }
