@@ -55,7 +55,7 @@ internal static class RedisErrors
         var message = exception.Message;
         if (IsOutOfMemory(exception))
         {
-            return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.Transient, exception);
+            return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.WritesRefused, exception);
         }
 
         if (message.Contains("is not reachable", StringComparison.Ordinal))
@@ -67,7 +67,9 @@ internal static class RedisErrors
         // Older servers tell it within an error of the script it happened in.
         if (_passing.Any(start => message.StartsWith(start, StringComparison.Ordinal) || message.Contains("-" + start, StringComparison.Ordinal)))
         {
-            return new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
+            return TakesNoWrites(exception)
+                ? new($"Redis takes no writes just now: {message}", StoreFailure.WritesRefused, exception)
+                : new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
         }
 
         // Inside a script, an error of a command is told within the script's own.

@@ -12,7 +12,7 @@ internal sealed class StoreReporter(
 {
     private readonly ILogger _logger = GuardedLogger.For(logger);
     private readonly QuietLogger _quiet = new(GuardedLogger.For(logger));
-    private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time)]; // by StoreFailure
+    private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time), new(time)]; // by StoreFailure
     private readonly LogThrottle _timeoutLog = new(time);
     private readonly LogThrottle _openedLog = new(time);
     private readonly LogThrottle _overflowLog = new(time);

@@ -272,7 +272,7 @@ internal sealed class StoreGuard : IAsyncDisposable
             return StoreAnswer<TResult>.None(StoreAnswerStatus.Refused);
         }
 
-        var failure = exception is CacheStoreException { Failure: StoreFailure.Transient or StoreFailure.Permanent } known ? known.Failure : StoreFailure.Unavailable;
+        var failure = exception is CacheStoreException { Failure: StoreFailure.Transient or StoreFailure.Permanent or StoreFailure.WritesRefused } known ? known.Failure : StoreFailure.Unavailable;
         _reporter.Waited(operation.MetricName(), _time.GetElapsedTime(started), operation.IsRead(), "failed");
         _reporter.Failed(operation.MetricName(), subject as string, failure, exception);
         if (failure == StoreFailure.Permanent)
@@ -281,7 +281,15 @@ internal sealed class StoreGuard : IAsyncDisposable
             return StoreAnswer<TResult>.None(StoreAnswerStatus.Denied);
         }
 
-        NoteFailure(pass);
+        if (failure == StoreFailure.WritesRefused)
+        {
+            NoteAnswer(pass); // as well, though it is worth another try
+        }
+        else
+        {
+            NoteFailure(pass);
+        }
+
         return StoreAnswer<TResult>.None(StoreAnswerStatus.Failed);
     }
 

@@ -350,6 +350,22 @@ public sealed class StoreGuardTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_store_that_refuses_writes_for_now_is_read_on()
+    {
+        _options.FailuresToOpen = 2;
+        await using var guard = Create();
+        _store.Writes = static _ => throw new CacheStoreException("It is full.", StoreFailure.WritesRefused);
+        for (var i = 0; i < 100; i++)
+        {
+            (await guard.WriteAsync("k", default, default, default)).Status.Should().Be(StoreAnswerStatus.Failed, "it is worth another try");
+        }
+
+        guard.Circuit.Should().Be(CircuitState.Closed);
+        (await guard.ReadAsync("k", default, default)).IsAnswered.Should().BeTrue();
+        Logged().Should().Equal(20);
+    }
+
+    [Fact]
     public async Task What_no_store_is_to_throw_is_told_with_its_stack()
     {
         await using var guard = Create();
