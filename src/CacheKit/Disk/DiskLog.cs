@@ -17,8 +17,8 @@ internal static partial class DiskLog
     [LoggerMessage(203, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' could not be closed cleanly. It is complete unless the machine stops without notice.")]
     internal static partial void DiskNotClosed(this ILogger logger, string cache, string folder, Exception exception);
 
-    [LoggerMessage(205, LogLevel.Warning, "Cache '{Cache}': the disk, or this user's share of it, has no room for all of the disk cache in '{Folder}': {Free:N0} bytes are free on the disk. It goes on with {Bytes:N0} of {Maximum:N0} bytes.")]
-    internal static partial void DiskIsFull(this ILogger logger, string cache, string folder, long free, long bytes, long maximum);
+    [LoggerMessage(205, LogLevel.Warning, "Cache '{Cache}': the disk, or this user's share of it, has no room for all of the disk cache in '{Folder}', which grows by {Segment:N0} bytes at a time: {Free:N0} were free on the disk. It goes on with {Bytes:N0} of {Maximum:N0} bytes.")]
+    internal static partial void DiskIsFull(this ILogger logger, string cache, string folder, long segment, long free, long bytes, long maximum);
 
     [LoggerMessage(206, LogLevel.Information, "Cache '{Cache}': the disk has room again for the disk cache in '{Folder}'.")]
     internal static partial void DiskHasRoom(this ILogger logger, string cache, string folder);

@@ -110,7 +110,7 @@ public sealed class DiskOpeningTests : IDisposable
             .Should().Be($"The disk cache cannot be opened in '{_folder.Root}': The disk fails. Try again; if it lasts, choose another directory.");
         DiskOpeningError.Of(settings, new IOException("Too many open files.", 24)).Message.Should().EndWith("Allow the process to have more files open.");
         DiskOpeningError.Of(settings, new IOException("Read-only file system : 'x'", 30)).Message.Should().Contain(": Read-only file system : 'x'. Its file system can only be read.");
-        DiskOpeningError.Of(settings, new IOException("No space left on device.", 28)).Message.Should().MatchRegex(
+        DiskOpeningError.Of(settings with { Geometry = DiskGeometry.For(1 << 30, 4096, null) }, new IOException("No space left on device.", 28)).Message.Should().MatchRegex(
             @"No space left on device\. [\d,]+ bytes are free there, and the index for entries of [\d,]+ bytes takes [\d,]+\. Free some space, or set DiskOptions\.MaximumBytes to less\.$");
     }
 
