@@ -455,6 +455,8 @@ public abstract class ExpirationContract : CacheContract
         Refused(() => new CacheEntryOptions { RetryAfterFailure = -_tick });
         Refused(() => new CacheEntryOptions { SoftTimeout = TimeSpan.Zero });
         Refused(() => new CacheEntryOptions { HardTimeout = TimeSpan.Zero });
+        Refused(() => new CacheEntryOptions { SoftTimeout = Seconds(2), HardTimeout = Seconds(1) });
+        Refused(() => new CacheEntryOptions { HardTimeout = Seconds(1), SoftTimeout = Seconds(2) });
         Refused(() => new CacheEntryOptions { RefreshAheadThreshold = 0 });
         Refused(() => new CacheEntryOptions { RefreshAheadThreshold = 1 });
         Refused(() => new CacheEntryOptions { RefreshAheadThreshold = double.NaN });

@@ -131,11 +131,19 @@ public sealed class CacheEntryOptions
     /// How long to wait for the factory when there is a stale value to serve instead; it then goes on in the background
     /// and its value is stored. Default: as long as it takes. Without a stale value it has no effect.
     /// </summary>
-    /// <value>Greater than zero. Counts from when this caller begins to wait, and includes looking into the stores; a value that memory holds but would compare with them first counts as a stale one here.</value>
+    /// <value>
+    /// Greater than zero, and not more than a <see cref="HardTimeout"/> beside it; <see cref="TimeSpan.MaxValue"/>, and whatever else a timer cannot count (over 49 days), is no limit. One that is longer than the
+    /// <see cref="HardTimeout"/> that the cache's defaults give the call, or the call the defaults, has no effect: the factory is given up first. Counts from when this caller begins to wait, and includes looking into the stores; a value that memory holds but would compare with them first counts as a stale one here.
+    /// </value>
+    /// <exception cref="ArgumentOutOfRangeException">It is out of this range. Thrown by whichever of the two is set last.</exception>
     public TimeSpan? SoftTimeout
     {
         get => _softTimeout;
-        init => _softTimeout = Positive(value);
+        init
+        {
+            _softTimeout = Positive(value);
+            CheckTimeouts();
+        }
     }
 
     /// <summary>
@@ -149,7 +157,11 @@ public sealed class CacheEntryOptions
     public TimeSpan? HardTimeout
     {
         get => _hardTimeout;
-        init => _hardTimeout = Positive(value);
+        init
+        {
+            _hardTimeout = Positive(value);
+            CheckTimeouts();
+        }
     }
 
     /// <summary>Tokens that end the entry, for good, as soon as one of them changes. Such an entry stays in memory: no store could end it. Default: none.</summary>
@@ -197,6 +209,19 @@ public sealed class CacheEntryOptions
     /// <summary>Whether large values are compressed on their way to a store. Default: <see cref="SerializationOptions.Compress"/> of the cache.</summary>
     /// <remarks>Those below <see cref="SerializationOptions.CompressionThreshold"/>, and those that would hardly get smaller, are not in any case.</remarks>
     public bool? Compress { get; init; }
+
+    /// <summary>Whether a soft timeout could never pass before a hard one. One that is no limit is not meant to.</summary>
+    internal static bool IsContradiction(TimeSpan? soft, TimeSpan? hard) => Patience.Of(soft) > hard;
+
+    // Within one set of options alone: what a call inherits is not its mistake.
+    private void CheckTimeouts()
+    {
+        if (IsContradiction(_softTimeout, _hardTimeout))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(SoftTimeout), _softTimeout, $"The soft timeout is longer than the hard one, which is {_hardTimeout}: the factory would be given up before. Set SoftTimeout to less, or leave it unset.");
+        }
+    }
 
     private static TimeSpan? Positive(TimeSpan? value, [System.Runtime.CompilerServices.CallerMemberName] string? name = null)
     {

@@ -7,8 +7,8 @@ public sealed class CacheExplanation
     public required string Key { get; init; }
 
     /// <summary>
-    /// Whether some tier has an unexpired entry that is served: so whether a get would be a hit now, if it asks for a type that the value can be had as. What a store has as a type that
-    /// has another shape by now is a miss for who asks for that; <see cref="CacheTierExplanation.TypeName"/> says as what it was stored.
+    /// Whether some tier has an unexpired entry that is served: so whether a get would be a hit now, if it asks for a type that the value can be had as.
+    /// <see cref="CacheTierExplanation.TypeName"/> says as what it was stored. What a store has of a type that has another shape by now is no hit, if this process has stored or asked for that type.
     /// </summary>
     public required bool IsHit { get; init; }
 

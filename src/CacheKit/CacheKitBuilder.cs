@@ -88,9 +88,8 @@ public sealed class CacheKitBuilder
         ArgumentNullException.ThrowIfNull(storeOptions);
         var name = OptionsName;
         Services.Configure<BoundSections>(name, sections => sections.Claim(sectionName));
-        Services.AddOptions<TOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => sections.Get(name).Read(sectionName, section => read(section, options))).ValidateOnStart();
-        Services.AddOptions<StoreRegistrations>(name).Configure<IOptionsMonitor<TOptions>>(
-            (stores, options) => stores.Add(context => create(context, options.Get(name)), storeOptions(options.Get(name))));
+        Services.AddOptions<TOptions>(name).Configure<IOptionsMonitor<BoundSections>>((options, sections) => sections.Get(name).Read(sectionName, section => read(section, options))); // validated with the stores
+        Services.AddOptions<StoreRegistrations>(name).Configure<IOptionsMonitor<TOptions>>((stores, options) => stores.Add(create, () => options.Get(name), storeOptions));
         OpenAtStart();
         return this;
     }
@@ -122,7 +121,7 @@ public sealed class CacheKitBuilder
         Services.AddOptions<DiskOptions>(options).Configure(disk => disk.Path = path).Configure(disk => configure?.Invoke(disk)); // validated with the stores
         OpenAtStart();
         Services.AddOptions<StoreRegistrations>(options).Configure<IOptionsMonitor<DiskOptions>>(
-            (stores, disk) => stores.Add(context => DiskRegistration.Create(context, disk.Get(options)), disk.Get(options).Store));
+            (stores, disk) => stores.Add(DiskRegistration.Create, () => disk.Get(options), static disk => disk.Store));
         return this;
     }
 

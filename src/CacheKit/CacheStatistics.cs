@@ -73,18 +73,25 @@ public sealed class CacheStatistics
     /// <summary>The share of look-ups that were hits: 0 to 1; 0 before the first.</summary>
     public double HitRatio => Hits + Misses + Joins is var lookups && lookups == 0 ? 0 : (double)Hits / lookups;
 
-    /// <summary>A few lines to read: of the cache, then of each store.</summary>
+    /// <summary>Whether the cache keeps entries in memory, of which there is something to tell.</summary>
+    internal bool HasMemory { get; init; } = true;
+
+    /// <summary>A few lines to read: of the cache, of its memory if it has any, then of each store.</summary>
     public override string ToString()
     {
         var lines = new List<string>
         {
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Hits} hits ({100 * HitRatio:0.#} %), {Misses} misses, {Joins} joins, {FactoryRuns} factory runs ({FactoryFailures} failed), {Sets} sets, {Removals} removals"),
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"  memory: {Entries} entries of weight {Weight}, {Evictions} evicted, {Expirations} expired, {Replacements} replaced, {Refusals} refused"),
+                $"{Hits} hits ({100 * HitRatio:0.#} %), {Misses} misses, {Joins} joins ({StaleHits} answered stale), {FactoryRuns} factory runs ({FactoryFailures} failed), {Sets} sets, {Removals} removals"),
         };
+        if (HasMemory)
+        {
+            lines.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  memory: {Entries} entries of weight {Weight}, {Evictions} evicted, {Expirations} expired, {Replacements} replaced, {Refusals} refused"));
+        }
+
         lines.AddRange(Tiers.Select(static tier => $"  {tier}"));
         return string.Join(Environment.NewLine, lines);
     }

@@ -26,6 +26,12 @@ public sealed class CacheTierExplanation
     /// <summary>The bytes it takes in a store.</summary>
     public long? Bytes { get; init; }
 
+    /// <summary>
+    /// Why what the tier has cannot be read here, if it cannot: it is damaged, encrypted with keys that are not there, written by another serializer, or of a type that has another shape by now. The last two are told of
+    /// types that this process has stored or asked for.
+    /// </summary>
+    public string? UnreadableBecause { get; init; }
+
     /// <summary>Whether the entry, by the options it was stored with, was given to memory and to no store.</summary>
     public bool IsOfMemoryAlone { get; init; }
 
@@ -55,6 +61,11 @@ public sealed class CacheTierExplanation
         Add("stamp", Stamp);
         Add("type", TypeName);
         Add("bytes", Bytes);
+        if (UnreadableBecause is not null)
+        {
+            parts.Add(UnreadableBecause);
+        }
+
         if (IsOfMemoryAlone)
         {
             parts.Add("stored in no other tier");

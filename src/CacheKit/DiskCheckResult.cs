@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CacheKit;
 
 /// <summary>What reading every entry of a disk cache has shown.</summary>
@@ -22,4 +24,8 @@ public sealed class DiskCheckResult
 
     /// <summary>Entries whose bytes are not those that were written. Each is a miss when it is read.</summary>
     public long DamagedEntries { get; }
+
+    /// <summary>A line to read.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{LiveEntries} live entries of {LiveBytes:N0} bytes, {DeadEntries} dead, {DamagedEntries} damaged");
 }

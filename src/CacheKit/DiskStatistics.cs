@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CacheKit;
 
 /// <summary>What a disk cache holds and has done, over all processes that use it, since it was last empty.</summary>
@@ -48,4 +50,10 @@ public sealed class DiskStatistics
 
     /// <summary>Whether other processes may share it, and it outlives them.</summary>
     public bool IsShared { get; internal init; }
+
+    /// <summary>A line to read.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Entries} entries, {BytesInUse:N0} bytes in use, {BytesOnDisk:N0} of {MaximumBytes:N0} bytes on disk (index: {IndexBytes:N0}), {BytesWritten:N0} bytes written, "
+        + $"{ReinsertedEntries} entries carried on, {DroppedSegments} segments dropped, {DisplacedEntries} entries displaced, {DeclinedWrites} writes declined, {(IsShared ? "shared" : "of one process alone")}");
 }

@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Redis.Diagnostics;
 using CacheKit.Stores;
 using Microsoft.Extensions.Logging;
@@ -19,6 +20,9 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
     private int _timeouts;
     private bool _isTold;
     private long _failedAt;
+    private long _since;
+    private int _outages;
+    private bool _isLooking;
     private bool _isCutOff;
     private bool _isWatching;
     private string? _reason;
@@ -29,10 +33,14 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
     /// <summary>Whether something has failed, and not enough has succeeded since.</summary>
     internal bool IsThere => _isThere;
 
+    /// <summary>How many times it has been told that Redis does not answer.</summary>
+    internal int Outages => Volatile.Read(ref _outages);
+
     /// <summary>A command has been answered.</summary>
     /// <param name="isConnected">Whether the client is connected, as far as it knows.</param>
     internal void OnSuccess(bool isConnected)
     {
+        TimeSpan elapsed;
         lock (_gate)
         {
             // Where the client had no connection at all, and has one that answers, it is over.
@@ -51,10 +59,11 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             }
 
             _isTold = false;
+            elapsed = time.GetElapsedTime(_since);
             Volatile.Write(ref _reason, null);
         }
 
-        logger.Reachable(cache);
+        logger.Reachable(cache, elapsed);
     }
 
     /// <summary>Redis could not be asked.</summary>
@@ -70,6 +79,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
         {
             isNew = !_isThere;
             _failedAt = time.GetTimestamp();
+            _since = isNew ? _failedAt : _since;
             _isCutOff = link is not { Multiplexer.IsConnected: true };
             _isThere = true;
             if (isTimeout && ++_timeouts >= TimeoutsToSuspect && isCurrent && !_isWatching)
@@ -84,6 +94,54 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
         }
 
         return watch;
+    }
+
+    /// <summary>The client has lost its connection. It tries to make another at once; that there is an outage is told if nobody listens there any more, or lets nobody in.</summary>
+    /// <remarks>Else the first command that fails would tell, which may be later than the cache's patience with it.</remarks>
+    internal void OnLost(RedisLink? link)
+    {
+        lock (_gate)
+        {
+            if (_isThere || _isLooking || link is not { Multiplexer.IsConnected: false })
+            {
+                return;
+            }
+
+            _isLooking = true;
+        }
+
+        _ = Task.Run(() => LookAsync(link), CancellationToken.None);
+    }
+
+    private async Task LookAsync(RedisLink link)
+    {
+        try
+        {
+            var began = time.GetTimestamp();
+            if (await check.FindAsync(link, disposal).ConfigureAwait(false) is { } cause && !link.Multiplexer.IsConnected)
+            {
+                lock (_gate)
+                {
+                    if (!_isThere)
+                    {
+                        (_isThere, _isCutOff, _since, _failedAt) = (true, true, began, time.GetTimestamp());
+                    }
+                }
+
+                Tell(link, new("Redis cannot be reached.", StoreFailure.Unavailable), cause);
+            }
+        }
+        catch (Exception)
+        {
+            // The first command that fails will tell.
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _isLooking = false;
+            }
+        }
     }
 
     /// <summary>The connection has given a sign of life, or there is another.</summary>
@@ -179,6 +237,7 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             }
 
             _isTold = true;
+            Volatile.Write(ref _outages, _outages + 1);
             Volatile.Write(
                 ref _reason,
                 cause is { IsRefusal: true } ? RefusalText(servers, cause) : $"Redis does not answer at {servers}: {cause?.Text ?? failure.Message}");
@@ -186,11 +245,13 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
 
         if (cause is { IsRefusal: true })
         {
-            logger.NotLetIn(cache, servers, cause.Text, failure);
+            logger.NotLetIn(cache, servers, cause.Text);
         }
         else
         {
-            logger.Unreachable(cache, servers, cause?.Text ?? failure.Message, failure);
+            logger.Unreachable(cache, servers, (cause?.Text ?? ReasonText.Of(failure)).TrimEnd('.'));
         }
+
+        logger.ClientFailure(cache, servers, failure);
     }
 }

@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Redis.Diagnostics;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
@@ -24,6 +25,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly IServiceProvider _services;
     private readonly string _cache;
     private readonly ILogger _logger;
+    private readonly QuietLogger _quiet;
     private readonly TimeSpan _limit;
     private readonly TimeSpan _silenceToReplace;
     private readonly TimeProvider _time = TimeProvider.System;
@@ -43,6 +45,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         _services = context.Services;
         _cache = context.CacheName;
         _logger = logger;
+        _quiet = new(logger);
         _limit = limit;
         _watch = new(limit, _time);
         _check = new(source, _time);
@@ -271,6 +274,11 @@ internal sealed class RedisConnection : IAsyncDisposable
     private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e)
     {
         _check.OnFailed(e);
+        if (e.ConnectionType == ConnectionType.Interactive)
+        {
+            _trouble.OnLost(_link);
+        }
+
         Lost?.Invoke();
     }
 
@@ -285,6 +293,9 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     /// <summary>What has been told to be wrong with the connection; none while nothing is.</summary>
     internal string? Trouble => _trouble.Reason;
+
+    /// <summary>How many times it has been told that Redis does not answer.</summary>
+    internal int Outages => _trouble.Outages;
 
     /// <summary>A command has been answered.</summary>
     internal void OnSuccess()
@@ -369,6 +380,10 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
+    // Once it is told that nobody answers, it goes without saying.
+    private void TellReplacementFailed(TimeSpan delay, Exception? exception) =>
+        (Trouble is null ? _logger : _quiet).ReplacementFailed(_cache, delay, Trouble is null ? null : exception);
+
     private async Task<bool> TryReplaceAsync(TimeSpan delay)
     {
         IConnectionMultiplexer? multiplexer = null;
@@ -385,12 +400,12 @@ internal sealed class RedisConnection : IAsyncDisposable
                 return true;
             }
 
-            _logger.ReplacementFailed(_cache, delay, null);
+            TellReplacementFailed(delay, null);
             return false;
         }
         catch (Exception exception) when (!IsDisposed)
         {
-            _logger.ReplacementFailed(_cache, delay, exception);
+            TellReplacementFailed(delay, exception);
             return false;
         }
         finally

@@ -1,3 +1,4 @@
+using CacheKit.Diagnostics;
 using CacheKit.Redis.Protocol;
 using CacheKit.Stores;
 using StackExchange.Redis;
@@ -39,12 +40,14 @@ internal static class RedisErrors
         RedisServerException server => Translate(server, key),
         RedisCommandException command when command.InnerException is { } inner => Translate(inner, key),
         RedisCommandException command => new(
-            $"Redis cannot be asked just now: {command.Message}", StoreFailure.Unavailable, command),
+            $"Redis cannot be asked just now: {ReasonText.Of(command)}", StoreFailure.Unavailable, command),
         RedisConnectionException connection when UnreachableCause.IsRefusedBy(connection) => new(
             "Redis does not accept the credentials, or the certificate of one side was not accepted. Check the password in the configuration, and ssl.",
             StoreFailure.Unavailable, connection),
         TimeoutException timeout => new("Redis did not answer in time.", StoreFailure.Unavailable, timeout),
-        _ => new($"Redis cannot be reached: {exception.Message}", StoreFailure.Unavailable, exception),
+        RedisConnectionException connection => new(
+            $"Redis cannot be reached: {UnreachableCause.Of(connection.FailureType, connection).Text}", StoreFailure.Unavailable, connection),
+        _ => new($"Redis cannot be reached: {ReasonText.Of(exception)}", StoreFailure.Unavailable, exception),
     };
 
     private static CacheStoreException Translate(RedisServerException exception, string? key)
@@ -52,7 +55,7 @@ internal static class RedisErrors
         var message = exception.Message;
         if (IsOutOfMemory(exception))
         {
-            return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.Transient, exception);
+            return new("Redis is out of memory and, by its policy, evicts nothing: see maxmemory-policy.", StoreFailure.WritesRefused, exception);
         }
 
         if (message.Contains("is not reachable", StringComparison.Ordinal))
@@ -64,7 +67,9 @@ internal static class RedisErrors
         // Older servers tell it within an error of the script it happened in.
         if (_passing.Any(start => message.StartsWith(start, StringComparison.Ordinal) || message.Contains("-" + start, StringComparison.Ordinal)))
         {
-            return new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
+            return TakesNoWrites(exception)
+                ? new($"Redis takes no writes just now: {message}", StoreFailure.WritesRefused, exception)
+                : new($"Redis cannot answer just now: {message}", StoreFailure.Transient, exception);
         }
 
         // Inside a script, an error of a command is told within the script's own.

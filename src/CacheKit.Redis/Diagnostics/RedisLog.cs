@@ -5,11 +5,11 @@ namespace CacheKit.Redis.Diagnostics;
 /// <summary>Every message this package writes: one per change of state. Event ids are permanent.</summary>
 internal static partial class RedisLog
 {
-    [LoggerMessage(1, LogLevel.Warning, "Cache '{Cache}': Redis does not answer at {Servers}: {Reason}")]
-    internal static partial void Unreachable(this ILogger logger, string cache, string servers, string reason, Exception exception);
+    [LoggerMessage(1, LogLevel.Warning, "Cache '{Cache}': Redis does not answer at {Servers}: {Reason}. The cache goes on without it, and tells it what it has missed when it answers again.")]
+    internal static partial void Unreachable(this ILogger logger, string cache, string servers, string reason);
 
-    [LoggerMessage(2, LogLevel.Information, "Cache '{Cache}': Redis answers again.")]
-    internal static partial void Reachable(this ILogger logger, string cache);
+    [LoggerMessage(2, LogLevel.Information, "Cache '{Cache}': Redis answers again, after {Elapsed}.")]
+    internal static partial void Reachable(this ILogger logger, string cache, TimeSpan elapsed);
 
     [LoggerMessage(3, LogLevel.Warning, "Cache '{Cache}': the connection to Redis hangs; it is replaced by a new one.")]
     internal static partial void ConnectionReplaced(this ILogger logger, string cache);
@@ -33,5 +33,8 @@ internal static partial class RedisLog
     internal static partial void SweepFailed(this ILogger logger, string cache, Exception exception);
 
     [LoggerMessage(10, LogLevel.Error, "Cache '{Cache}': Redis at {Servers} does not let this application in: {Reason}. The cache goes on without it. Check the password, the user and ssl in the configuration.")]
-    internal static partial void NotLetIn(this ILogger logger, string cache, string servers, string reason, Exception exception);
+    internal static partial void NotLetIn(this ILogger logger, string cache, string servers, string reason);
+
+    [LoggerMessage(11, LogLevel.Debug, "Cache '{Cache}': what the client says of Redis at {Servers}.")]
+    internal static partial void ClientFailure(this ILogger logger, string cache, string servers, Exception exception);
 }

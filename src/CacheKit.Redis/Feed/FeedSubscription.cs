@@ -81,6 +81,7 @@ internal sealed class FeedSubscription : IAsyncDisposable
         RedisChannel channel = default;
         RedisLink? subscribed = null;
         var (isFirst, hasFailed, failures) = (true, false, 0);
+        var news = new FeedNews(_feed);
         while (!_disposal.IsCancellationRequested)
         {
             try
@@ -117,26 +118,23 @@ internal sealed class FeedSubscription : IAsyncDisposable
                 _feed.ForgetUnanswered();
                 if (!isFirst || hasFailed)
                 {
-                    _feed.Logger.FeedConnected(_feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
+                    news.Connected(isComplete);
                 }
 
-                (isFirst, failures) = (false, 0);
+                (isFirst, hasFailed, failures) = (false, false, 0);
                 _receiver.OnConnected(isComplete);
                 _firstAttempt.TrySetResult();
 
                 await WatchAsync(lost.Task).ConfigureAwait(false);
-                _feed.Logger.FeedInterrupted(_feed.Cache, lost.Task.IsCompleted ? "the connection that carries them was lost or replaced, or failed at one of them." : "those of this one do not come back.", null);
+                news.Interrupted(isLost: lost.Task.IsCompleted);
                 _receiver.OnInterrupted();
             }
             catch (Exception exception) when (!_disposal.IsCancellationRequested)
             {
                 failures++;
                 _firstAttempt.TrySetResult();
-                if (isFirst && !hasFailed)
-                {
-                    hasFailed = true;
-                    await TellAsync(exception).ConfigureAwait(false);
-                }
+                hasFailed = true;
+                await news.FailedAsync(exception, _disposal.Token).ConfigureAwait(false);
 
                 await PauseAsync(failures).ConfigureAwait(false);
             }
@@ -148,21 +146,6 @@ internal sealed class FeedSubscription : IAsyncDisposable
 
         _firstAttempt.TrySetResult();
         Leave(subscriber, channel);
-    }
-
-    /// <summary>Says why nothing arrives, which may have to be found out.</summary>
-    private async Task TellAsync(Exception exception)
-    {
-        try
-        {
-            var told = exception is CacheStoreException failure ? await _feed.Connection.ExplainAsync(failure, _disposal.Token).ConfigureAwait(false) : exception;
-            _feed.Logger.FeedInterrupted(_feed.Cache, told is TimeoutException ? "one that was sent to be heard did not come back." : told.Message,
-                told is CacheStoreException { Failure: StoreFailure.Unavailable } ? null : told); // that is told with all its details by whoever has made the connection
-        }
-        catch (Exception) when (_disposal.IsCancellationRequested)
-        {
-            // Disposed, and perhaps the client with it.
-        }
     }
 
     private void Leave(ISubscriber? subscriber, RedisChannel channel)

@@ -367,7 +367,9 @@ internal static class Scripts
         """);
 
     /// <summary>Draws a stamp. KEYS clock; ARGV known, journal's length, what it is drawn for … (for the journal).</summary>
+    /// <remarks>For an invalidation also on a server that is full, as in <see cref="Look"/>: it needs next to no memory, and without it what should be gone would go on being read.</remarks>
     internal static readonly RedisScript Draw = new(Reading + Drawing + """
+        if #ARGV > 2 then redis.pcall('ZREM', KEYS[1], '') end
         local g, s = draw(KEYS[1], tonumber(ARGV[1]), micros())
         for i = 3, #ARGV do redis.call('ZADD', KEYS[1], s, ARGV[i]) end
         if #ARGV > 2 then
@@ -422,7 +424,9 @@ internal static class Scripts
         """);
 
     /// <summary>Records an invalidation by a tag. KEYS record; ARGV stamp, kind, px, hashes of the other tags, most conjunctions.</summary>
+    /// <remarks>Also on a server that is full, see <see cref="Draw"/>: it begins with what needs no memory, and does nothing that the end does not do.</remarks>
     internal static readonly RedisScript Record = new("""
+        redis.pcall('PEXPIRE', KEYS[1], ARGV[3])
         local function u64(s, i) return (struct.unpack('>I8', s, i)) end
         local s, kind, others = tonumber(ARGV[1]), ARGV[2], ARGV[4]
         local v = redis.call('GET', KEYS[1])

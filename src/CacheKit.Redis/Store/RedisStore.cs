@@ -56,6 +56,8 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
 
     public string? Trouble => _connection.Trouble;
 
+    public bool LogsOutages => true;
+
     /// <summary>For tests: the connection.</summary>
     internal RedisConnection Connection => _connection;
 

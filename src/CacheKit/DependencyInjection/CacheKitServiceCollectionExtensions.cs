@@ -159,10 +159,16 @@ public static class CacheKitServiceCollectionExtensions
 
     private static Cache CreateWithStores(IServiceProvider provider, string name, string optionsName)
     {
-        // All options first: a mistake in them is told before any store opens a file or a connection.
-        var options = provider.GetRequiredService<IOptionsMonitor<CacheKitOptions>>().Get(optionsName);
-        var memory = provider.GetRequiredService<IOptionsMonitor<MemoryOptions>>().Get(optionsName);
-        var registrations = provider.GetRequiredService<IOptionsMonitor<StoreRegistrations>>().Get(optionsName);
+        // All options first: the mistakes in them are told, all of them, before any store opens a file or a connection.
+        List<string> mistakes = [];
+        var options = Read<CacheKitOptions>();
+        var memory = Read<MemoryOptions>();
+        var registrations = Read<StoreRegistrations>();
+        if (options is null || memory is null || registrations is null)
+        {
+            throw new OptionsValidationException(optionsName, typeof(CacheKitOptions), mistakes);
+        }
+
         var time = provider.GetRequiredService<TimeProvider>();
         var loggers = provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
         var context = new StoreContext(name, time, loggers, provider);
@@ -188,6 +194,20 @@ public static class CacheKitServiceCollectionExtensions
             }
 
             throw;
+        }
+
+        T? Read<T>()
+            where T : class
+        {
+            try
+            {
+                return provider.GetRequiredService<IOptionsMonitor<T>>().Get(optionsName);
+            }
+            catch (OptionsValidationException exception)
+            {
+                mistakes.AddRange(exception.Failures);
+                return null;
+            }
         }
     }
 }

@@ -105,6 +105,14 @@ internal static class ConfigurationReader
 
     private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)
     {
+        var soft = Positive(nameof(before.SoftTimeout)) ?? before.SoftTimeout;
+        var hard = Positive(nameof(before.HardTimeout)) ?? before.HardTimeout;
+        if (CacheEntryOptions.IsContradiction(soft, hard))
+        {
+            section.Mistake(nameof(before.SoftTimeout), $"must be at most {nameof(before.HardTimeout)}, but that is {hard}, and this {soft}.");
+            soft = null;
+        }
+
         var read = new CacheEntryOptions
         {
             Expiration = Positive(nameof(before.Expiration)) ?? before.Expiration,
@@ -116,8 +124,8 @@ internal static class ConfigurationReader
             StaleFor = NotNegative(nameof(before.StaleFor)) ?? before.StaleFor,
             RetryAfterFailure = NotNegative(nameof(before.RetryAfterFailure)) ?? before.RetryAfterFailure,
             RefreshAheadThreshold = section.Share(nameof(before.RefreshAheadThreshold), _threshold) ?? before.RefreshAheadThreshold,
-            SoftTimeout = Positive(nameof(before.SoftTimeout)) ?? before.SoftTimeout,
-            HardTimeout = Positive(nameof(before.HardTimeout)) ?? before.HardTimeout,
+            SoftTimeout = soft,
+            HardTimeout = hard,
             ExpirationTokens = before.ExpirationTokens,
             Isolate = section.Flag(nameof(before.Isolate)) ?? before.Isolate,
             AllowStale = section.Flag(nameof(before.AllowStale)) ?? before.AllowStale,

@@ -35,5 +35,8 @@ internal sealed class OptionErrors(string options, string? optionsName)
         _errors.Add($"Cache '{cache}': {call} {error}");
     }
 
+    /// <summary>Adds what others have found, with all that is to be said.</summary>
+    internal void AddAll(IEnumerable<string> errors) => _errors.AddRange(errors);
+
     internal ValidateOptionsResult ToResult() => _errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_errors);
 }

@@ -12,6 +12,7 @@ internal sealed class SectionReader
 {
     private const string DurationForm = "a duration, written hh:mm:ss with hours up to 23, or d.hh:mm:ss, such as 00:05:00 for five minutes";
 
+    private readonly IConfiguration _section;
     private readonly List<string> _errors;
     private readonly bool _hasStores;
     private readonly List<string> _known = [];
@@ -21,6 +22,7 @@ internal sealed class SectionReader
 
     private SectionReader(IConfiguration section, List<string> errors, bool hasStores = false)
     {
+        _section = section;
         _errors = errors;
         _hasStores = hasStores;
         foreach (var child in section.GetChildren())
@@ -134,6 +136,9 @@ internal sealed class SectionReader
             _errors.Add($"Configuration '{section.Path}' cannot be set here: {name} can only be set in code.");
         }
     }
+
+    /// <summary>Reports what an option cannot be beside others, some of which may have been set elsewhere.</summary>
+    internal void Mistake(string name, string error) => _errors.Add($"Configuration '{_section.GetSection(name).Path}' {error}");
 
     /// <summary>Reports what nobody has asked for.</summary>
     internal void End()

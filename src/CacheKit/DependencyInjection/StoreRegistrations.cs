@@ -1,4 +1,5 @@
 using CacheKit.Stores;
+using Microsoft.Extensions.Options;
 
 namespace CacheKit.DependencyInjection;
 
@@ -6,6 +7,7 @@ namespace CacheKit.DependencyInjection;
 internal sealed class StoreRegistrations
 {
     private readonly List<StoreRegistration> _stores = [];
+    private readonly List<string> _mistakes = [];
 
     internal bool HasMemory { get; set; } = true;
 
@@ -14,14 +16,29 @@ internal sealed class StoreRegistrations
 
     internal IReadOnlyList<StoreRegistration> Stores => _stores;
 
+    /// <summary>What is wrong with the options of stores that are therefore not among them.</summary>
+    internal IReadOnlyList<string> Mistakes => _mistakes;
+
     internal void Add(Func<StoreContext, ICacheStore> create, Action<CacheStoreOptions>? configure)
     {
         var options = new CacheStoreOptions();
         configure?.Invoke(options);
-        Add(create, options);
+        _stores.Add(new(create, options));
     }
 
-    internal void Add(Func<StoreContext, ICacheStore> create, CacheStoreOptions options) => _stores.Add(new(create, options));
+    /// <summary>Adds a store with options of its own. What is wrong with them is kept, to be told with whatever else is.</summary>
+    internal void Add<TOptions>(Func<StoreContext, TOptions, ICacheStore> create, Func<TOptions> options, Func<TOptions, CacheStoreOptions> storeOptions)
+    {
+        try
+        {
+            var read = options();
+            _stores.Add(new(context => create(context, read), storeOptions(read)));
+        }
+        catch (OptionsValidationException exception)
+        {
+            _mistakes.AddRange(exception.Failures);
+        }
+    }
 }
 
 /// <summary>One store of a cache: how to create it and how to use it.</summary>

@@ -17,7 +17,7 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
     public ValidateOptionsResult Validate(string? name, StoreRegistrations options)
     {
         var errors = new OptionErrors(nameof(CacheStoreOptions), name);
-        if (!options.HasMemory && options.Stores.Count == 0)
+        if (!options.HasMemory && options.Stores.Count == 0 && options.Mistakes.Count == 0)
         {
             errors.AddCall(nameof(CacheKitBuilder.WithoutMemory), "leaves the cache without any tier. Add a store: UseDisk, UseRedis or UseStore.");
         }
@@ -31,6 +31,8 @@ internal sealed class StoreRegistrationsValidator : IValidateOptions<StoreRegist
         {
             Check(errors, store.Options);
         }
+
+        errors.AddAll(options.Mistakes);
 
         return errors.ToResult();
     }

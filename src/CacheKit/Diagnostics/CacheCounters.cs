@@ -72,7 +72,7 @@ internal sealed class CacheCounters : IDisposable
         }
     }
 
-    internal CacheStatistics Snapshot(long entries, long weight, IReadOnlyList<CacheTierStatistics>? tiers = null) => new()
+    internal CacheStatistics Snapshot(long entries, long weight, IReadOnlyList<CacheTierStatistics>? tiers = null, bool hasMemory = true) => new()
     {
         Hits = _hits.Value,
         StaleHits = Volatile.Read(ref _staleHits),
@@ -93,6 +93,7 @@ internal sealed class CacheCounters : IDisposable
         Entries = entries,
         Weight = weight,
         Tiers = tiers ?? [],
+        HasMemory = hasMemory,
     };
 
     public void Dispose()

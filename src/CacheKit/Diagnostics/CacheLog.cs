@@ -58,8 +58,8 @@ internal static partial class CacheLog
     [LoggerMessage(45, LogLevel.Warning, "Cache '{Cache}': a removal by prefix could not be made at the store '{Store}', which did not list its keys; what it holds under the prefix stays.{Unreported}")]
     internal static partial void KeysNotListed(this ILogger logger, string cache, string store, HeldBackMessages unreported);
 
-    [LoggerMessage(20, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' failed and the cache went on without it ({Operation}, {Failure}).{Unreported}")]
-    internal static partial void StoreFailed(this ILogger logger, string cache, string store, string operation, string failure, HeldBackMessages unreported, Exception exception);
+    [LoggerMessage(20, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' failed and the cache went on without it ({Operation}, {Failure}): {Reason}.{Unreported}")]
+    internal static partial void StoreFailed(this ILogger logger, string cache, string store, string operation, string failure, string reason, HeldBackMessages unreported, Exception? exception);
 
     [LoggerMessage(21, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' took longer than {Limit} and the cache went on without it ({Operation}).{Unreported}")]
     internal static partial void StoreTimedOut(this ILogger logger, string cache, string store, string operation, TimeSpan limit, HeldBackMessages unreported);
@@ -72,6 +72,9 @@ internal static partial class CacheLog
 
     [LoggerMessage(24, LogLevel.Debug, "Cache '{Cache}': the store '{Store}' did not answer ({Operation} of '{Key}', {Failure}).")]
     internal static partial void StoreCallFailed(this ILogger logger, string cache, string store, string operation, string key, string failure, Exception? exception);
+
+    [LoggerMessage(46, LogLevel.Debug, "Cache '{Cache}': the store '{Store}' did not answer ({Operation}, {Failure}).")]
+    internal static partial void StoreCallWithoutKeyFailed(this ILogger logger, string cache, string store, string operation, string failure, Exception exception);
 
     [LoggerMessage(25, LogLevel.Warning, "Cache '{Cache}': the store '{Store}' was not disposed properly.")]
     internal static partial void StoreDisposalFailed(this ILogger logger, string cache, string store, Exception exception);

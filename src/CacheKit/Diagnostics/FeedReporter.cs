@@ -3,9 +3,18 @@ using Microsoft.Extensions.Logging;
 namespace CacheKit.Diagnostics;
 
 /// <summary>Logs what becomes of the messages between nodes. Never throws, and is never called under a lock.</summary>
-internal sealed class FeedReporter(string cacheName, string storeName, ILogger logger, TimeProvider time)
+/// <param name="cacheName">The cache.</param>
+/// <param name="storeName">The store that carries them.</param>
+/// <param name="logger">The log.</param>
+/// <param name="time">The clock.</param>
+/// <param name="isOutageLogged">Whether the store itself logs when its connection is lost, and with it what messages there are: then that is told here at Debug alone.</param>
+internal sealed class FeedReporter(string cacheName, string storeName, ILogger logger, TimeProvider time, bool isOutageLogged = false)
 {
+    /// <summary>A reason for messages to be lost that has been told with the connection.</summary>
+    internal const string ConnectionInterrupted = "the connection was interrupted";
+
     private readonly ILogger _logger = GuardedLogger.For(logger);
+    private readonly ILogger _connectionLog = isOutageLogged ? new QuietLogger(GuardedLogger.For(logger)) : GuardedLogger.For(logger);
     private readonly LogThrottle _subscriptionLog = new(time);
     private readonly LogThrottle _disconnectedLog = new(time);
     private readonly LogThrottle _lostLog = new(time);
@@ -24,7 +33,7 @@ internal sealed class FeedReporter(string cacheName, string storeName, ILogger l
         if (_disconnectedLog.ShouldLog(out var unreported))
         {
             _isDisconnectionLogged = true;
-            _logger.FeedDisconnected(cacheName, storeName, unreported);
+            _connectionLog.FeedDisconnected(cacheName, storeName, unreported);
         }
     }
 
@@ -33,13 +42,17 @@ internal sealed class FeedReporter(string cacheName, string storeName, ILogger l
         if (_isDisconnectionLogged)
         {
             _isDisconnectionLogged = false;
-            _logger.FeedReconnected(cacheName, storeName, elapsed);
+            _connectionLog.FeedReconnected(cacheName, storeName, elapsed);
         }
     }
 
     internal void MessagesLost(string reason)
     {
-        if (_lostLog.ShouldLog(out var unreported))
+        if (isOutageLogged && reason == ConnectionInterrupted)
+        {
+            _connectionLog.MessagesLost(cacheName, storeName, reason, default);
+        }
+        else if (_lostLog.ShouldLog(out var unreported))
         {
             _logger.MessagesLost(cacheName, storeName, reason, unreported);
         }

@@ -4,11 +4,15 @@ using Microsoft.Extensions.Logging;
 namespace CacheKit.Diagnostics;
 
 /// <summary>Tells of what happens with one store to all who want to know: its counters, its instruments, the log.</summary>
-/// <remarks>Never throws, and is never called under a lock. What lasts is logged once, then once a minute.</remarks>
-internal sealed class StoreReporter(string cacheName, string storeName, CacheInstruments? instruments, ILogger logger, TimeProvider time) : IDisposable
+/// <remarks>
+/// Never throws, and is never called under a lock. What lasts is logged once, then once a minute; that a store cannot be reached, not at all, but at Debug, if the store logs that itself.
+/// </remarks>
+internal sealed class StoreReporter(
+    string cacheName, string storeName, CacheInstruments? instruments, ILogger logger, TimeProvider time, IStoreHealth? health = null) : IDisposable
 {
     private readonly ILogger _logger = GuardedLogger.For(logger);
-    private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time)]; // by StoreFailure
+    private readonly QuietLogger _quiet = new(GuardedLogger.For(logger));
+    private readonly LogThrottle[] _failureLogs = [new(time), new(time), new(time), new(time)]; // by StoreFailure
     private readonly LogThrottle _timeoutLog = new(time);
     private readonly LogThrottle _openedLog = new(time);
     private readonly LogThrottle _overflowLog = new(time);
@@ -16,7 +20,9 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     private readonly LogThrottle _tooLateLog = new(time);
     private readonly LogThrottle _lostLog = new(time);
     private readonly LogThrottle _unreadableLog = new(time);
-    private bool _isOpeningLogged;
+    private readonly bool _isOutageLogged = health?.LogsOutages == true;
+    private bool _isOutage; // of those that the store logs itself, since anything was delivered that it had missed
+    private ILogger? _openingLog;
     private long _openedAt;
 
     internal StoreCounters Counters { get; } = new();
@@ -32,22 +38,32 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
 
     internal void Failed(string operation, string? key, StoreFailure failure, Exception exception)
     {
-        Counters.Failure(exception.Message);
-        if (_failureLogs[(int)failure].ShouldLog(out var unreported))
+        var reason = ReasonText.Of(exception);
+        Counters.Failure(reason);
+        var isOutage = _isOutageLogged && failure == StoreFailure.Unavailable;
+        Volatile.Write(ref _isOutage, isOutage);
+        if (!isOutage && _failureLogs[(int)failure].ShouldLog(out var unreported))
         {
-            _logger.StoreFailed(cacheName, storeName, operation, failure.ToString(), unreported, exception);
+            // What no store is to throw is a mistake in its code; what it may, it has put into words.
+            _logger.StoreFailed(cacheName, storeName, operation, failure.ToString(), reason.TrimEnd('.'), unreported, exception is CacheStoreException ? null : exception);
         }
 
         if (key is not null)
         {
             _logger.StoreCallFailed(cacheName, storeName, operation, key, failure.ToString(), exception);
         }
+        else
+        {
+            _logger.StoreCallWithoutKeyFailed(cacheName, storeName, operation, failure.ToString(), exception);
+        }
     }
 
     internal void TimedOut(string operation, string? key, TimeSpan limit)
     {
         Counters.Timeout($"it took longer than {limit}");
-        if (_timeoutLog.ShouldLog(out var unreported))
+        var isOutage = _isOutageLogged && health?.Trouble is not null;
+        Volatile.Write(ref _isOutage, isOutage);
+        if (!isOutage && _timeoutLog.ShouldLog(out var unreported))
         {
             _logger.StoreTimedOut(cacheName, storeName, operation, limit, unreported);
         }
@@ -61,9 +77,14 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     internal void CircuitOpened(TimeSpan openFor)
     {
         Volatile.Write(ref _openedAt, time.GetTimestamp());
-        if (_openedLog.ShouldLog(out var unreported))
+        if (Volatile.Read(ref _isOutage))
         {
-            Volatile.Write(ref _isOpeningLogged, true);
+            Volatile.Write(ref _openingLog, _quiet);
+            _quiet.CircuitOpened(cacheName, storeName, openFor, default);
+        }
+        else if (_openedLog.ShouldLog(out var unreported))
+        {
+            Volatile.Write(ref _openingLog, _logger);
             _logger.CircuitOpened(cacheName, storeName, openFor, unreported);
         }
     }
@@ -71,10 +92,7 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
     /// <summary>Logged if the opening was: of a circuit that opens and closes all the time, one pair a minute.</summary>
     internal void CircuitClosed()
     {
-        if (Interlocked.Exchange(ref _isOpeningLogged, false))
-        {
-            _logger.CircuitClosed(cacheName, storeName, time.GetElapsedTime(Volatile.Read(ref _openedAt)));
-        }
+        Interlocked.Exchange(ref _openingLog, null)?.CircuitClosed(cacheName, storeName, time.GetElapsedTime(Volatile.Read(ref _openedAt)));
     }
 
     internal void RecoveryOverflowed(int capacity)
@@ -87,7 +105,11 @@ internal sealed class StoreReporter(string cacheName, string storeName, CacheIns
 
     internal void Recovered(int changes)
     {
-        if (_recoveredLog.ShouldLog(out var unreported))
+        if (Interlocked.Exchange(ref _isOutage, false))
+        {
+            _quiet.Recovered(cacheName, storeName, new(changes), default);
+        }
+        else if (_recoveredLog.ShouldLog(out var unreported))
         {
             _logger.Recovered(cacheName, storeName, new(changes), unreported);
         }

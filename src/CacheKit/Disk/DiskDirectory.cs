@@ -244,7 +244,7 @@ internal sealed unsafe class DiskDirectory
         DiskDirectory? attached = null;
         try
         {
-            if (TryUse(settings, file, isAnyoneThere, isNew, news, out reason) is { } index)
+            if (TryUse(settings, folder, file, isAnyoneThere, isNew, news, out reason) is { } index)
             {
                 attached = new(settings, folder, index, file, ProcessLocks.Register(folder));
             }
@@ -260,7 +260,7 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static DiskIndex? TryUse(DiskSettings settings, SafeFileHandle file, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
+    private static DiskIndex? TryUse(DiskSettings settings, string folder, SafeFileHandle file, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
     {
         reason = null;
         var length = RandomAccess.GetLength(file);
@@ -283,7 +283,7 @@ internal sealed unsafe class DiskDirectory
 
             var boot = BootOf(settings);
             var isClean = DiskIndex.Header.IsClean(start) == 1;
-            var isAsWanted = settings.Geometry is null || settings.Geometry == geometry;
+            var wanted = settings.Geometry ?? geometry;
             if (!isAnyoneThere)
             {
                 if (!isClean && !isNew && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
@@ -292,15 +292,15 @@ internal sealed unsafe class DiskDirectory
                     return null;
                 }
 
-                if (!isAsWanted)
+                if (wanted != geometry)
                 {
                     reason = "its options have changed";
                     return null;
                 }
             }
-            else if (!isAsWanted)
+            else if (wanted != geometry)
             {
-                news.Add(() => settings.Logger.DiskOptionsIgnored(settings.CacheName));
+                news.Add(() => settings.Logger.DiskOptionsIgnored(settings.CacheName, folder, geometry, wanted));
             }
 
             var index = new DiskIndex(view, geometry);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 
 namespace CacheKit.Disk;
@@ -10,6 +11,8 @@ internal sealed record DiskGeometry
     internal const long MostBytes = 1L << 40;
     internal const int FewestSegments = 8;
     internal const int SlotsPerBucket = 16;
+    private const int EntriesPerBucket = 8;
+    private const long CellsPerTag = 10;
     internal const int HeaderBytes = 4096;
     internal const long FeedOffset = HeaderBytes;
 
@@ -62,14 +65,14 @@ internal sealed record DiskGeometry
         var entries = Math.Max(1024, maximumBytes / expectedEntryBytes);
 
         // Half of the slots stay free: a bucket of 16 then overflows once in some 2,000 entries.
-        var buckets = PowerOfTwo(entries / 8);
+        var buckets = PowerOfTwo(entries / EntriesPerBucket);
         var tags = expectedTags ?? Math.Min(100_000, entries / 4);
         var index = new DiskGeometry
         {
             SegmentBytes = 0,
             SegmentCount = 0,
             BucketCount = buckets,
-            TagCells = PowerOfTwo(tags * 10L),
+            TagCells = PowerOfTwo(tags * CellsPerTag),
             FenceCells = Math.Clamp(PowerOfTwo(entries / 4), 16_384, 1 << 20),
             FeedMessages = maximumBytes < 256L << 20 ? 1024 : 4096,
         };
@@ -78,6 +81,9 @@ internal sealed record DiskGeometry
         var segment = Math.Clamp(PowerOfTwo(Math.Max(1, data / 64)) / 2, 1L << 20, 1L << 30);
         return index with { SegmentBytes = segment, SegmentCount = (int)(data / segment) };
     }
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{DataBytes + IndexBytes:N0} bytes for about {BucketCount * EntriesPerBucket:N0} entries and {TagCells / CellsPerTag:N0} tags");
 
     private static long PowerOfTwo(long least) => (long)BitOperations.RoundUpToPowerOf2((ulong)least);
 

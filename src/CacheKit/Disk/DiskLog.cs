@@ -11,14 +11,14 @@ internal static partial class DiskLog
     [LoggerMessage(201, LogLevel.Information, "Cache '{Cache}': the disk cache starts empty, because {Reason}.")]
     internal static partial void DiskStartsEmpty(this ILogger logger, string cache, string reason);
 
-    [LoggerMessage(202, LogLevel.Warning, "Cache '{Cache}': the disk cache keeps the sizes it was created with, because another process has it open; the options here differ.")]
-    internal static partial void DiskOptionsIgnored(this ILogger logger, string cache);
+    [LoggerMessage(202, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' keeps the sizes it was created with, {There}, because somebody has it open; the options here ask for {Wanted}. Give all who open it the same options.")]
+    internal static partial void DiskOptionsIgnored(this ILogger logger, string cache, string folder, DiskGeometry there, DiskGeometry wanted);
 
     [LoggerMessage(203, LogLevel.Warning, "Cache '{Cache}': the disk cache in '{Folder}' could not be closed cleanly. It is complete unless the machine stops without notice.")]
     internal static partial void DiskNotClosed(this ILogger logger, string cache, string folder, Exception exception);
 
-    [LoggerMessage(205, LogLevel.Warning, "Cache '{Cache}': the disk, or this user's share of it, has no room for all of the disk cache in '{Folder}': {Free:N0} bytes are free on the disk. It goes on with {Bytes:N0} of {Maximum:N0} bytes.")]
-    internal static partial void DiskIsFull(this ILogger logger, string cache, string folder, long free, long bytes, long maximum);
+    [LoggerMessage(205, LogLevel.Warning, "Cache '{Cache}': the disk, or this user's share of it, has no room for all of the disk cache in '{Folder}', which grows by {Segment:N0} bytes at a time: {Free:N0} were free on the disk. It goes on with {Bytes:N0} of {Maximum:N0} bytes.")]
+    internal static partial void DiskIsFull(this ILogger logger, string cache, string folder, long segment, long free, long bytes, long maximum);
 
     [LoggerMessage(206, LogLevel.Information, "Cache '{Cache}': the disk has room again for the disk cache in '{Folder}'.")]
     internal static partial void DiskHasRoom(this ILogger logger, string cache, string folder);

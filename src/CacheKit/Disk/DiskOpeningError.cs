@@ -16,13 +16,15 @@ internal static class DiskOpeningError
             _ when nearest is not null && !Directory.Exists(nearest) => $"'{nearest}' is a file. Choose another directory, or remove the file.",
             UnauthorizedAccessException => $"{(nearest is null ? null : FileSystem.RightsOf(nearest))}Give the process the right to write there, or choose another directory.",
             IOException error when DiskErrors.IsReadOnly(error) => "Its file system can only be read. Choose another directory, or have it mounted for writing.",
-            IOException error when DiskErrors.IsFull(error) => $"{RoomOf(settings, nearest)}Free some space, or set DiskOptions.MaximumBytes to less.",
+            IOException error when DiskErrors.IsFull(error) => $"{RoomOf(settings, nearest)}Free some space, or {(CanBeLess(settings) ? "set DiskOptions.MaximumBytes to less" : "choose another directory")}.",
             IOException error when DiskErrors.IsOutOfHandles(error) => "Allow the process to have more files open.",
             _ when nearest != full => $"{(nearest is null ? null : $"Of its path there is '{nearest}'{FileSystem.KindOf(nearest)}. ")}Choose a directory that exists or can be created.",
             _ => "Try again; if it lasts, choose another directory.",
         };
         return new($"The disk cache cannot be opened in '{full}': {cause.Message.TrimEnd('.')}. {remedy}", StoreFailure.Permanent, cause);
     }
+
+    private static bool CanBeLess(DiskSettings settings) => settings.Geometry is { } geometry && geometry.DataBytes + geometry.IndexBytes > DiskGeometry.LeastBytes;
 
     /// <summary>The error of a cache that is only to be looked into.</summary>
     internal static CacheStoreException Refused(DiskSettings settings, string why) =>

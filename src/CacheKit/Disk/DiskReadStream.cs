@@ -118,9 +118,12 @@ internal sealed class DiskReadStream : IStoreReadStream
 
     private void ReadPiece(int piece, Memory<byte> into)
     {
-        if (!_store.InsideGate("read", () => _reads.TryReadPiece(_pieces.Addresses[piece], into.Span)))
+        var isInLog = true;
+        if (!_store.InsideGate("read", () => _reads.TryReadPiece(_pieces.Addresses[piece], into.Span, out isInLog)))
         {
-            throw new CacheStoreException("The rest of the entry is not on the disk any more, or is damaged.", StoreFailure.Transient);
+            throw isInLog
+                ? new CacheStoreException("The rest of the entry is damaged.", StoreFailure.Permanent)
+                : new CacheStoreException("The rest of the entry is not on the disk any more.", StoreFailure.Transient);
         }
     }
 }

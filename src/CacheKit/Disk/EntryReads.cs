@@ -103,7 +103,15 @@ internal sealed unsafe class EntryReads(DiskIndex index, SlotTable slots, Record
     }
 
     /// <summary>Reads a piece of a value.</summary>
-    internal bool TryReadPiece(long address, Span<byte> piece) => reader.TryReadPiece(address, piece);
+    /// <param name="address">Where it is.</param>
+    /// <param name="piece">Where to put it.</param>
+    /// <param name="isInLog">Whether it should be there, as seen after it was looked for.</param>
+    internal bool TryReadPiece(long address, Span<byte> piece, out bool isInLog)
+    {
+        var isRead = reader.TryReadPiece(address, piece);
+        isInLog = index.IsInLog(address);
+        return isRead;
+    }
 
     private Finding OpenRead(in HashedKey key, ulong slot, DiskStore store, out DiskReadStream? opened)
     {

@@ -97,7 +97,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
             // There is a file, and it takes nothing: the next ones would not either, and going on to them would drop what is there.
             // So would places that are taken for one declined record after another.
             _unwritten = place;
-            room.RanOut();
+            room.RanOut(files.FreeBytes);
             return false;
         }
     }
@@ -111,7 +111,7 @@ internal sealed class RingLog(DiskIndex index, SegmentFiles files, DiskRoom room
         }
         catch (IOException exception) when (DiskErrors.IsFull(exception))
         {
-            room.RanOut();
+            room.RanOut(files.FreeBytesBefore ?? files.FreeBytes);
             return false;
         }
 

@@ -18,11 +18,15 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     private readonly int _segmentShift = geometry.SegmentShift;
     private bool _isDisposed;
     private int _firstUnseen;
+    private long _freeBytesBefore = -1;
 
     internal string Folder => folder;
 
     /// <summary>How much room the disk has; 0 if that cannot be told.</summary>
     internal long FreeBytes => FileSystem.FreeBytesOf(folder) ?? 0;
+
+    /// <summary>How much room the disk had before a file was last created, or could not be; <see langword="null"/> if none was.</summary>
+    internal long? FreeBytesBefore => Volatile.Read(ref _freeBytesBefore) is >= 0 and var free ? free : null;
 
     /// <summary>Reads up to the end of the segment.</summary>
     /// <returns>How many bytes there were.</returns>
@@ -159,6 +163,7 @@ internal sealed class SegmentFiles(string folder, DiskGeometry geometry, Action<
     private SafeFileHandle? Create(string path)
     {
         SafeFileHandle? file = null;
+        Volatile.Write(ref _freeBytesBefore, FreeBytes);
         try
         {
             hook?.Invoke(DiskStep.Creating);

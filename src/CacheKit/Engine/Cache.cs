@@ -436,7 +436,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     public CacheStatistics GetStatistics()
     {
         ThrowIfDisposed();
-        return _counters.Snapshot(_memory.Count, _memory.Weight, _stores?.Snapshot());
+        return _counters.Snapshot(_memory.Count, _memory.Weight, _stores?.Snapshot(), _stores is not { Loader.HasMemory: false });
     }
 
     public void Dispose()

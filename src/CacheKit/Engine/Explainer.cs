@@ -22,7 +22,7 @@ internal sealed class Explainer(
 
         foreach (var tier in stores?.Tiers ?? [])
         {
-            var (explanation, found) = await ExplainAsync(tier, key, cancellationToken).ConfigureAwait(false);
+            var (explanation, found) = await ExplainAsync(tier, stores!.Codec, key, cancellationToken).ConfigureAwait(false);
             tiers.Add(explanation);
             carried = carried.Length > 0 ? carried : found;
         }
@@ -74,7 +74,8 @@ internal sealed class Explainer(
         };
     }
 
-    private static async ValueTask<(CacheTierExplanation, string[] Tags)> ExplainAsync(StoreTier tier, string key, CancellationToken cancellationToken)
+    private static async ValueTask<(CacheTierExplanation, string[] Tags)> ExplainAsync(
+        StoreTier tier, EntryCodec codec, string key, CancellationToken cancellationToken)
     {
         var deliveries = tier.Recovery.Deliveries;
         var isChangePending = tier.Recovery.Holds(key);
@@ -88,17 +89,24 @@ internal sealed class Explainer(
         {
             if (!lookup.IsFound)
             {
-                return (new() { Name = tier.Name, Finding = lookup.IsUnreadable ? CacheTierFinding.Unreadable : CacheTierFinding.Missing, IsChangePending = isChangePending }, []);
+                return (new()
+                {
+                    Name = tier.Name,
+                    Finding = lookup.IsUnreadable ? CacheTierFinding.Unreadable : CacheTierFinding.Missing,
+                    UnreadableBecause = lookup.IsUnreadable ? "its bytes are damaged" : null,
+                    IsChangePending = isChangePending,
+                }, []);
             }
 
             var isReadable = EntryCodec.TryParse(lookup.Payload, key, out var envelope);
             var carried = isReadable ? envelope.Tags : [];
+            var reason = isReadable ? codec.ReasonNotToRead(envelope) : lookup.Number is null ? "its bytes are no entry of this cache under this key" : null;
             var now = tier.Time.UtcNow;
             return (new()
             {
                 Name = tier.Name,
                 Finding = tier.Recovery.Covers(key, lookup.Number is null ? carried : null, deliveries) ? CacheTierFinding.RemovalPending
-                    : !isReadable && lookup.Number is null ? CacheTierFinding.Unreadable
+                    : reason is not null ? CacheTierFinding.Unreadable
                     : lookup.ExpiresAt <= now ? CacheTierFinding.Stale
                     : !tier.IsFar && lookup.Stamp < tier.TrustedSince ? CacheTierFinding.Suspect
                     : CacheTierFinding.Fresh,
@@ -109,6 +117,7 @@ internal sealed class Explainer(
                 Stamp = isReadable && !tier.IsFar ? envelope.Stamp : lookup.Stamp,
                 TypeName = isReadable ? envelope.TypeName : lookup.Number is null ? null : typeof(long).ToString(),
                 Bytes = lookup.Payload.Length,
+                UnreadableBecause = reason,
                 IsChangePending = isChangePending,
             }, carried);
         }

@@ -59,7 +59,7 @@ internal sealed class StoreGuard : IAsyncDisposable
         _openFor = options.OpenFor;
         _maximumOpenFor = options.MaximumOpenFor;
         _circuit = new CircuitBreaker(options, time);
-        _reporter = new StoreReporter(cacheName, store.Name, instruments, logger, time);
+        _reporter = new StoreReporter(cacheName, store.Name, instruments, logger, time, store as IStoreHealth);
         _probeTimer = new WeakTimer<StoreGuard>(this, static guard => _ = guard.ProbeAsync(), time);
         Name = store.Name;
     }
@@ -271,7 +271,7 @@ internal sealed class StoreGuard : IAsyncDisposable
             return StoreAnswer<TResult>.None(StoreAnswerStatus.Refused);
         }
 
-        var failure = exception is CacheStoreException { Failure: StoreFailure.Transient or StoreFailure.Permanent } known ? known.Failure : StoreFailure.Unavailable;
+        var failure = exception is CacheStoreException { Failure: StoreFailure.Transient or StoreFailure.Permanent or StoreFailure.WritesRefused } known ? known.Failure : StoreFailure.Unavailable;
         _reporter.Waited(operation.MetricName(), _time.GetElapsedTime(started), operation.IsRead(), "failed");
         _reporter.Failed(operation.MetricName(), subject as string, failure, exception);
         if (failure == StoreFailure.Permanent)
@@ -280,7 +280,15 @@ internal sealed class StoreGuard : IAsyncDisposable
             return StoreAnswer<TResult>.None(StoreAnswerStatus.Denied);
         }
 
-        NoteFailure(pass);
+        if (failure == StoreFailure.WritesRefused)
+        {
+            NoteAnswer(pass); // as well, though it is worth another try
+        }
+        else
+        {
+            NoteFailure(pass);
+        }
+
         return StoreAnswer<TResult>.None(StoreAnswerStatus.Failed);
     }
 

@@ -47,7 +47,7 @@ internal static class ValueReader
             case null when default(T) is null && (typeof(T).IsAssignableFrom(storedAs) || storedAs.IsAssignableFrom(typeof(T))):
                 value = default!; // T admits null
                 return true;
-            case not null when ToInteger(stored) is { } integer && FromInteger(integer, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T)) is T converted:
+            case not null when ToInteger(stored) is { } integer && FromInteger(integer, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), stored.GetType()) is T converted:
                 value = converted;
                 return true;
             default:
@@ -69,16 +69,27 @@ internal static class ValueReader
         _ => null,
     };
 
-    private static object? FromInteger(Int128 value, Type type) => Type.GetTypeCode(type.IsEnum ? null : type) switch
+    private static object? FromInteger(Int128 value, Type type, Type storedAs)
     {
-        TypeCode.Int32 => checked((int)value),
-        TypeCode.Int64 => checked((long)value),
-        TypeCode.UInt32 => checked((uint)value),
-        TypeCode.UInt64 => checked((ulong)value),
-        TypeCode.Int16 => checked((short)value),
-        TypeCode.UInt16 => checked((ushort)value),
-        TypeCode.Byte => checked((byte)value),
-        TypeCode.SByte => checked((sbyte)value),
-        _ => null,
-    };
+        try
+        {
+            return Type.GetTypeCode(type.IsEnum ? null : type) switch
+            {
+                TypeCode.Int32 => checked((int)value),
+                TypeCode.Int64 => checked((long)value),
+                TypeCode.UInt32 => checked((uint)value),
+                TypeCode.UInt64 => checked((ulong)value),
+                TypeCode.Int16 => checked((short)value),
+                TypeCode.UInt16 => checked((ushort)value),
+                TypeCode.Byte => checked((byte)value),
+                TypeCode.SByte => checked((sbyte)value),
+                _ => null,
+            };
+        }
+        catch (OverflowException exception)
+        {
+            throw new OverflowException(
+                $"The cache holds an integer of type '{storedAs}' under this key that does not fit into '{type}', as which it was asked for. Ask for it as '{storedAs}'.", exception);
+        }
+    }
 }

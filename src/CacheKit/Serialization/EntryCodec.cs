@@ -288,6 +288,40 @@ internal sealed class EntryCodec
             : DecodeStatus.TypeMismatch;
     }
 
+    /// <summary>Why a value could not be read here, whatever it is asked for as; <see langword="null"/> if nothing is known against it. Reads nothing of the value.</summary>
+    /// <remarks>A type that nobody has stored or asked for here yet says nothing.</remarks>
+    internal string? ReasonNotToRead(in Envelope envelope)
+    {
+        if (envelope.IsElsewhere)
+        {
+            return null;
+        }
+
+        if (envelope.IsEncrypted != (_keys is not null))
+        {
+            return envelope.IsEncrypted ? "it is encrypted, and this cache has no keys" : "it is not encrypted, and this cache reads only what is";
+        }
+
+        if (envelope.IsNull || _types.Find(envelope.ValueTypeName) is not { } codec)
+        {
+            return null;
+        }
+
+        ValueFormat format;
+        try
+        {
+            format = codec.Format;
+        }
+        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException)
+        {
+            return "its type cannot be written or read here";
+        }
+
+        return !format.SerializerName.SequenceEqual(envelope.SerializerName) || !format.Reads(envelope.Form) ? "it was written by another serializer"
+            : format.Fingerprint != envelope.Fingerprint ? "its type has another shape now than when it was stored"
+            : null;
+    }
+
     /// <summary>Reads a value that is not null in a format, if it is in that format.</summary>
     internal DecodeStatus TryRead<T>(IFormatSource<T> source, in Envelope envelope, out T? value, out Exception? error)
     {
@@ -325,18 +359,15 @@ internal sealed class EntryCodec
     {
         var type = value?.GetType() ?? typeof(T);
 
-        // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
-        var reason = exception switch
-        {
-            JsonLossException => exception.Message,
-            NotSupportedException => exception.Message.Split(" Path: ")[0],
-            _ => $"The serializer has thrown a {exception.GetType()}; see the inner exception.",
-        };
+        // The messages of others may quote the value.
+        var loss = exception as JsonLossException;
+        var reason = loss?.Reason ?? JsonFault.OfType(exception);
         return new(
             type,
-            $"A value of type {type} cannot be written for a store. {reason} Give a serializer for the type with {nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}, "
-            + $"or keep the entry in memory alone with {nameof(CacheEntryOptions)}.{nameof(CacheEntryOptions.Tiers)}.",
-            exception);
+            $"A value of type {type} cannot be written for a store{loss?.Because}. {reason} "
+            + $"What also helps is a serializer of your own for the type ({nameof(SerializationOptions)}.{nameof(SerializationOptions.UseFor)}), "
+            + $"or to keep the entry in memory alone ({nameof(CacheEntryOptions)}.{nameof(CacheEntryOptions.Tiers)}).",
+            loss is { InnerException: { } cause } ? cause : exception);
     }
 
     /// <summary>Leaves bytes to be filled in later.</summary>

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -36,7 +37,7 @@ internal static class JsonContract
         }
 
         var resolver = options.TypeInfoResolver ?? DefaultResolver();
-        resolver = resolver.WithAddedModifier(RefuseLossOfType);
+        resolver = resolver.WithAddedModifier(RefuseLossOfType).WithAddedModifier(RefuseWhatIsNotItself);
         options.TypeInfoResolver = given is null ? resolver.WithAddedModifier(PopulateOnlyWhatHasNoSetter) : resolver;
         options.MakeReadOnly();
         return options;
@@ -73,7 +74,26 @@ internal static class JsonContract
             {
                 if (value.GetType() != declared)
                 {
-                    throw new JsonLossException($"It holds a {value.GetType()} where {declared} is declared, without [JsonDerivedType].");
+                    throw new JsonLossException(
+                        $"It holds a {value.GetType()} where {declared} is declared, and would come back as that. Name the one in a [JsonDerivedType] of the other.");
+                }
+            };
+        }
+    }
+
+    private static void RefuseWhatIsNotItself(JsonTypeInfo typeInfo)
+    {
+        if (typeInfo.Kind == JsonTypeInfoKind.Object && UnwritableTypes.ReasonAgainst(typeInfo.Type) is { } reason)
+        {
+            typeInfo.OnSerializing = _ => throw new JsonLossException(reason);
+        }
+        else if (typeInfo.Kind == JsonTypeInfoKind.Enumerable && UnwritableTypes.ReasonAgainstSeveral(typeInfo.Type) is { } reasonAgainstSeveral)
+        {
+            typeInfo.OnSerializing += value =>
+            {
+                if (((IEnumerable)value).Cast<object?>().Skip(1).Any())
+                {
+                    throw new JsonLossException(reasonAgainstSeveral);
                 }
             };
         }

@@ -42,13 +42,20 @@ internal sealed class JsonFormat<T>(JsonTypeInfo typeInfo, JsonWriters writers) 
     {
         // A writer that was left in the middle by an exception is not used again.
         var writer = writers.Take(target);
-        if (_typed is not null)
+        try
         {
-            JsonSerializer.Serialize(writer, value, _typed);
+            if (_typed is not null)
+            {
+                JsonSerializer.Serialize(writer, value, _typed);
+            }
+            else
+            {
+                JsonSerializer.Serialize(writer, value, typeInfo);
+            }
         }
-        else
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            JsonSerializer.Serialize(writer, value, typeInfo);
+            throw JsonFault.OfWriting(exception, typeInfo, writer);
         }
 
         writer.Flush();
@@ -57,10 +64,19 @@ internal sealed class JsonFormat<T>(JsonTypeInfo typeInfo, JsonWriters writers) 
 
     private void Check(T value, ReadOnlySpan<byte> json)
     {
-        var copy = Read(json);
+        T copy;
+        try
+        {
+            copy = Read(json);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw JsonFault.OfReadingBack(exception, typeInfo);
+        }
+
         if (copy!.GetType() != value!.GetType() && typeInfo.Type == value.GetType()) // neither is null
         {
-            throw new JsonLossException($"JSON makes a {copy.GetType()} of it.");
+            throw new JsonLossException($"It would come back from JSON as a {copy.GetType()}.");
         }
 
         // The third comparison is for what changes by itself, such as a property that tells an age.
@@ -72,7 +88,7 @@ internal sealed class JsonFormat<T>(JsonTypeInfo typeInfo, JsonWriters writers) 
             WriteTo(third, value);
             if (JsonContract.IsSame(json, third.Bytes.Span))
             {
-                throw new JsonLossException("Read back from JSON it differs; often because a member can be read but not set.");
+                throw JsonDifference.Find(json, again.Bytes.Span, typeInfo);
             }
         }
     }

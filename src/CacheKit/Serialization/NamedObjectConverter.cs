@@ -46,7 +46,15 @@ internal sealed class NamedObjectConverter(KnownTypes types) : JsonConverter<obj
         var typeInfo = options.GetTypeInfo(type);
         writer.WriteStartArray();
         writer.WriteStringValue(NameOf(type, typeInfo));
-        JsonSerializer.Serialize(writer, value, typeInfo);
+        try
+        {
+            JsonSerializer.Serialize(writer, value, typeInfo);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw JsonFault.OfWriting(exception, typeInfo, writer); // which knows the rest of the way
+        }
+
         writer.WriteEndArray();
     }
 

@@ -6,11 +6,16 @@ public enum StoreFailure
     /// <summary>The store cannot be reached or does not answer. Counts towards opening its circuit.</summary>
     Unavailable,
 
-    /// <summary>It answered that it cannot just now: loading, failing over, full. Later it can. Counts towards opening its circuit.</summary>
+    /// <summary>It answered that it cannot just now: loading, failing over. Later it can. Counts towards opening its circuit.</summary>
     Transient,
 
     /// <summary>It answered that it will not: wrong credentials, a key of another kind. Does not open the circuit.</summary>
     Permanent,
+
+    /// <summary>
+    /// It answered that it takes no changes for now, being full, say, and can be read all the same. Later it can be told. Does not open the circuit, which would end the reads as well.
+    /// </summary>
+    WritesRefused,
 }
 
 /// <summary>A store could not do what it was asked. The cache goes on without it and does not let the exception through to its callers.</summary>

@@ -8,4 +8,9 @@ public interface IStoreHealth : ICacheStore
     /// Called from any thread, as often as somebody asks for statistics; waits for nothing, and throws nothing.
     /// </summary>
     string? Trouble { get; }
+
+    /// <summary>
+    /// Whether the store itself writes to the log when it cannot be reached, and when it can be again. Then the cache, which would find it out by calls that fail, tells of that at Debug alone, so that one outage is one warning. Default: no.
+    /// </summary>
+    bool LogsOutages => false;
 }

@@ -60,6 +60,8 @@ public interface IStoreReadStream : IAsyncDisposable
     /// <param name="destination">Where to put them.</param>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>How many were read, which may be fewer than asked for; zero only at the end, or if none were asked for.</returns>
-    /// <exception cref="CacheStoreException">They are not there any more, are damaged, or cannot be read.</exception>
+    /// <exception cref="CacheStoreException">
+    /// They are not there any more, or cannot be read; or they are damaged, which is <see cref="StoreFailure.Permanent"/>, and is logged.
+    /// </exception>
     ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken);
 }

@@ -36,17 +36,42 @@ public sealed class RefusedWriteTests : IAsyncLifetime
         (await store.GetAsync("missing")).Should().BeNull();
         (await store.ReadManyAsync(["k", "removed"], default, default)).Select(lookup => lookup.IsFound).Should().Equal(true, false);
         store.Clock.Latest.Should().BeGreaterThanOrEqualTo(known);
-        foreach (var write in new Func<Task>[]
-        {
+        List<Func<Task>> writes =
+        [
             () => store.SetAsync("k2", Entry("2")),
             async () => await store.PopulateAsync("missing", Entry("2"), await store.LoadStampAsync("missing")),
-            () => store.RemoveByTagAsync("t"),
-        })
+        ];
+        if (reason != "maxmemory")
+        {
+            writes.Add(() => store.RemoveByTagAsync("t"));
+        }
+
+        foreach (var write in writes)
         {
             var thrown = (await write.Should().ThrowAsync<CacheStoreException>()).Which;
-            thrown.Failure.Should().Be(StoreFailure.Transient);
+            thrown.Failure.Should().Be(StoreFailure.WritesRefused);
             thrown.ToString().Should().Contain(refusal);
         }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_removed_by_tag_or_cleared_from_a_full_server_is_gone_for_all(bool isClear)
+    {
+        await FillAsync();
+        await using var store = await OpenWhereWritesAreRefusedAsync("maxmemory");
+        await using var other = TestStores.Create(_server.Configuration);
+        (await other.GetAsync("k")).Should().Be("1");
+        var stamp = await other.LoadStampAsync("made before");
+        await (isClear ? store.ClearAsync(default).AsTask() : store.RemoveByTagAsync("t"));
+        (await other.GetAsync("k")).Should().BeNull();
+        await _server.SendAsync("CONFIG", "SET", "maxmemory", "0");
+        (await other.GetAsync("k")).Should().BeNull();
+        await other.PopulateAsync("made before", Entry("2", "t"), stamp);
+        (await other.GetAsync("made before")).Should().BeNull();
+        await other.SetAsync("k", Entry("3", "t"));
+        (await store.GetAsync("k")).Should().Be("3");
     }
 
     [Theory]
@@ -111,15 +136,15 @@ public sealed class RefusedWriteTests : IAsyncLifetime
 
         var starting = provider.GetRequiredService<ICache>();
         (await starting.GetAsync<int>("k")).GetValueOrDefault().Should().Be(1);
-        for (var i = 0; i < 3; i++)
+        for (var i = 0; i < 50; i++)
         {
             await starting.SetAsync($"new{i}", 2);
         }
 
         (await starting.GetAsync<int>("k")).GetValueOrDefault().Should().Be(1);
         var tier = starting.GetStatistics().Tiers.Should().ContainSingle().Which;
-        tier.Failures.Should().BeGreaterThanOrEqualTo(3, "what is refused is counted");
-        tier.Circuit.Should().Be(CircuitState.Closed);
+        tier.Failures.Should().BeGreaterThanOrEqualTo(50, "what is refused is counted");
+        tier.Circuit.Should().Be(CircuitState.Closed, "it would be read no more");
         logger.Count(20).Should().Be(1, "it is told once");
 
         ServiceProvider Node(ILoggerFactory? loggers)

@@ -186,6 +186,9 @@ public sealed class ConfigurationTests
     [InlineData("""{ "DefaultEntryOptions": { "SlidingExpiration": "00:00:00" } }""", "*:SlidingExpiration' is '00:00:00', but must be a duration*, and greater than zero.")]
     [InlineData("""{ "DefaultEntryOptions": { "SoftTimeout": "00:00:00" } }""", "*:SoftTimeout' is '00:00:00', but must be a duration*, and greater than zero.")]
     [InlineData("""{ "DefaultEntryOptions": { "HardTimeout": "-00:00:01" } }""", "*:HardTimeout' is '-00:00:01', but must be a duration*, and greater than zero.")]
+    [InlineData(
+        """{ "DefaultEntryOptions": { "SoftTimeout": "00:00:10", "HardTimeout": "00:00:05" } }""",
+        "Configuration 'CacheKit:DefaultEntryOptions:SoftTimeout' must be at most HardTimeout, but that is 00:00:05, and this 00:00:10.")]
     [InlineData("""{ "DefaultEntryOptions": { "Jitter": "-00:00:01" } }""", "*:Jitter' is '-00:00:01', but must be a duration*, and zero or more.")]
     [InlineData("""{ "DefaultEntryOptions": { "StaleFor": "-00:00:01" } }""", "*:StaleFor' is '-00:00:01', but must be a duration*, and zero or more.")]
     [InlineData("""{ "DefaultEntryOptions": { "RetryAfterFailure": "-00:00:01" } }""", "*:RetryAfterFailure' is '-00:00:01', but must be a duration*, and zero or more.")]
@@ -236,6 +239,70 @@ public sealed class ConfigurationTests
         using var memory = Bind("""{ "Memory": { "MaximumEntrys": 5, "MaximumEntries": 0, "MemoryPressureShare": 7 } }""");
         ErrorsOf(memory).Should().HaveCount(3, "a name that is misspelt hides no number that is out of range");
     }
+
+    [Fact]
+    public void A_soft_timeout_from_code_and_a_hard_one_from_the_section_must_fit_together()
+    {
+        using var provider = new ServiceCollection().AddCacheKit(cache => cache
+            .WithDefaults(new() { SoftTimeout = TimeSpan.FromSeconds(10) })
+            .Bind(Section("""{ "DefaultEntryOptions": { "HardTimeout": "00:00:05" } }"""))).BuildServiceProvider();
+        ErrorsOf(provider).Should().ContainSingle().Which.Should().EndWith(":SoftTimeout' must be at most HardTimeout, but that is 00:00:05, and this 00:00:10.");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Mistakes_in_all_sections_are_told_at_once_and_each_once(bool hasHost)
+    {
+        var section = Section("""
+            {
+                "DefaultEntryOptions": { "Size": -1 },
+                "Memory": { "MaximumEntries": 0, "MaximumBytes": 1 },
+                "Disk": { "MaximumBytes": 1, "ExpectedTags": 1 },
+                "Mine": { "Number": "x" }
+            }
+            """);
+        using var host = HostWith(section, cache => cache.UseDisk("unused"));
+        var told = await MistakesOfAsync(host, hasHost);
+        told.Should().HaveCount(6);
+        foreach (var mistake in new[] { "DefaultEntryOptions:Size' is '-1'", "Memory:MaximumEntries' is '0'", "Memory:MaximumBytes' is '1'", "Disk:MaximumBytes' is '1'", "Disk:ExpectedTags' is '1'", "Mine' is wrong" })
+        {
+            told.Should().ContainSingle(error => error.Contains($"'CacheKit:{mistake}"));
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_mistake_in_the_section_of_a_store_is_told_once(bool hasHost)
+    {
+        using var host = HostWith(Section("""{ "Mine": { "Number": "x" } }"""), static _ => { });
+        (await MistakesOfAsync(host, hasHost)).Should().Equal("'CacheKit:Mine' is wrong.");
+    }
+
+    private static IHost HostWith(IConfigurationSection section, Action<CacheKitBuilder> configure)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddCacheKit(section, cache =>
+        {
+            configure(cache);
+            cache.UseStore<StoreOptions>(
+                "Mine",
+                static (section, _) => throw new OptionsValidationException("", typeof(StoreOptions), [$"'{section.Path}' is wrong."]),
+                static (_, _) => throw new InvalidOperationException("It is not created."),
+                static _ => new());
+        });
+        return builder.Build();
+    }
+
+    private static async Task<List<string>> MistakesOfAsync(IHost host, bool isStarted)
+    {
+        var thrown = await Record.ExceptionAsync(() => isStarted ? host.StartAsync() : Task.FromResult(host.Services.GetRequiredService<ICache>()));
+        var all = thrown is AggregateException several ? several.InnerExceptions : [thrown!]; // else the next line fails
+        return [.. all.Cast<OptionsValidationException>().SelectMany(static mistakes => mistakes.Failures)];
+    }
+
+    private sealed class StoreOptions;
 
     [Fact]
     public void A_value_in_place_of_the_section_is_a_mistake()

@@ -63,6 +63,28 @@ public sealed class OptionsValidationTests
     }
 
     [Fact]
+    public async Task A_soft_timeout_longer_than_a_hard_one_is_refused_only_where_both_were_set_together()
+    {
+        var (second, minute) = (TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+        FluentActions.Invoking(() => new CacheEntryOptions { SoftTimeout = minute, HardTimeout = second }).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("The soft timeout is longer than the hard one, which is 00:00:01: *Set SoftTimeout to less*00:01:00*").WithParameterName(nameof(CacheEntryOptions.SoftTimeout));
+        foreach (var soft in new[] { second, TimeSpan.MaxValue, TimeSpan.FromDays(50) })
+        {
+            new CacheEntryOptions { SoftTimeout = soft, HardTimeout = second }.SoftTimeout.Should().Be(soft, "it is no longer, or no limit");
+        }
+
+        foreach (var (defaults, call) in new[]
+        {
+            (new CacheEntryOptions { HardTimeout = second }, new CacheEntryOptions { SoftTimeout = minute }),
+            (new CacheEntryOptions { SoftTimeout = minute }, new CacheEntryOptions { HardTimeout = second }),
+        })
+        {
+            await using var provider = new ServiceCollection().AddCacheKit(cache => cache.WithDefaults(defaults)).BuildServiceProvider();
+            (await provider.GetRequiredService<ICache>().GetOrCreateAsync("k", _ => new ValueTask<int>(1), call)).Should().Be(1);
+        }
+    }
+
+    [Fact]
     public void The_ends_of_the_ranges_are_within()
     {
         foreach (var (entries, bytes, share, interval) in new (long?, long?, double, TimeSpan)[]

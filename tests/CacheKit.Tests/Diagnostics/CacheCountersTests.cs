@@ -1,4 +1,6 @@
 using CacheKit.Diagnostics;
+using CacheKit.Testing.Stores;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace CacheKit.Tests.Diagnostics;
 
@@ -87,13 +89,32 @@ public sealed class CacheCountersTests
     {
         var statistics = new CacheStatistics
         {
-            Hits = 2, Misses = 1, FactoryRuns = 1, Sets = 4, Entries = 5, Weight = 500,
+            Hits = 2, StaleHits = 1, Misses = 1, FactoryRuns = 1, Sets = 4, Entries = 5, Weight = 500,
             Tiers = [new() { Name = "disk", Hits = 7 }, new() { Name = "redis", Circuit = CircuitState.Open, Failures = 6, PendingRecoveries = 3 }],
         };
         statistics.ToString().Split(Environment.NewLine).Should().Equal(
-            "2 hits (66.7 %), 1 misses, 0 joins, 1 factory runs (0 failed), 4 sets, 0 removals",
+            "2 hits (66.7 %), 1 misses, 0 joins (1 answered stale), 1 factory runs (0 failed), 4 sets, 0 removals",
             "  memory: 5 entries of weight 500, 0 evicted, 0 expired, 0 replaced, 0 refused",
             "  disk: Closed, 7 hits, 0 misses, 0 writes, 0 removals, 0 failures, 0 timeouts, 0 refusals",
             "  redis: Open, 0 hits, 0 misses, 0 writes, 0 removals, 6 failures, 0 timeouts, 0 refusals, 3 changes not told yet");
+    }
+
+    [Fact]
+    public async Task A_cache_without_memory_tells_nothing_of_memory()
+    {
+        await using var provider = new ServiceCollection().AddCacheKit(cache => cache.WithoutMemory().UseStore(static context => new InMemoryStore(new(), context.TimeProvider))).BuildServiceProvider();
+        var lines = provider.GetRequiredService<ICache>().GetStatistics().ToString().Split(Environment.NewLine);
+        lines.Should().HaveCount(2);
+        lines[1].Should().Contain(": Closed, 0 hits");
+    }
+
+    [Fact]
+    public void What_a_disk_cache_tells_can_be_read_as_it_is()
+    {
+        new DiskStatistics { Entries = 5, BytesInUse = 1_000, BytesOnDisk = 2_000, MaximumBytes = 30_000, IndexBytes = 400, BytesWritten = 5_000, ReinsertedEntries = 6, DroppedSegments = 7, DisplacedEntries = 8, DeclinedWrites = 9 }
+            .ToString().Should().Be(
+                "5 entries, 1,000 bytes in use, 2,000 of 30,000 bytes on disk (index: 400), 5,000 bytes written, 6 entries carried on, 7 segments dropped, 8 entries displaced, 9 writes declined, of one process alone");
+        new DiskStatistics { IsShared = true }.ToString().Should().EndWith(", shared");
+        new DiskCheckResult(liveEntries: 1, liveBytes: 2_000, deadEntries: 3, damagedEntries: 4).ToString().Should().Be("1 live entries of 2,000 bytes, 3 dead, 4 damaged");
     }
 }

@@ -40,6 +40,7 @@ public sealed class CacheLogTests
         [43] = ("EntriesSuspected", LogLevel.Information),
         [44] = ("UnknownType", LogLevel.Warning),
         [45] = ("KeysNotListed", LogLevel.Warning),
+        [46] = ("StoreCallWithoutKeyFailed", LogLevel.Debug),
         [60] = ("HybridKeyNotCached", LogLevel.Warning),
         [61] = ("HybridTagNotCached", LogLevel.Warning),
         [62] = ("HybridValueNotCached", LogLevel.Warning),

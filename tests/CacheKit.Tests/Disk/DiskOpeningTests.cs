@@ -110,7 +110,7 @@ public sealed class DiskOpeningTests : IDisposable
             .Should().Be($"The disk cache cannot be opened in '{_folder.Root}': The disk fails. Try again; if it lasts, choose another directory.");
         DiskOpeningError.Of(settings, new IOException("Too many open files.", 24)).Message.Should().EndWith("Allow the process to have more files open.");
         DiskOpeningError.Of(settings, new IOException("Read-only file system : 'x'", 30)).Message.Should().Contain(": Read-only file system : 'x'. Its file system can only be read.");
-        DiskOpeningError.Of(settings, new IOException("No space left on device.", 28)).Message.Should().MatchRegex(
+        DiskOpeningError.Of(settings with { Geometry = DiskGeometry.For(1 << 30, 4096, null) }, new IOException("No space left on device.", 28)).Message.Should().MatchRegex(
             @"No space left on device\. [\d,]+ bytes are free there, and the index for entries of [\d,]+ bytes takes [\d,]+\. Free some space, or set DiskOptions\.MaximumBytes to less\.$");
     }
 
@@ -161,7 +161,8 @@ public sealed class DiskOpeningTests : IDisposable
         await using (var second = _folder.Open(settings => settings with { Geometry = larger }))
         {
             (await second.Get("key")).Should().NotBeNull("it keeps the sizes that are in use");
-            logger.Messages.Should().ContainSingle(message => message.Id == 202);
+            logger.Messages.Should().ContainSingle(message => message.Id == 202).Which.Message.Should().Contain($"'{_folder.Files}'")
+                .And.Contain($"created with, {first.GetStatistics().MaximumBytes:N0} bytes").And.Contain($"the options here ask for {larger.DataBytes + larger.IndexBytes:N0} bytes");
         }
 
         await first.DisposeAsync();

@@ -62,7 +62,7 @@ public sealed class FullDiskTests : IDisposable
         await using (var store = _folder.Open())
             await store.Set("key", Bytes(1, 500));
 
-        var larger = () => _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { BucketCount = 1 << 17 } });
+        var larger = () => _folder.Open(settings => settings with { Geometry = DiskFolder.Small with { BucketCount = 1 << 18 } });
         larger.Should().Throw<CacheStoreException>().WithMessage("*no room*DiskOptions.MaximumBytes to less*");
         await using var again = _folder.Open();
         (await again.Get("key")).Should().Equal(Bytes(1, 500));
@@ -148,10 +148,12 @@ public sealed class FullDiskTests : IDisposable
             await store.Set($"key{i}", Bytes(i, 5000));
 
         logger.Messages.Should().ContainSingle().Which.Message.Should().Be(
-            $"Cache 'default': the disk, or this user's share of it, has no room for all of the disk cache in '{_folder.Files}': 0 bytes are free on the disk. It goes on with 65,536 of 1,048,576 bytes.");
+            $"Cache 'default': the disk, or this user's share of it, has no room for all of the disk cache in '{_folder.Files}', which grows by 65,536 bytes at a time: 0 were free on the disk. It goes on with 65,536 of 1,048,576 bytes.");
         store.MissingBytes.Should().Be(15 * 65536);
-        await using (var other = _folder.Open())
+        var starting = new RecordingLogger();
+        await using (var other = _folder.Open(settings => settings with { Logger = starting }))
             other.MissingBytes.Should().Be(15 * 65536, "they share it");
+        starting.Messages.Should().ContainSingle("who starts on a full disk tells it in a log of its own").Which.Message.Should().Be(logger.Messages[0].Message);
 
         File.Delete(Path.Combine(_folder.Root, "filler"));
         for (var i = 0; i < 30; i++)
@@ -160,14 +162,72 @@ public sealed class FullDiskTests : IDisposable
         logger.Messages.Should().HaveCount(2);
         (logger.Messages[1].Id, logger.Messages[1].Message).Should().Be((206, $"Cache 'default': the disk has room again for the disk cache in '{_folder.Files}'."));
 
-        Fill();
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_now_and_then_is_told_to_be_full_at_once_and_to_have_room_once_a_minute()
+    {
+        var isFull = false;
+        var logger = new RecordingLogger();
+        await using var store = _folder.Open(settings => settings with
+        {
+            Logger = logger,
+            Hook = step =>
+            {
+                if (isFull && step == DiskStep.Writing)
+                    throw new IOException("full", 28);
+            },
+        });
         for (var i = 0; i < 300; i++)
             await store.Set($"key{i}", Bytes(i, 5000));
-        logger.Messages.Should().HaveCount(2, "once a minute at most");
-        _folder.Clock.Advance(TimeSpan.FromMinutes(2));
-        for (var i = 0; i < 300; i++)
-            await store.Set($"key{i}", Bytes(i, 5000));
-        logger.Messages.Select(message => message.Id).Should().Equal(205, 206, 205);
+        var expected = new List<int>();
+        await GoThrough(full: 205, room: 206);
+        await GoThrough(full: 205, room: null);
+        await GoThrough(full: null, room: null);
+        _folder.Clock.Advance(TimeSpan.FromMinutes(1));
+        await store.Get("key1");
+        expected.Add(206);
+        Told().Should().Equal(expected, "it has had room for a while");
+        await GoThrough(full: 205, room: null);
+
+        async Task GoThrough(int? full, int? room)
+        {
+            isFull = true;
+            await store.Set("small", Bytes(1, 100));
+            expected.AddRange(full is { } first ? [first] : []);
+            Told().Should().Equal(expected);
+            isFull = false;
+            await store.Set("large", Bytes(1, 5000));
+            store.MissingBytes.Should().Be(0, "what is told in numbers waits for nothing");
+            expected.AddRange(room is { } second ? [second] : []);
+            Told().Should().Equal(expected);
+        }
+
+        IEnumerable<int> Told() => logger.Messages.Select(message => message.Id);
+    }
+
+    /// <summary>What is tried and fails may have taken all there is, and not have given it back yet.</summary>
+    [Fact]
+    public async Task The_room_that_is_told_is_that_before_it_was_tried()
+    {
+        Mount(kilobytes: 600);
+        var logger = new RecordingLogger();
+        _folder.Logger = logger;
+        await using var store = _folder.Open(settings => settings with
+        {
+            Hook = step =>
+            {
+                if (step == DiskStep.Creating)
+                {
+                    Fill();
+                    throw new IOException("full", 28);
+                }
+            },
+        });
+        var free = FileSystem.FreeBytesOf(_folder.Root)!.Value;
+        free.Should().BePositive();
+        await store.Set("key", Bytes(1, 500));
+        logger.Messages.Should().ContainSingle().Which.Message.Should().Contain(string.Create(System.Globalization.CultureInfo.InvariantCulture, $": {free:N0} were free"));
     }
 
     [Fact]
@@ -463,7 +523,12 @@ public sealed class FullDiskTests : IDisposable
     public void A_disk_without_room_for_the_index_is_told_when_it_is_opened()
     {
         Mount(kilobytes: 64);
-        _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*no room*MaximumBytes*");
+        _folder.Invoking(folder => folder.Open()).Should().Throw<CacheStoreException>().WithMessage("*no room*")
+            .Which.Message.Should().EndWith("choose another directory.", "it cannot be less");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Geometry = DiskGeometry.For(17 << 20, 1024, null) })).Should().Throw<CacheStoreException>()
+            .WithMessage("*no room*DiskOptions.MaximumBytes to less*");
+        _folder.Invoking(folder => folder.Open(settings => settings with { Geometry = DiskGeometry.For(16 << 20, 1024, null) })).Should().Throw<CacheStoreException>()
+            .WithMessage("*no room*choose another directory*");
         Directory.GetFiles(_folder.Root, "*.new", SearchOption.AllDirectories).Should().BeEmpty();
     }
 

@@ -3,7 +3,7 @@ using CacheKit.Stores;
 namespace CacheKit.Tests.Engine;
 
 /// <summary>A store that does what the test says, and by default answers at once.</summary>
-internal sealed class ScriptedStore : IBatchStore
+internal sealed class ScriptedStore : IBatchStore, IStoreHealth
 {
     internal Func<CancellationToken, ValueTask<StoreLookup>> Reads { get; set; } = static _ => new(StoreLookup.Missing(1));
 
@@ -20,6 +20,10 @@ internal sealed class ScriptedStore : IBatchStore
     internal int Calls => Volatile.Read(ref _calls);
 
     public string Name => "scripted";
+
+    public string? Trouble { get; set; }
+
+    public bool LogsOutages { get; set; }
 
     private int _calls;
 

@@ -331,6 +331,79 @@ public sealed class StoreGuardTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_failure_is_told_in_a_line_and_the_exception_at_debug()
+    {
+        await using var guard = Create();
+        var exception = new CacheStoreException($"It cannot be reached.\r\nIts state: {new string('x', 2000)}");
+        _store.Reads = _ => throw exception;
+        await guard.ReadAsync("k", default, default);
+        await guard.RunAsync<int, int>(StoreOperation.Probe, null, 0, (_, _, _) => throw exception, default);
+        var (_, _, told, inside) = _logger.Messages.Should().ContainSingle(message => message.Level > LogLevel.Debug).Which;
+        told.Should().Be("Cache 'test': the store 'scripted' failed and the cache went on without it (read, Unavailable): It cannot be reached.");
+        inside.Should().BeNull();
+        _logger.Messages.Where(message => message.Level == LogLevel.Debug).Should().OnlyContain(message => message.Exception == exception).And.HaveCount(2);
+        guard.Snapshot().LastFailure.Should().Be("It cannot be reached.");
+
+        _store.Reads = static _ => throw new CacheStoreException(new string('x', 2000), StoreFailure.Permanent);
+        await guard.ReadAsync("k", default, default);
+        _logger.Messages.Last(message => message.Level > LogLevel.Debug).Message.Length.Should().BeLessThan(450);
+    }
+
+    [Fact]
+    public async Task A_store_that_refuses_writes_for_now_is_read_on()
+    {
+        _options.FailuresToOpen = 2;
+        await using var guard = Create();
+        _store.Writes = static _ => throw new CacheStoreException("It is full.", StoreFailure.WritesRefused);
+        for (var i = 0; i < 100; i++)
+        {
+            (await guard.WriteAsync("k", default, default, default)).Status.Should().Be(StoreAnswerStatus.Failed, "it is worth another try");
+        }
+
+        guard.Circuit.Should().Be(CircuitState.Closed);
+        (await guard.ReadAsync("k", default, default)).IsAnswered.Should().BeTrue();
+        Logged().Should().Equal(20);
+    }
+
+    [Fact]
+    public async Task What_no_store_is_to_throw_is_told_with_its_stack()
+    {
+        await using var guard = Create();
+        _store.Reads = static _ => throw new InvalidCastException("It is of another type.");
+        await guard.ReadAsync("k", default, default);
+        _logger.Messages.Should().ContainSingle(message => message.Id == 20).Which.Exception.Should().BeOfType<InvalidCastException>();
+    }
+
+    [Fact]
+    public async Task An_outage_that_the_store_logs_itself_is_told_at_debug_alone_and_so_is_its_end()
+    {
+        _options.FailuresToOpen = 2;
+        _store.LogsOutages = true;
+        await using var guard = Create();
+        _store.Reads = static _ => throw new CacheStoreException("It cannot be reached.");
+        await guard.ReadAsync("k", default, default);
+        await guard.ReadAsync("k", default, default);
+        guard.Circuit.Should().Be(CircuitState.Open);
+        _store.Reads = static _ => new(StoreLookup.Missing(1));
+        _clock.Advance(_options.OpenFor);
+        await guard.ReadAsync("k", default, default);
+        guard.Circuit.Should().Be(CircuitState.Closed);
+        guard.Reporter.Recovered(5);
+        Logged().Should().BeEmpty();
+        _logger.Messages.Select(message => message.Id).Should().Equal(24, 24, 22, 23, 32);
+
+        guard.Reporter.Recovered(5);
+        _store.Reads = static _ => throw new CacheStoreException("It is full.", StoreFailure.Transient);
+        await guard.ReadAsync("k", default, default);
+        Logged().Should().Equal([32, 20], "that is no outage");
+        guard.Reporter.TimedOut("read", null, TimeSpan.FromSeconds(1));
+        _store.Trouble = "It cannot be reached.";
+        _clock.Advance(TimeSpan.FromHours(1));
+        guard.Reporter.TimedOut("read", null, TimeSpan.FromSeconds(1));
+        Logged().Should().Equal([32, 20, 21], "being slow is told until it is known to be an outage");
+    }
+
+    [Fact]
     public async Task A_failure_of_each_kind_is_logged_once_a_minute_and_names_keys_only_at_debug()
     {
         _options.FailuresToOpen = int.MaxValue;

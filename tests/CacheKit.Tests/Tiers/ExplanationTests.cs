@@ -171,6 +171,45 @@ public sealed class ExplanationTests : TieredCaches
     }
 
     [Fact]
+    public async Task What_is_there_and_cannot_be_read_is_no_hit_and_says_why()
+    {
+        var writer = Create(hasMemory: false, configure: null, Far());
+        await writer.SetAsync("k", new Pair(1, 2));
+        await writer.SetAsync<Pair?>("null", null);
+
+        // As in another version of the program: the members have other names.
+        var renamed = new CacheKitOptions();
+        renamed.Serialization.JsonSerializerOptions = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseUpper };
+        await using var reader = Reading(renamed);
+        (await reader.ExplainAsync("k")).IsHit.Should().BeTrue("it does not know the type yet");
+        (await reader.GetAsync<Pair>("k")).IsHit.Should().BeFalse();
+        var explanation = await reader.ExplainAsync("k");
+        explanation.IsHit.Should().BeFalse();
+        explanation.Tiers[0].Finding.Should().Be(CacheTierFinding.Unreadable);
+        explanation.Tiers[0].UnreadableBecause.Should().Be("its type has another shape now than when it was stored");
+        explanation.ToString().Should().StartWith("miss").And.Contain("far: Unreadable").And.Contain("another shape");
+        (await reader.ExplainAsync("null")).IsHit.Should().BeTrue("a null has no shape");
+
+        var custom = new CacheKitOptions();
+        custom.Serialization.UseFor<Pair>("mine", static (_, _) => { }, static _ => new(0, 0));
+        await using var other = Reading(custom);
+        (await other.ExplainAsync("k")).Tiers[0].UnreadableBecause.Should().Contain("another serializer");
+
+        var encrypted = new CacheKitOptions();
+        encrypted.Serialization.Encryption = new("key", new byte[32]);
+        await using var secret = Reading(encrypted);
+        (await secret.ExplainAsync("k")).Tiers[0].UnreadableBecause.Should().Contain("not encrypted");
+
+        (await writer.ExplainAsync("k")).IsHit.Should().BeTrue();
+        (await writer.ExplainAsync("k")).Tiers[0].UnreadableBecause.Should().BeNull();
+
+        Cache Reading(CacheKitOptions options) => new(
+            "tiers", options, new MemoryOptions(), Clock, NullLogger.Instance, [], meters: null, stores: [new(Far(), new CacheStoreOptions())], hasMemory: false);
+    }
+
+    private sealed record Pair(int FirstOne, int SecondOne);
+
+    [Fact]
     public async Task A_key_never_seen_is_missing_everywhere()
     {
         var explanation = await Create(Far()).ExplainAsync("never");

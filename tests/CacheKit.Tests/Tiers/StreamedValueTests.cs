@@ -382,6 +382,74 @@ public sealed class StreamedValueTests : IAsyncDisposable
         await any.Awaiting(it => it.SetStreamAsync("key", source).AsTask()).Should().ThrowAsync<ArgumentException>();
     }
 
+    [Theory]
+    [InlineData(1000, "the record")]
+    [InlineData(1000, "its value")]
+    [InlineData(3_000_000, "the list of pieces")]
+    [InlineData(3_000_000, "the head of a piece")]
+    [InlineData(3_000_000, "a piece")]
+    public async Task What_is_damaged_is_told_by_who_reads_it_as_a_stream_as_well(int size, string what)
+    {
+        var logger = new RecordingLogger();
+        var store = Disk();
+        var cache = CreateWith(new(), hasMemory: false, logger, store);
+        await cache.SetAsync("key", Bytes(1, size));
+        await cache.SetAsync("other", Bytes(2, size));
+        Damage(store, what);
+
+        var isThere = false;
+        await using (var stream = await cache.OpenReadAsync("key"))
+        {
+            try
+            {
+                using var copy = new MemoryStream();
+                await (stream?.CopyToAsync(copy) ?? Task.CompletedTask);
+                isThere = stream is not null;
+            }
+            catch (IOException exception)
+            {
+                exception.Message.Should().Contain("damaged");
+            }
+        }
+
+        isThere.Should().BeFalse();
+        logger.Messages.Should().ContainSingle(message => message.Id == 40);
+        logger.Messages.Should().Contain(message => message.Id == 41 && message.Message.Contains("'key'"));
+        (await ReadAsync(cache, "other")).Should().Equal(Bytes(2, size));
+    }
+
+    [Fact]
+    public async Task What_is_displaced_while_it_is_read_is_not_told_as_damaged()
+    {
+        var logger = new RecordingLogger();
+        var cache = CreateWith(new(), hasMemory: false, logger, Disk());
+        await cache.SetAsync("key", Bytes(1, 3_000_000));
+        await using var stream = (await cache.OpenReadAsync("key"))!; // just set
+        for (var i = 0; i < 20; i++)
+            await cache.SetAsync($"fill{i}", Bytes(i, 3_000_000));
+        await stream.Awaiting(it => it.ReadExactlyAsync(new byte[3_000_000]).AsTask()).Should().ThrowAsync<IOException>();
+        logger.Messages.Should().NotContain(message => message.Id == 40);
+    }
+
+    /// <summary>Flips a byte of the first entry in the log; a value in pieces is one piece after the other, and then the list of them.</summary>
+    private void Damage(DiskStore store, string what)
+    {
+        var segment = _folder.SegmentFiles().Order(StringComparer.Ordinal).First();
+        using var file = File.OpenHandle(segment, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var all = new byte[RandomAccess.GetLength(file)];
+        RandomAccess.Read(file, all, 0);
+        var first = RingLog.SegmentStart;
+        var at = what switch
+        {
+            "the list of pieces" => all.AsSpan().IndexOf("key"u8),
+            "its value" => first + RecordLayout.HeaderBytes + 300,
+            "a piece" => first + RecordLayout.HeaderBytes + 500_000,
+            _ => first,
+        };
+        all[at] ^= 0xFF;
+        RandomAccess.Write(file, all.AsSpan(at, 1), at);
+    }
+
     private static CacheEntryOptions Tagged => new() { Tags = ["tag"] };
 
     private static DiskGeometry Large { get; } = DiskGeometry.For(32 << 20, 1024, 100);

@@ -55,7 +55,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
         _listener = listener;
         _time = time;
         _interval = options.HeartbeatInterval;
-        _reporter = new FeedReporter(cacheName, guard.Name, logger, time);
+        _reporter = new FeedReporter(cacheName, guard.Name, logger, time, guard.Store is IStoreHealth { LogsOutages: true });
         _events = new FeedEvents(listener, _reporter);
         _peers = new PeerWatch(_interval, time);
         _disconnectedAt = time.GetTimestamp();
@@ -387,7 +387,7 @@ internal sealed class InvalidationFeed : IAsyncDisposable
 
             if (!isComplete || !_isEchoHeard)
             {
-                Suspect(_hasBeenConnected ? "the connection was interrupted" : null);
+                Suspect(_hasBeenConnected ? FeedReporter.ConnectionInterrupted : null);
             }
 
             _hasBeenConnected = true;

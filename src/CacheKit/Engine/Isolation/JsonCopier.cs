@@ -17,18 +17,18 @@ internal sealed class JsonCopier(JsonTypeInfo typeInfo) : ValueCopier
 {
     internal override object Capture(object value)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(value, typeInfo);
-        var copy = Copy(json);
+        var json = Write(value);
+        var copy = ReadBack(json);
         if (copy.GetType() != value.GetType())
         {
-            throw new InvalidOperationException($"JSON makes a {copy.GetType()} of it.");
+            throw new JsonLossException($"It would come back from JSON as a {copy.GetType()}.");
         }
 
         // The third comparison is for what changes by itself, such as a property that tells an age.
-        if (!JsonContract.IsSame(json, JsonSerializer.SerializeToUtf8Bytes(copy, typeInfo))
-            && JsonContract.IsSame(json, JsonSerializer.SerializeToUtf8Bytes(value, typeInfo)))
+        var again = Write(copy);
+        if (!JsonContract.IsSame(json, again) && JsonContract.IsSame(json, Write(value)))
         {
-            throw new InvalidOperationException("Its copy, read back from JSON, differs; often because a member can be read but not set.");
+            throw JsonDifference.Find(json, again, typeInfo);
         }
 
         return json;
@@ -36,6 +36,30 @@ internal sealed class JsonCopier(JsonTypeInfo typeInfo) : ValueCopier
 
     internal override object Copy(object captured) =>
         JsonSerializer.Deserialize((byte[])captured, typeInfo) ?? throw new InvalidOperationException("JSON makes null of it.");
+
+    private byte[] Write(object value)
+    {
+        try
+        {
+            return JsonSerializer.SerializeToUtf8Bytes(value, typeInfo);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw JsonFault.OfWriting(exception, typeInfo, writer: null);
+        }
+    }
+
+    private object ReadBack(byte[] json)
+    {
+        try
+        {
+            return Copy(json);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            throw JsonFault.OfReadingBack(exception, typeInfo);
+        }
+    }
 
     /// <summary>The options to copy with: the user's, or those that lose least, in either case with guards against silent loss.</summary>
     internal static JsonSerializerOptions CreateOptions(JsonSerializerOptions? given) => JsonContract.CreateOptions(given, new TypedObjectConverter());
@@ -63,12 +87,21 @@ internal sealed class JsonCopier(JsonTypeInfo typeInfo) : ValueCopier
             var type = value.GetType();
             if (type == typeof(object))
             {
-                throw new InvalidOperationException("It holds a bare object, of which a copy would be another one.");
+                throw new JsonLossException("It holds a bare object, of which a copy would be another one.");
             }
 
             writer.WriteStartArray();
             writer.WriteNumberValue(_numbers.GetOrAdd(type, NewNumber));
-            JsonSerializer.Serialize(writer, value, options.GetTypeInfo(type));
+            var typeInfo = options.GetTypeInfo(type);
+            try
+            {
+                JsonSerializer.Serialize(writer, value, typeInfo);
+            }
+            catch (Exception exception) when (exception is not OutOfMemoryException)
+            {
+                throw JsonFault.OfWriting(exception, typeInfo, writer); // which knows the rest of the way
+            }
+
             writer.WriteEndArray();
         }
 

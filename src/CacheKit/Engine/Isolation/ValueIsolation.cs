@@ -83,14 +83,15 @@ internal sealed class ValueIsolation
         }
         catch (Exception exception)
         {
-            // Other messages may quote the value: JSON errors have paths, in which the keys of dictionaries are.
-            var reason = exception is InvalidOperationException ? exception.Message : "It could not be written to JSON and read back; see the inner exception.";
+            // The messages of others may quote the value.
+            var loss = exception as JsonLossException;
+            var reason = loss?.Reason ?? JsonFault.OfType(exception);
             throw new UncopyableValueException(
-                $"A value of type {type} cannot be copied to isolate its callers. {reason} "
-                + $"Give a function with {nameof(IsolationOptions)}.{nameof(IsolationOptions.CopyWith)}, "
+                $"A value of type {type} cannot be copied to isolate its callers{loss?.Because}. {reason} "
+                + $"Or give a function with {nameof(IsolationOptions)}.{nameof(IsolationOptions.CopyWith)}, "
                 + $"declare with {nameof(IsolationOptions.Share)} that nobody changes such values, "
                 + $"or turn isolation off for the entry with {nameof(CacheEntryOptions)}.{nameof(CacheEntryOptions.Isolate)}.",
-                exception);
+                loss is { InnerException: { } cause } ? cause : exception);
         }
     }
 

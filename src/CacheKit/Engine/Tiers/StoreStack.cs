@@ -30,6 +30,7 @@ internal sealed class StoreStack : IAsyncDisposable
     private TieredLife? _life;
     private TieredCounters? _counters;
     private ValueStreams? _streams;
+    private EntryCodec? _codec;
     private DirectReader? _direct;
     private NodeLink? _link;
 
@@ -83,6 +84,8 @@ internal sealed class StoreStack : IAsyncDisposable
 
     internal ValueStreams Streams => _streams!;
 
+    internal EntryCodec Codec => _codec!;
+
     internal NodeLink Link => _link!;
 
     /// <summary>What reads without flights, where that can be done: from one store, if memory keeps nothing.</summary>
@@ -91,7 +94,7 @@ internal sealed class StoreStack : IAsyncDisposable
     /// <summary>Begins to work with the cache's other parts. Once, before any call.</summary>
     internal void Join(EngineParts parts, CacheKitOptions options, bool hasMemory, Faults faults, KeyTraffic? traffic)
     {
-        var codec = new EntryCodec(options.Serialization);
+        var codec = _codec = new EntryCodec(options.Serialization);
         var defaults = options.DefaultEntryOptions;
         _link = new NodeLink(_cacheName, _tiers, Invalidator, parts.Tags, parts.Changes, parts.Writer, parts.Reporter, _provider, _logger, faults);
         var reader = new StoreReader(_tiers, codec, parts.Writer, _time, _link, parts.Reporter, options.TypeMismatch, defaults);

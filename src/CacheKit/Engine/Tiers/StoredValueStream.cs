@@ -3,7 +3,7 @@ using CacheKit.Stores;
 namespace CacheKit.Engine.Tiers;
 
 /// <summary>A value of bytes in a store, opened: reads it part by part, from any place.</summary>
-internal sealed class StoredValueStream(IStoreReadStream source, long start) : Stream
+internal sealed class StoredValueStream(IStoreReadStream source, long start, Action onDamage) : Stream
 {
     private long _position;
     private bool _isDisposed;
@@ -54,6 +54,11 @@ internal sealed class StoredValueStream(IStoreReadStream source, long start) : S
         }
         catch (CacheStoreException exception)
         {
+            if (exception.Failure == StoreFailure.Permanent)
+            {
+                onDamage();
+            }
+
             throw new IOException("The rest of the cached value cannot be read any more: it has been evicted, is damaged, or its store fails.", exception);
         }
     }

@@ -91,7 +91,7 @@ internal sealed class ValueStreams(
                 {
                     await RenewAsync(key, tier, source, header).ConfigureAwait(false);
                     isTaken = true;
-                    return new StoredValueStream(source, start: source.Length - header.PlainLength);
+                    return new StoredValueStream(source, start: source.Length - header.PlainLength, onDamage: () => tier.Guard.Reporter.Unreadable(key));
                 }
             }
             catch (CacheStoreException)
