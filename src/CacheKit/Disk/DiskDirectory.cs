@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using CacheKit.Stores;
 using Microsoft.Win32.SafeHandles;
 
@@ -16,8 +14,6 @@ internal sealed unsafe class DiskDirectory
     // What a change of format changes, so that old and new versions can run beside each other.
     internal const string FormatFolder = "v1";
     internal const string OpenLockFile = "open.lock";
-    internal const string IndexFile = "index.ck";
-    private const string NewIndexFile = "index.new";
 
     private readonly DiskSettings _settings;
     private readonly string _folder;
@@ -86,7 +82,7 @@ internal sealed unsafe class DiskDirectory
                 return !File.GetAttributes(_folder).HasFlag(FileAttributes.Directory);
             }
 
-            using var file = File.OpenHandle(Path.Combine(_folder, IndexFile), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var file = File.OpenHandle(Path.Combine(_folder, IndexFile.Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             return DiskIndex.Header.ReadStoreId(file) != Index.StoreId;
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
@@ -127,7 +123,7 @@ internal sealed unsafe class DiskDirectory
                 using var opening = FileLock.Take(Path.Combine(_folder, OpenLockFile));
                 if (opening is not null && !ProcessLocks.IsAnyHeld(_folder, _lock))
                 {
-                    MarkClean(_indexFile);
+                    IndexFile.MarkClean(_settings, Index, _indexFile, Files);
                 }
 
                 _lock.Dispose();
@@ -151,7 +147,7 @@ internal sealed unsafe class DiskDirectory
         try
         {
             // Not whether it exists, which it does not seem to where it may not be seen.
-            File.GetAttributes(Path.Combine(folder, IndexFile));
+            File.GetAttributes(Path.Combine(folder, IndexFile.Name));
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -221,7 +217,7 @@ internal sealed unsafe class DiskDirectory
             news.Add(() => settings.Logger.DiskStartsEmpty(settings.CacheName, why));
         }
 
-        Rebuild(settings, geometry, folder);
+        IndexFile.Rebuild(settings, geometry, folder);
         return TryAttach(settings, folder, isAnyoneThere: false, isNew: true, news, out reason)
             ?? throw new IOException("The index that was just created cannot be read.");
     }
@@ -234,7 +230,7 @@ internal sealed unsafe class DiskDirectory
     private static DiskDirectory? TryAttach(DiskSettings settings, string folder, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
     {
         reason = null;
-        var path = Path.Combine(folder, IndexFile);
+        var path = Path.Combine(folder, IndexFile.Name);
         if (!File.Exists(path))
         {
             return null;
@@ -244,7 +240,7 @@ internal sealed unsafe class DiskDirectory
         DiskDirectory? attached = null;
         try
         {
-            if (TryUse(settings, folder, file, isAnyoneThere, isNew, news, out reason) is { } index)
+            if (IndexFile.TryUse(settings, folder, file, isAnyoneThere, isNew, news, out reason) is { } index)
             {
                 attached = new(settings, folder, index, file, ProcessLocks.Register(folder));
             }
@@ -260,179 +256,11 @@ internal sealed unsafe class DiskDirectory
         }
     }
 
-    private static DiskIndex? TryUse(DiskSettings settings, string folder, SafeFileHandle file, bool isAnyoneThere, bool isNew, List<Action> news, out string? reason)
-    {
-        reason = null;
-        var length = RandomAccess.GetLength(file);
-        if (length < DiskGeometry.HeaderBytes)
-        {
-            reason = "its index is damaged";
-            return null;
-        }
-
-        var view = MappedMemory.Map(file, length);
-        var isUsed = false;
-        try
-        {
-            var start = (byte*)view.DangerousGetHandle();
-            if (DiskIndex.Header.Read(start, length) is not { } geometry)
-            {
-                reason = "its index is damaged, or of another format";
-                return null;
-            }
-
-            var boot = BootOf(settings);
-            var isClean = DiskIndex.Header.IsClean(start) == 1;
-            var wanted = settings.Geometry ?? geometry;
-            if (!isAnyoneThere)
-            {
-                if (!isClean && !isNew && (boot == 0 || DiskIndex.Header.Boot(start) != boot))
-                {
-                    reason = "it was not closed before the machine started anew";
-                    return null;
-                }
-
-                if (wanted != geometry)
-                {
-                    reason = "its options have changed";
-                    return null;
-                }
-            }
-            else if (wanted != geometry)
-            {
-                news.Add(() => settings.Logger.DiskOptionsIgnored(settings.CacheName, folder, geometry, wanted));
-            }
-
-            var index = new DiskIndex(view, geometry);
-            if (isClean && index.SumOfInvalidations() != DiskIndex.Header.CleanSum(start))
-            {
-                reason = "its index is damaged";
-                return null;
-            }
-
-            DiskIndex.Header.Boot(start) = boot;
-            if (isClean)
-            {
-                // From now on it may differ from what is on the disk, so this must be there first.
-                DiskIndex.Header.IsClean(start) = 0;
-                index.Flush();
-                RandomAccess.FlushToDisk(file);
-            }
-
-            if (!isAnyoneThere)
-            {
-                new Conjunctions(index).Repair();
-                index.StreamMarks.Repair();
-            }
-
-            isUsed = true;
-            return index;
-        }
-        finally
-        {
-            if (!isUsed)
-            {
-                view.Dispose();
-            }
-        }
-    }
-
-    private static ulong BootOf(DiskSettings settings) =>
-        settings.Boot is { } boot ? Mix64.Of(Encoding.UTF8.GetBytes(boot), 0) | 1 : 0;
-
-    private static void Rebuild(DiskSettings settings, DiskGeometry geometry, string folder)
-    {
-        var named = Path.Combine(folder, IndexFile);
-        var segments = Directory.GetFiles(folder, SegmentFiles.Pattern);
-
-        // What is there is of no use here, but may be to whoever has made it: it goes only for what has room without it.
-        var held = segments.Append(named).Where(File.Exists).Sum(static path => new FileInfo(path).Length);
-        if (FileSystem.FreeBytesOf(folder) is { } free && free + held < geometry.IndexBytes)
-        {
-            throw DiskErrors.Full(new IOException("the index is larger than all there is"));
-        }
-
-        Array.ForEach(segments, File.Delete);
-
-        // First, since there may be room for one only. Under another name until it is whole; and written through the file, which nobody has mapped yet.
-        Insist(named, File.Delete);
-        var path = Path.Combine(folder, NewIndexFile);
-        File.Delete(path);
-        var bytes = geometry.IndexBytes;
-        using (var file = CreateAllocated(path, bytes))
-        {
-            var header = new byte[DiskGeometry.HeaderBytes];
-            fixed (byte* start = header)
-            {
-                WriteHeader(start, settings, geometry);
-            }
-
-            RandomAccess.SetLength(file, bytes);
-            if (!FileSystem.TryAllocate(file, folder, bytes))
-            {
-                // A page without a block that cannot get one later would be the end of the process.
-                FillWithZeros(file, bytes);
-            }
-
-            RandomAccess.Write(file, header, 0);
-            RandomAccess.FlushToDisk(file);
-        }
-
-        settings.Hook?.Invoke(DiskStep.IndexWritten);
-        Insist(path, from => File.Move(from, named, overwrite: true));
-        settings.Hook?.Invoke(DiskStep.IndexNamed);
-    }
-
-    private static SafeFileHandle CreateAllocated(string path, long bytes)
-    {
-        try
-        {
-            return File.OpenHandle(
-                path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, preallocationSize: bytes);
-        }
-        catch (IOException exception) when (DiskErrors.IsOfAllocation(exception))
-        {
-            throw DiskErrors.Full(exception);
-        }
-    }
-
-    private static void WriteHeader(byte* start, DiskSettings settings, DiskGeometry geometry)
-    {
-        DiskIndex.Header.Write(start, geometry, settings.HashSeed ?? RandomWord(), RandomWord());
-        DiskIndex.Header.Boot(start) = BootOf(settings);
-    }
-
-    private static ulong RandomWord() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-
-    private static void FillWithZeros(SafeFileHandle file, long bytes)
-    {
-        var zeros = new byte[1 << 20];
-        for (long at = 0; at < bytes; at += zeros.Length)
-        {
-            RandomAccess.Write(file, zeros.AsSpan(0, (int)Math.Min(zeros.Length, bytes - at)), at);
-        }
-    }
-
-    private static void Insist(string path, Action<string> change)
-    {
-        try
-        {
-            change(path);
-        }
-        catch (Exception exception) when (OperatingSystem.IsWindows() && exception is IOException or UnauthorizedAccessException)
-        {
-            // A store of this process that was disposed, but not collected, still has the old one mapped.
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            change(path);
-        }
-    }
-
     private static DiskDirectory OpenPrivate(DiskSettings settings, DiskGeometry geometry, string folder)
     {
         var (own, ownLock) = CreatePrivate(settings, folder);
         var memory = MappedMemory.Allocate(geometry.IndexBytes);
-        WriteHeader((byte*)memory.DangerousGetHandle(), settings, geometry);
+        IndexFile.WriteHeader((byte*)memory.DangerousGetHandle(), settings, geometry);
         return new(settings, own, new(memory, geometry), indexFile: null, ownLock);
     }
 
@@ -447,19 +275,5 @@ internal sealed unsafe class DiskDirectory
             // It is another user's, who began with the directory. Where that lets others create folders, there is room beside.
             return PrivateFolder.CreateBeside(folder, settings.Hook);
         }
-    }
-
-    private void MarkClean(SafeFileHandle file)
-    {
-        Files.Flush();
-        var start = Index.Start;
-        DiskIndex.Header.CleanSum(start) = Index.SumOfInvalidations();
-        Index.Flush();
-        RandomAccess.FlushToDisk(file);
-        _settings.Hook?.Invoke(DiskStep.CloseFlushed);
-        DiskIndex.Header.IsClean(start) = 1;
-        Index.Flush();
-        RandomAccess.FlushToDisk(file);
-        _settings.Hook?.Invoke(DiskStep.CloseMarked);
     }
 }

@@ -18,7 +18,7 @@ internal sealed class DiskFolder : IDisposable
     /// <summary>Where the store of the default name keeps its shared files.</summary>
     public string Files => System.IO.Path.Combine(CacheFolder.Of(Root, "default"), DiskDirectory.FormatFolder);
 
-    public string IndexPath => System.IO.Path.Combine(Files, DiskDirectory.IndexFile);
+    public string IndexPath => System.IO.Path.Combine(Files, CacheKit.Disk.IndexFile.Name);
 
     /// <summary>
     /// With this seed no key or tag of a contract shares a slot or its cells with another, so that the contract holds to the letter. What happens when some do
