@@ -70,6 +70,9 @@ internal sealed class KeyLayout
         return name;
     }
 
+    /// <summary>The keys of a script that changes an entry: on a single server the clock is one of them, so that it can draw its stamp itself.</summary>
+    internal RedisKey[] KeysOf(RedisKey entryName, bool isSingle) => isSingle ? [entryName, Clock] : [entryName];
+
     /// <summary>Where the bytes of one of several entries are before they get its name.</summary>
     internal RedisKey Waiting(int number) => _waiting[number];
 

@@ -46,6 +46,13 @@ internal sealed class TagLedger(RedisConnection connection, StampClock clock, Ke
         return Task.WhenAll(Array.ConvertAll(names, name => link.Database.StringGetAsync(name, Flags.Master)));
     }
 
+    /// <summary>What was fetched, once a script that was sent along has ended, too: so both can be waited for under one limit.</summary>
+    internal static async Task<RedisValue[]> FetchWithAsync(Task<RedisValue[]> fetching, Task<RedisResult> running)
+    {
+        await Task.WhenAll(fetching, running).ConfigureAwait(false);
+        return await fetching.ConfigureAwait(false);
+    }
+
     /// <summary>Judges an entry by the records that were read.</summary>
     /// <param name="cover">Its cover.</param>
     /// <param name="tags">Its tags.</param>

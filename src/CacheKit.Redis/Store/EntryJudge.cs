@@ -121,4 +121,22 @@ internal sealed class EntryJudge(RedisConnection connection, StampClock clock, T
         clock.Advance(latest);
         return (verdict, latest);
     }
+
+    /// <summary>The same of an entry that a change has come upon, with what was fetched along for the tags that it was taken to have.</summary>
+    internal async ValueTask<(Verdict Verdict, long Latest)> JudgeFoundAsync(
+        RedisLink link, string key, EntryRecord record, EntryTags tags, RedisValue[] fetched, CancellationToken cancellationToken)
+    {
+        if (!record.HasTags || EntryTags.Parse(record.TagBlock, layout) is not { } actual)
+        {
+            return (Verdict.Removed, clock.Latest);
+        }
+
+        if (!actual.Block.AsSpan().SequenceEqual(tags.Block))
+        {
+            memory.Remember(key, actual);
+            fetched = await connection.RunAsync(link, TagLedger.FetchAsync(link, ledger.Names(key, actual)), cancellationToken).ConfigureAwait(false);
+        }
+
+        return await JudgeAsync(link, key, record, actual, fetched, cancellationToken).ConfigureAwait(false);
+    }
 }

@@ -22,6 +22,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
     private readonly EntryReader _reader;
     private readonly EntryBatchReader _batches;
     private readonly EntryWriter _writer;
+    private readonly EntryCounters _counters;
     private readonly ReadGatherer _reads;
     private readonly WriteGatherer _writes;
     private readonly MessageFeed _feed;
@@ -46,7 +47,10 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         var judge = new EntryJudge(_connection, _clock, _ledger, memory, _layout, lifetimes);
         _reader = new(_connection, _clock, _ledger, memory, presence, judge, _layout, lifetimes);
         _batches = new(_connection, _clock, _ledger, memory, presence, _reader, judge, _layout);
-        _writer = new(_connection, _clock, _ledger, memory, presence, _reader, judge, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
+        var stamps = new WriteStamps(_clock);
+        var filler = new EntryFiller(_connection, _clock, presence, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
+        _writer = new(_connection, _clock, stamps, filler, _ledger, memory, _reader, judge, _layout, lifetimes);
+        _counters = new(_connection, _clock, stamps, _ledger, memory, judge, _layout, lifetimes);
         _reads = new(_connection, _clock, _reader, _layout);
         _writes = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
@@ -154,7 +158,7 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         _writer.SetExpirationAsync(key, stamp, expiresAt, retainUntil, cancellationToken);
 
     public ValueTask<StoreCount?> IncrementAsync(string key, StoreCounterStep step, CancellationToken cancellationToken) =>
-        _writer.CountAsync(key, step, cancellationToken);
+        _counters.CountAsync(key, step, cancellationToken);
 
     public async IAsyncEnumerable<string> EnumerateKeysAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
