@@ -66,7 +66,7 @@ public static class CacheKitRedisBuilderExtensions
         builder.UseStore<RedisOptions>(
             RedisSection.Name,
             (section, options) => RedisSection.Read(section, name, options),
-            (context, options) => check.Remember(new RedisStore(options, context)),
+            check.Create,
             static options => options.Store);
         services.Configure<RedisOptions>(name, options => options.Use(source));
         if (configure is not null)
