@@ -2,7 +2,6 @@ using CacheKit;
 using CacheKit.Redis;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.DependencyInjection;
-using CacheKit.Redis.Store;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
