@@ -43,7 +43,7 @@ public sealed class RedisOptions
     public int MessageLogLength { get; set; } = 10_000;
 
     /// <summary>
-    /// Whether the application fails to start if Redis cannot be reached then; its cache is closed with that. Default: it starts, caches without Redis, and uses it as soon as it is there.
+    /// Whether the host fails to start if Redis cannot be reached then; nothing else is started, and it can be started again. Default: it starts, caches without Redis, and uses it as soon as it is there.
     /// </summary>
     public bool RequireConnectionAtStart { get; set; }
 

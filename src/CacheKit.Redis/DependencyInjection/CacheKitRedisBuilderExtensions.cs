@@ -2,7 +2,6 @@ using CacheKit;
 using CacheKit.Redis;
 using CacheKit.Redis.Connection;
 using CacheKit.Redis.DependencyInjection;
-using CacheKit.Redis.Store;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -66,7 +65,7 @@ public static class CacheKitRedisBuilderExtensions
         builder.UseStore<RedisOptions>(
             RedisSection.Name,
             (section, options) => RedisSection.Read(section, name, options),
-            (context, options) => check.Remember(new RedisStore(options, context)),
+            check.Create,
             static options => options.Store);
         services.Configure<RedisOptions>(name, options => options.Use(source));
         if (configure is not null)

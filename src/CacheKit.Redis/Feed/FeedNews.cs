@@ -1,7 +1,6 @@
 using CacheKit.Diagnostics;
 using CacheKit.Redis.Diagnostics;
 using CacheKit.Stores;
-using Microsoft.Extensions.Logging;
 
 namespace CacheKit.Redis.Feed;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using CacheKit;
 using CacheKit.DependencyInjection;
@@ -196,7 +197,7 @@ public static class CacheKitServiceCollectionExtensions
             throw;
         }
 
-        T? Read<T>()
+        T? Read<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] T>()
             where T : class
         {
             try

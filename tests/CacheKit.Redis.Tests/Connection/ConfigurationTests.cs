@@ -230,9 +230,81 @@ public sealed class ConfigurationTests
         await Waiting.UntilAsync(() => Told("'other': messages of other nodes arrive").Count > connected, what: "the other cache is connected again");
 
         Told("'required'").Should().Equal(told);
-        await start.Should().ThrowAsync<InvalidOperationException>().WithMessage("*'required'*closed*Build the host anew*");
+
+        // By now it can be started.
+        await Waiting.UntilAsync(async () => await TryAsync(start), what: "the host starts");
+        var cache = host.Services.GetRequiredKeyedService<ICache>("required");
+        await cache.SetAsync("k", 3);
+        cache.GetStatistics().Tiers[0].Writes.Should().Be(1);
+        await host.StopAsync();
+
+        static async Task<bool> TryAsync(Func<Task> act)
+        {
+            try
+            {
+                await act();
+                return true;
+            }
+            catch (InvalidOperationException)
+            {
+                return false;
+            }
+        }
 
         IReadOnlyList<string> Told(string text) => [.. logger.Messages.Select(message => message.Text).Where(message => message.Contains(text, StringComparison.Ordinal))];
+    }
+
+    [Fact]
+    public async Task A_host_that_requires_the_connection_starts_nothing_without_and_can_be_started_again_though_somebody_has_the_cache()
+    {
+        RedisServer.Require();
+        await using var server = await RedisServer.StartAsync();
+        await server.KillAsync();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddHostedService<Holder>(); // before the cache
+        builder.Services.AddCacheKit(cache => cache.UseRedis(server.Configuration, options => options.RequireConnectionAtStart = true));
+        using var host = builder.Build();
+        await host.Awaiting(it => it.StartAsync()).Should().ThrowAsync<InvalidOperationException>().WithMessage("*'default' requires Redis*");
+        var holder = host.Services.GetServices<IHostedService>().OfType<Holder>().Single();
+        holder.IsStarted.Should().BeFalse();
+        (await holder.Cache.GetOrCreateAsync("k", _ => new ValueTask<int>(1))).Should().Be(1, "it is not closed");
+
+        await server.LaunchAsync();
+        await Waiting.UntilAsync(
+            async () =>
+            {
+                try
+                {
+                    await host.StartAsync();
+                }
+                catch (InvalidOperationException)
+                {
+                    // Not yet connected.
+                }
+
+                return holder.IsStarted;
+            }, what: "the host starts");
+        await Waiting.UntilAsync(
+            async () =>
+            {
+                await holder.Cache.SetAsync("k", 2);
+                return holder.Cache.GetStatistics().Tiers[0].Writes > 0;
+            }, what: "Redis is used");
+    }
+
+    private sealed class Holder(ICache cache) : IHostedService
+    {
+        internal ICache Cache => cache;
+
+        internal bool IsStarted { get; private set; }
+
+        public Task StartAsync(CancellationToken cancellationToken)
+        {
+            IsStarted = true;
+            return Task.CompletedTask;
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     [Fact]

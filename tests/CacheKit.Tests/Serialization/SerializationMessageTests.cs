@@ -185,6 +185,8 @@ public sealed class SerializationMessageTests
 
     private sealed class Throwing
     {
-        public int Value => throw new InvalidOperationException(Secret);
+        public string Text { get; init; } = Secret;
+
+        public int Length => throw new InvalidOperationException(Text);
     }
 }
