@@ -56,16 +56,15 @@ public static class CacheKitRedisBuilderExtensions
 
         // The options of the unnamed cache are the unnamed ones.
         var name = cache == ConnectionCheck.DefaultName ? Options.Options.DefaultName : cache;
-        var check = new ConnectionCheck(cache, name);
-        services.AddKeyedSingleton(cache, check);
-        services.AddSingleton<IHostedService>(check.With);
+        services.AddKeyedSingleton(cache, (_, _) => new ConnectionCheck(cache, name));
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<ConnectionCheck>(cache).With(provider));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<RedisOptions>, RedisOptionsValidator>());
 
         // First what is in the configuration, then what is said in code.
         builder.UseStore<RedisOptions>(
             RedisSection.Name,
             (section, options) => RedisSection.Read(section, name, options),
-            check.Create,
+            (context, options) => context.Services.GetRequiredKeyedService<ConnectionCheck>(cache).Create(context, options),
             static options => options.Store);
         services.Configure<RedisOptions>(name, options => options.Use(source));
         if (configure is not null)

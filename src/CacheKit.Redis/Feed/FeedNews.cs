@@ -23,14 +23,14 @@ internal sealed class FeedNews(MessageFeed feed)
         var isOutage = !_isTold && (feed.Connection.Trouble is not null || feed.Connection.Outages != _outages);
         (isOutage ? _quiet : feed.Logger).FeedConnected(
             feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
-        (_isTold, _failures) = (false, 0);
+        (_isTold, _failures, _outages) = (false, 0, feed.Connection.Outages);
     }
 
     /// <summary>They do not arrive any more.</summary>
     /// <param name="isLost">Whether the client has told that its connection was lost. It makes another, and only if that fails there is something to tell.</param>
     internal void Interrupted(bool isLost)
     {
-        (_hasBeenConnected, _outages) = (true, feed.Connection.Outages);
+        _hasBeenConnected = true;
         _isTold = !isLost && feed.Connection.Trouble is null;
         (_isTold ? feed.Logger : _quiet).FeedInterrupted(
             feed.Cache, isLost ? "the connection that carries them was lost or replaced, or failed at one of them." : "those of this one do not come back.", null);

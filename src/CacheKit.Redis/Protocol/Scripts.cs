@@ -424,12 +424,12 @@ internal static class Scripts
         """);
 
     /// <summary>Records an invalidation by a tag. KEYS record; ARGV stamp, kind, px, hashes of the other tags, most conjunctions.</summary>
-    /// <remarks>Also on a server that is full, see <see cref="Draw"/>: it begins with what needs no memory, and does nothing that the end does not do.</remarks>
+    /// <remarks>Also on a server that is full, see <see cref="Draw"/>: the first thing that it writes needs no memory, and does nothing that the end does not do. What is somebody else's has ended it before.</remarks>
     internal static readonly RedisScript Record = new("""
+        local v = redis.call('GET', KEYS[1])
         redis.pcall('PEXPIRE', KEYS[1], ARGV[3])
         local function u64(s, i) return (struct.unpack('>I8', s, i)) end
         local s, kind, others = tonumber(ARGV[1]), ARGV[2], ARGV[4]
-        local v = redis.call('GET', KEYS[1])
         local r, x, list = s, 0, {}
         if v and #v >= 18 and string.byte(v, 1) == 197 and string.byte(v, 2) == 1 then
           r, x = u64(v, 3), u64(v, 11)

@@ -5,7 +5,8 @@ namespace CacheKit.Diagnostics;
 
 /// <summary>Tells of what happens with one store to all who want to know: its counters, its instruments, the log.</summary>
 /// <remarks>
-/// Never throws, and is never called under a lock. What lasts is logged once, then once a minute; that a store cannot be reached, not at all, but at Debug, if the store logs that itself.
+/// Never throws, and is never called under a lock. What lasts is logged once, then once a minute; that a store cannot be reached, not at all, but at Debug, if the store logs that itself: has
+/// logged it, that is, or may yet, for it needs a moment to find out why.
 /// </remarks>
 internal sealed class StoreReporter(
     string cacheName, string storeName, CacheInstruments? instruments, ILogger logger, TimeProvider time, IStoreHealth? health = null) : IDisposable
@@ -20,7 +21,14 @@ internal sealed class StoreReporter(
     private readonly LogThrottle _tooLateLog = new(time);
     private readonly LogThrottle _lostLog = new(time);
     private readonly LogThrottle _unreadableLog = new(time);
-    private readonly bool _isOutageLogged = health?.LogsOutages == true;
+    /// <summary>What comes later than this after another belongs to something else.</summary>
+    private static readonly TimeSpan _forgottenAfter = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a store that logs its outages may take to find out about one.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(5);
+
+    private readonly IStoreHealth? _outageLog = health?.LogsOutages == true ? health : null;
+    private long _untoldSince;
     private bool _isOutage; // of those that the store logs itself, since anything was delivered that it had missed
     private ILogger? _openingLog;
     private long _openedAt;
@@ -40,7 +48,9 @@ internal sealed class StoreReporter(
     {
         var reason = ReasonText.Of(exception);
         Counters.Failure(reason);
-        var isOutage = _isOutageLogged && failure == StoreFailure.Unavailable;
+
+        // What no store is to throw is none's to log.
+        var isOutage = failure == StoreFailure.Unavailable && exception is CacheStoreException && IsForStoreToTell();
         Volatile.Write(ref _isOutage, isOutage);
         if (!isOutage && _failureLogs[(int)failure].ShouldLog(out var unreported))
         {
@@ -61,7 +71,7 @@ internal sealed class StoreReporter(
     internal void TimedOut(string operation, string? key, TimeSpan limit)
     {
         Counters.Timeout($"it took longer than {limit}");
-        var isOutage = _isOutageLogged && health?.Trouble is not null;
+        var isOutage = IsForStoreToTell();
         Volatile.Write(ref _isOutage, isOutage);
         if (!isOutage && _timeoutLog.ShouldLog(out var unreported))
         {
@@ -72,6 +82,25 @@ internal sealed class StoreReporter(
         {
             _logger.StoreCallFailed(cacheName, storeName, operation, key, "Timeout", exception: null);
         }
+    }
+
+    /// <summary>Whether the store has told that it cannot be reached, or is to be given the time to.</summary>
+    private bool IsForStoreToTell()
+    {
+        if (_outageLog is null || _outageLog.Trouble is not null)
+        {
+            Volatile.Write(ref _untoldSince, 0);
+            return _outageLog is not null;
+        }
+
+        var now = time.GetTimestamp();
+        if (Volatile.Read(ref _untoldSince) is var since && (since == 0 || time.GetElapsedTime(since, now) > _forgottenAfter))
+        {
+            Volatile.Write(ref _untoldSince, Math.Max(1, now));
+            return true;
+        }
+
+        return time.GetElapsedTime(since, now) < _patience;
     }
 
     internal void CircuitOpened(TimeSpan openFor)

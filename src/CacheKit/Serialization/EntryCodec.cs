@@ -302,6 +302,11 @@ internal sealed class EntryCodec
             return envelope.IsEncrypted ? "it is encrypted, and this cache has no keys" : "it is not encrypted, and this cache reads only what is";
         }
 
+        if (_keys is not null && _keys.Find(envelope.KeyId) is null)
+        {
+            return "it is encrypted with a key that is not there";
+        }
+
         if (envelope.IsNull || _types.Find(envelope.ValueTypeName) is not { } codec)
         {
             return null;

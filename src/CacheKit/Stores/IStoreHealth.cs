@@ -10,7 +10,8 @@ public interface IStoreHealth : ICacheStore
     string? Trouble { get; }
 
     /// <summary>
-    /// Whether the store itself writes to the log when it cannot be reached, and when it can be again. Then the cache, which would find it out by calls that fail, tells of that at Debug alone, so that one outage is one warning. Default: no.
+    /// Whether the store itself writes to the log when it cannot be reached, or the messages that it carries are interrupted, and when that is over. Then the cache, which would find it out by calls that fail, tells of it at Debug alone, so
+    /// that one outage is one warning: while <see cref="Trouble"/> says something, and for 5 seconds before, in which the store may find out. Default: no.
     /// </summary>
     bool LogsOutages => false;
 }

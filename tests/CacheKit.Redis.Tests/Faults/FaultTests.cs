@@ -212,6 +212,8 @@ public sealed class FaultTests : IAsyncLifetime
             (await call.Should().ThrowAsync<CacheStoreException>().WithMessage("*'cachekit/test/t:t'*another type*string*list*KeyPrefix*"))
                 .Which.Failure.Should().Be(StoreFailure.Permanent);
         }
+
+        ((long)(await _server.SendAsync("PTTL", store.Layout.Tag("t").ToString()))!).Should().Be(-1, "it is somebody else's");
     }
 
     [Theory]
@@ -288,7 +290,7 @@ public sealed class FaultTests : IAsyncLifetime
         await using var store = TestStores.Create(_server.Configuration);
         await store.SetAsync("k", Entry("old"));
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "1");
-        (await Failure(() => store.SetAsync("k", Entry("new")))).Should().Be(StoreFailure.Transient);
+        (await Failure(() => store.SetAsync("k", Entry("new")))).Should().Be(StoreFailure.WritesRefused);
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "0");
         (await store.GetAsync("k")).Should().BeNull();
         await store.SetAsync("k", Entry("new"));

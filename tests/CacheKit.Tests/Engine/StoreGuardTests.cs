@@ -396,11 +396,55 @@ public sealed class StoreGuardTests : IAsyncDisposable
         _store.Reads = static _ => throw new CacheStoreException("It is full.", StoreFailure.Transient);
         await guard.ReadAsync("k", default, default);
         Logged().Should().Equal([32, 20], "that is no outage");
+        _clock.Advance(TimeSpan.FromSeconds(5));
         guard.Reporter.TimedOut("read", null, TimeSpan.FromSeconds(1));
         _store.Trouble = "It cannot be reached.";
         _clock.Advance(TimeSpan.FromHours(1));
         guard.Reporter.TimedOut("read", null, TimeSpan.FromSeconds(1));
-        Logged().Should().Equal([32, 20, 21], "being slow is told until it is known to be an outage");
+        Logged().Should().Equal([32, 20, 21], "being slow is told unless it is known to be an outage");
+    }
+
+    [Fact]
+    public async Task What_a_store_that_logs_its_outages_has_not_logged_in_time_is_told_all_the_same()
+    {
+        _options.FailuresToOpen = int.MaxValue;
+        _options.FailureShareToOpen = 1;
+        _store.LogsOutages = true;
+        await using var guard = Create();
+        _store.Reads = static _ => throw new CacheStoreException("It cannot be reached.");
+        await FailAsync();
+        _clock.Advance(TimeSpan.FromSeconds(4));
+        await FailAsync();
+        Logged().Should().BeEmpty();
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        await FailAsync();
+        Logged().Should().Equal(20);
+
+        // It has been told for a while; and after that, long before the next.
+        _store.Trouble = "It cannot be reached.";
+        _clock.Advance(TimeSpan.FromMinutes(2));
+        await FailAsync();
+        _store.Trouble = null;
+        await FailAsync();
+        Logged().Should().Equal(20);
+        _clock.Advance(TimeSpan.FromHours(1));
+        await FailAsync();
+        Logged().Should().Equal(20);
+        _clock.Advance(TimeSpan.FromSeconds(6));
+        await FailAsync();
+        Logged().Should().Equal(20, 20);
+
+        async Task FailAsync() => await guard.ReadAsync("k", default, default);
+    }
+
+    [Fact]
+    public async Task What_no_store_is_to_throw_is_told_also_of_one_that_logs_its_outages()
+    {
+        _store.LogsOutages = true;
+        await using var guard = Create();
+        _store.Reads = static _ => throw new InvalidCastException("It is of another type.");
+        await guard.ReadAsync("k", default, default);
+        Logged().Should().Equal(20);
     }
 
     [Fact]
