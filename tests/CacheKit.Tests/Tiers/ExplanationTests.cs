@@ -199,6 +199,12 @@ public sealed class ExplanationTests : TieredCaches
         encrypted.Serialization.Encryption = new("key", new byte[32]);
         await using var secret = Reading(encrypted);
         (await secret.ExplainAsync("k")).Tiers[0].UnreadableBecause.Should().Contain("not encrypted");
+        await secret.SetAsync("secret", 1);
+        (await secret.ExplainAsync("secret")).IsHit.Should().BeTrue();
+        var rotated = new CacheKitOptions();
+        rotated.Serialization.Encryption = new("another", new byte[32]);
+        await using var next = Reading(rotated);
+        (await next.ExplainAsync("secret")).Tiers[0].UnreadableBecause.Should().Contain("a key that is not there");
 
         (await writer.ExplainAsync("k")).IsHit.Should().BeTrue();
         (await writer.ExplainAsync("k")).Tiers[0].UnreadableBecause.Should().BeNull();
