@@ -29,9 +29,9 @@ public static class CacheExtensions
     {
         if (cache is Cache engine)
         {
-            return engine.TryFindHit<T>(key, null, cancellationToken, out var value, out var isAbsent)
-                ? new(new CacheLookup<T>(value))
-                : engine.GetPastHitAsync<T>(key, null, isAbsent, cancellationToken);
+            return engine.TryFindHit<T>(key, null, cancellationToken, out var found)
+                ? new(new CacheLookup<T>(Engine.Cache.ValueOf<T>(found)))
+                : engine.GetPastHitAsync<T>(found, key, null, cancellationToken);
         }
 
         ArgumentNullException.ThrowIfNull(cache);
@@ -179,9 +179,9 @@ public static class CacheExtensions
         ArgumentNullException.ThrowIfNull(factory);
         if (cache is Cache engine)
         {
-            return engine.TryGetHit<T>(key, options, cancellationToken, out var value)
-                ? new(value)
-                : engine.GetOrCreatePastHitAsync(key, factory, call, options, cancellationToken);
+            return engine.TryFindHit<T>(key, options, cancellationToken, out var found)
+                ? new(Engine.Cache.ValueOf<T>(found))
+                : engine.GetOrCreatePastHitAsync(found, key, factory, call, options, cancellationToken);
         }
 
         ArgumentNullException.ThrowIfNull(cache);
@@ -196,9 +196,9 @@ public static class CacheExtensions
         if (cache is Cache engine)
         {
             // The options are made past the hit, so that a hit allocates nothing.
-            return engine.TryGetHit<T>(key, null, cancellationToken, out var value)
-                ? new(value)
-                : engine.GetOrCreatePastHitAsync(key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
+            return engine.TryFindHit<T>(key, null, cancellationToken, out var found)
+                ? new(Engine.Cache.ValueOf<T>(found))
+                : engine.GetOrCreatePastHitAsync(found, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
         }
 
         return GetOrCreate(cache, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);

@@ -18,9 +18,9 @@ public static class SynchronousCacheExtensions
     {
         if (cache is Engine.Cache engine)
         {
-            return engine.TryFindHit<T>(key, null, default, out var value, out var isAbsent)
-                ? new(value)
-                : Wait(engine.GetPastHitAsync<T>(key, null, isAbsent, default));
+            return engine.TryFindHit<T>(key, null, default, out var found)
+                ? new(Engine.Cache.ValueOf<T>(found))
+                : Wait(engine.GetPastHitAsync<T>(found, key, null, default));
         }
 
         return Wait(cache.GetAsync<T>(key));

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace CacheKit.Diagnostics;
 
@@ -11,15 +12,13 @@ namespace CacheKit.Diagnostics;
 /// has ended, and adds the array to the totals of the ended ones. Arrays can be read by others but never written, so a
 /// slot that is used again cannot be zeroed: the new counter subtracts what it found there.</para>
 /// <para>A thread allocates when it first counts, and again only when there are more counters than its array has slots.</para>
+/// <para>What a count looks at of its thread are two plain numbers, which the runtime keeps with the thread itself; a reference it would look for in a table.
+/// So the arrays are pinned, and a thread has the address of its own.</para>
 /// </remarks>
 internal sealed class HitCounter : IDisposable
 {
     /// <summary>The slot of disposed counters, whose value nobody asks for.</summary>
     private const int Nowhere = 0;
-
-    // In a class without static initializers, so that the hit path has no initialization to check.
-    [ThreadStatic]
-    private static long[]? _counts;
 
     [ThreadStatic]
     private static ThreadEnd? _end;
@@ -47,13 +46,12 @@ internal sealed class HitCounter : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Increment()
+    internal unsafe void Increment()
     {
-        var counts = _counts;
         var slot = _slot;
-        if (counts is not null && (uint)slot < (uint)counts.Length)
+        if (slot < ThreadSlots.Count)
         {
-            counts[slot]++;
+            ThreadSlots.First[(uint)slot]++;
         }
         else
         {
@@ -62,13 +60,12 @@ internal sealed class HitCounter : IDisposable
     }
 
     /// <summary>Adds any number; a negative one takes back what was counted too early.</summary>
-    internal void Add(long number)
+    internal unsafe void Add(long number)
     {
-        var counts = _counts;
         var slot = _slot;
-        if (counts is not null && (uint)slot < (uint)counts.Length)
+        if (slot < ThreadSlots.Count)
         {
-            counts[slot] += number;
+            ThreadSlots.First[(uint)slot] += number;
         }
         else
         {
@@ -118,15 +115,28 @@ internal sealed class HitCounter : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddFirst(int slot, long number)
+    private static unsafe void AddFirst(int slot, long number)
     {
         lock (Threads.Gate)
         {
             _end ??= new(Threads.Register());
-            _counts = Threads.Grow(_end.Counts);
+            var slots = Threads.Grow(_end.Counts);
+            ThreadSlots.First = (long*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(slots));
+            ThreadSlots.Count = slots.Length;
         }
 
-        _counts[slot] += number;
+        ThreadSlots.First[(uint)slot] += number;
+    }
+
+    /// <summary>The thread's own array, once more; <see cref="_end"/> keeps it from being collected as long as the thread runs.</summary>
+    /// <remarks>In a class without static initializers, so that the hit path has no initialization to check, and without a reference.</remarks>
+    private static unsafe class ThreadSlots
+    {
+        [ThreadStatic]
+        internal static int Count;
+
+        [ThreadStatic]
+        internal static long* First;
     }
 
     /// <summary>The array of one thread. Its owner replaces it, under the gate.</summary>
@@ -205,7 +215,9 @@ internal sealed class HitCounter : IDisposable
             Debug.Assert(Gate.IsHeldByCurrentThread);
             if (counts.Slots.Length < Slots)
             {
-                Array.Resize(ref counts.Slots, LengthFor(Slots));
+                var slots = GC.AllocateArray<long>(LengthFor(Slots), pinned: true); // see ThreadSlots
+                counts.Slots.CopyTo(slots, 0);
+                counts.Slots = slots;
             }
 
             return counts.Slots;

@@ -12,7 +12,7 @@ namespace CacheKit.Engine;
 
 /// <summary>The cache: the story of one call, from the look-up in memory to the factory and back.</summary>
 /// <remarks>
-/// <para>A hit is settled by <see cref="TryGetHit"/>: two comparisons, no lock, no allocation. All else goes on in
+/// <para>A hit is settled by <see cref="TryFindHit"/>: two comparisons, no lock, no allocation. All else goes on in
 /// methods of its own, so that a hit pays for none of it.</para>
 /// <para>The invariants and the order of locks are in <c>Engine/README.md</c>.</para>
 /// </remarks>
@@ -21,6 +21,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     // What a hit goes through, without an interface in between.
     private readonly EntryTable _table;
     private readonly AdaptiveClockPolicy _policy;
+    private readonly SampleBuffer _samples;
     private readonly CacheClock _clock;
     private readonly TagClock _tags;
     private readonly Explainer _explainer;
@@ -61,6 +62,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         var bound = memory.MaximumBytes ?? memory.MaximumEntries ?? MemoryOptions.DefaultMaximumEntries;
         _table = new EntryTable((int)Math.Min(bound, int.MaxValue));
         _policy = new AdaptiveClockPolicy(bound, _clock, IsRemoved);
+        _samples = _policy.Samples;
         _memory = new MemoryTier(_table, _policy, bound, memory.MemoryPressureShare, _clock, this, isMemoryShort);
         _instruments = new CacheInstruments(name, GetStatistics, meters, isWeightInBytes: memory.MaximumBytes is not null);
         var departures = new DepartureLog(_clock);
@@ -100,75 +102,80 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
     /// <summary>What decides which entries stay. For tests.</summary>
     internal AdaptiveClockPolicy Policy => _policy;
 
-    /// <summary>Gives the value under a key if nothing but two comparisons is needed to know that it may be served.</summary>
+    /// <summary>Gives the value under a key if it is in memory and fresh.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryGetHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value) =>
-        TryFindHit(key, options, cancellationToken, out value, out _);
-
-    /// <summary>The same, telling also whether memory was found to hold nothing under the key, so that it need not be looked for again.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryFindHit<T>(
-        string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value, out bool isAbsent)
+    internal bool TryGetHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
-        ArgumentNullException.ThrowIfNull(key);
-        isAbsent = false;
-        if ((options is not null && options.SkipsMemoryRead) || (_news is not null && _news.IsThere))
+        if (TryFindHit<T>(key, options, cancellationToken, out var found))
         {
-            return TryGetHitAfterNews(key, options, cancellationToken, out value);
-        }
-
-        var found = _table.Find(key);
-        if (found is not null && MemoryEntry<T>.IsClassOf(found)
-            && Unsafe.As<MemoryEntry<T>>(found) is var entry // just told
-            && Volatile.Read(ref entry.FreshUntil) > _clock.Coarse
-            && Volatile.Read(ref entry.ValidThrough) >= _tags.LastInvalidation
-            && !cancellationToken.IsCancellationRequested)
-        {
-            _policy.OnHit(entry);
-            _hits.Increment();
-            value = entry.Value;
+            value = ValueOf<T>(found);
             return true;
         }
 
-        if (found is null)
-        {
-            isAbsent = true;
-            value = default;
-            return false;
-        }
-
-        return TryGetHitClosely(found, cancellationToken, out value);
+        value = default;
+        return found is not null && TryGetClosely(found, cancellationToken, out value);
     }
 
+    /// <summary>Finds the entry under a key, and counts a hit if nothing but two comparisons is needed to know that its value may be served as it is.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="options">The options of the call.</param>
+    /// <param name="cancellationToken">The token of the call.</param>
+    /// <param name="found">The entry; if null, memory need not be looked at again.</param>
+    /// <returns>Whether <see cref="ValueOf"/> the entry is to be served.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryFindHit<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [NotNullWhen(true)] out MemoryEntry? found)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        found = (options is not null && options.SkipsMemoryRead) || (_news is not null && _news.IsThere)
+            ? FindAfterNews(key, options)
+            : EntryTable.Find(_table, key);
+        if (found is not null && MemoryEntry<T>.IsClassOf(found)
+            && Volatile.Read(ref found.FreshUntil) > _clock.CoarseIfSystem
+            && Volatile.Read(ref found.ValidThrough) >= _tags.LastInvalidation
+            && !cancellationToken.IsCancellationRequested)
+        {
+            AdaptiveClockPolicy.OnHit(found, _samples);
+            _hits.Increment();
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The value of an entry that <see cref="TryFindHit"/> has found to be served.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static T ValueOf<T>(MemoryEntry entry) => Unsafe.As<MemoryEntry<T>>(entry).Value; // told there
+
     public ValueTask<CacheLookup<T>> GetAsync<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken) =>
-        TryFindHit<T>(key, options, cancellationToken, out var value, out var isAbsent)
-            ? new(new CacheLookup<T>(value))
-            : GetPastHitAsync<T>(key, options, isAbsent, cancellationToken);
+        TryFindHit<T>(key, options, cancellationToken, out var found)
+            ? new(new CacheLookup<T>(ValueOf<T>(found)))
+            : GetPastHitAsync<T>(found, key, options, cancellationToken);
 
     public ValueTask<T> GetOrCreateAsync<TState, T>(
         string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(factory);
-        return TryGetHit<T>(key, options, cancellationToken, out var value)
-            ? new(value)
-            : GetOrCreatePastHitAsync(key, state, factory, options, cancellationToken);
+        return TryFindHit<T>(key, options, cancellationToken, out var found)
+            ? new(ValueOf<T>(found))
+            : GetOrCreatePastHitAsync(found, key, state, factory, options, cancellationToken);
     }
 
-    /// <summary>The rest of a get, when <see cref="TryGetHit"/> did not settle it.</summary>
-    /// <param name="key">The key.</param>
-    /// <param name="options">The options of the call.</param>
-    /// <param name="isAbsent">Whether memory was found to hold nothing.</param>
-    /// <param name="cancellationToken">The token of the call.</param>
-    internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(string key, CacheEntryOptions? options, bool isAbsent, CancellationToken cancellationToken)
+    /// <summary>The rest of a get, when <see cref="TryFindHit"/> did not settle it.</summary>
+    internal ValueTask<CacheLookup<T>> GetPastHitAsync<T>(MemoryEntry? found, string key, CacheEntryOptions? options, CancellationToken cancellationToken)
     {
+        if (found is not null && TryGetClosely<T>(found, cancellationToken, out var value))
+        {
+            return new(new CacheLookup<T>(value));
+        }
+
         Enter(key);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<CacheLookup<T>>(cancellationToken);
         }
 
-        if (isAbsent && _stores is null)
+        if (found is null && _stores is null)
         {
             // The commonest miss: there is nothing else to ask.
             _life.ObserveTime();
@@ -179,11 +186,16 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         return _gets.GetAsync<T>(key, options, cancellationToken);
     }
 
-    /// <summary>The rest of a get-or-create, when <see cref="TryGetHit"/> did not settle it.</summary>
+    /// <summary>The rest of a get-or-create, when <see cref="TryFindHit"/> did not settle it.</summary>
     internal ValueTask<T> GetOrCreatePastHitAsync<TState, T>(
-        string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
+        MemoryEntry? found, string key, TState state, Func<TState, CacheEntryContext, CancellationToken, ValueTask<T>> factory,
         CacheEntryOptions? options, CancellationToken cancellationToken)
     {
+        if (found is not null && TryGetClosely<T>(found, cancellationToken, out var value))
+        {
+            return new(value);
+        }
+
         Enter(key);
         return cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<T>(cancellationToken)
@@ -268,7 +280,9 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
         }
 
         // What no store has that can be read in parts: as any value.
-        var lookup = await GetPastHitAsync<byte[]>(key, options, isAbsent: false, cancellationToken).ConfigureAwait(false);
+        Enter(key);
+        cancellationToken.ThrowIfCancellationRequested();
+        var lookup = await _gets.GetAsync<byte[]>(key, options, cancellationToken).ConfigureAwait(false);
         return lookup.IsHit ? StreamOf(lookup.Value) : null;
     }
 
@@ -525,19 +539,18 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     // Out of line: a hit must not pay for it.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool TryGetHitAfterNews<T>(string key, CacheEntryOptions? options, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    private MemoryEntry? FindAfterNews(string key, CacheEntryOptions? options)
     {
-        value = default;
         _news?.Catch();
-        return options is not { SkipsMemoryRead: true } && TryGetHitClosely(_table.Find(key), cancellationToken, out value);
+        return options is { SkipsMemoryRead: true } ? null : _table.Find(key);
     }
 
     // Out of line, too.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool TryGetHitClosely<T>(MemoryEntry? found, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    private bool TryGetClosely<T>(MemoryEntry found, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         value = default;
-        if (found is null || _isDisposed || cancellationToken.IsCancellationRequested)
+        if (_isDisposed || cancellationToken.IsCancellationRequested)
         {
             return false;
         }

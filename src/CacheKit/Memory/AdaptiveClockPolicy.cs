@@ -119,16 +119,22 @@ internal sealed class AdaptiveClockPolicy : IEvictionPolicy
     /// <summary>How the cache is run at the moment.</summary>
     internal Tuning Tuning => _tuning;
 
+    /// <summary>Where sampled hits go.</summary>
+    internal SampleBuffer Samples => _samples;
+
     /// <summary>How many of the hits noted were played by the miniatures.</summary>
     internal long HitsPlayed => _simulations?.HitsPlayed ?? 0;
 
     private ulong Total => _window.Weight + _main.Weight;
 
+    public void OnHit(MemoryEntry entry) => OnHit(entry, _samples);
+
+    /// <summary>The same for who has the policy's <see cref="Samples"/> at hand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void OnHit(MemoryEntry entry)
+    internal static void OnHit(MemoryEntry entry, SampleBuffer samples)
     {
         NoteHit(entry);
-        _samples.Offer(entry.Hash);
+        samples.Offer(entry.Hash);
     }
 
     /// <remarks>A miss of the processor's caches for each of two tables that are looked at under the lock begins before it.</remarks>

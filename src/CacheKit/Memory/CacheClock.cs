@@ -43,7 +43,7 @@ internal sealed class CacheClock
         _hasWallClockOnly = !_isSystem && IsOverridden(time.GetUtcNow) && !IsOverridden(time.GetTimestamp);
         _origin = time.GetTimestamp();
         _wallMinusMonotonic = time.GetUtcNow().UtcTicks;
-        _coarse = Now;
+        _coarse = isSystem ? Now : long.MaxValue;
     }
 
     /// <summary>The one clock of all caches on the system's time provider.</summary>
@@ -53,6 +53,9 @@ internal sealed class CacheClock
 
     /// <summary>The time as of at most <see cref="CoarseTicks"/> ago.</summary>
     internal long Coarse => _isSystem ? Volatile.Read(ref _coarse) : Now;
+
+    /// <summary>The same without asking a provider, for hits: of one that would have to be asked, the end of time, which no entry outlives.</summary>
+    internal long CoarseIfSystem => Volatile.Read(ref _coarse);
 
     /// <summary>Notices a step of the wall clock, where nothing else may read the time for long.</summary>
     internal void Observe()

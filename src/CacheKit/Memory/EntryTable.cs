@@ -28,7 +28,8 @@ namespace CacheKit.Memory;
 //    to know which tags remain when one is taken out.
 //  - A tag is there before its entry is, and as long as an entry with it is in the bucket. So a missing tag proves what the end of a chain
 //    proves, and must be validated alike. A segment's new tags are there before its new buckets, and a search reads the buckets' array first:
-//    if that is still the one when the miss is validated, the tags that were read were those that go with it.
+//    if that is still the one when the miss is validated, the tags that were read were those that go with it. So the bucket's number, by the size
+//    of the array, may be taken for the tags as well, provided it is within them.
 //  - A miss is true if, after the last read, the segment is not growing and then its array is still the one the search began
 //    with. In that order: the other way round a growth could complete in between. Otherwise the search is repeated
 //    under the lock that growth takes.
@@ -76,10 +77,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     private const int None = -1;
     private const int All = Segments;
 
-    private readonly MemoryEntry?[][] _segments = new MemoryEntry?[Segments][];
-
-    /// <summary>The tags of each bucket's entries; the array of a segment is as long as that of its buckets.</summary>
-    private readonly byte[][] _tags = new byte[Segments][];
+    private SegmentArray _segments; // set by growth alone
     private readonly int[] _counts = new int[Segments];
     private readonly Lock _growth = new();
 
@@ -97,36 +95,106 @@ internal abstract class EntryTable<TRules> : IEntryTable
         _leastSize = buckets / Segments;
         for (var segment = 0; segment < Segments; segment++)
         {
-            _segments[segment] = new MemoryEntry?[_leastSize];
-            _tags[segment] = new byte[_leastSize];
+            _segments[segment].Buckets = new MemoryEntry?[_leastSize];
+            _segments[segment].Tags = new byte[_leastSize];
         }
     }
 
     public int Count => Volatile.Read(ref _count.Value);
 
-    internal int BucketCount => _segments.Sum(static buckets => buckets.Length);
+    internal int BucketCount
+    {
+        get
+        {
+            var count = 0;
+            foreach (var segment in _segments)
+            {
+                count += segment.Buckets.Length;
+            }
+
+            return count;
+        }
+    }
 
     /// <summary>Whether the hash of the rules was given up for the runtime's.</summary>
     internal bool IsRehashed => _isRehashed;
 
-    public MemoryEntry? Find(string key)
+    public MemoryEntry? Find(string key) => Find(this, key);
+
+    /// <summary>The same for who knows that there is a table, and need not have that checked.</summary>
+    /// <remarks>
+    /// Compiled by itself, once for all types of values, so that it finds registers for all it works with; whatever is rare goes on elsewhere.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static MemoryEntry? Find(EntryTable<TRules> table, string key)
     {
         var hash = TRules.Hash(key);
-        ref var segment = ref SegmentOf(hash);
-        var buckets = Volatile.Read(ref segment);
-        if (MayHold(hash) && Search(buckets, hash, key) is { } entry)
+        ref var segment = ref table.SegmentOf(hash);
+        var buckets = Volatile.Read(ref segment.Buckets);
+        var tags = Volatile.Read(ref segment.Tags);
+        var bucket = hash >> SegmentBits & (uint)(buckets.Length - 1);
+
+        // Tags of another length go with an array that was not there yet: if they hide an entry, that is found out like any other miss that is not true.
+        if (bucket >= (uint)tags.Length || (Volatile.Read(ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(tags), bucket)) & TagOf(hash)) != 0)
         {
-            return entry;
+            ref var head = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(buckets), bucket);
+            for (var entry = Volatile.Read(ref head); entry is not null; entry = Volatile.Read(ref entry.Next))
+            {
+                if (entry.Hash != hash || entry.Key is var other && other.Length != key.Length)
+                {
+                    continue;
+                }
+
+                var length = (nuint)(uint)key.Length;
+                if (length > 16)
+                {
+                    if (length > 32)
+                    {
+                        return table.FindLong(key, hash, buckets);
+                    }
+
+                    if (KeyEquality.AreLongEqual(other, key, length))
+                    {
+                        return entry;
+                    }
+                }
+                else if (length >= 8)
+                {
+                    if (KeyEquality.AreMediumEqual(other, key, length))
+                    {
+                        return entry;
+                    }
+                }
+                else if (KeyEquality.AreShortEqual(other, key, length))
+                {
+                    return entry;
+                }
+            }
         }
 
         // The hashes were read without order; they too must be older than what proves the miss.
         Volatile.ReadBarrier();
-        return !TRules.ValidatesMisses || (!IsMoving(hash) && !_isRehashed && ReferenceEquals(Volatile.Read(ref segment), buckets))
-            ? null
-            : FindAgain(key);
+        return !TRules.ValidatesMisses || table.IsTrueMiss(hash, buckets) ? null : table.FindAgain(key);
     }
 
-    public void Expect(uint hash) => Prefetch.Of(ref BucketOf(Volatile.Read(ref SegmentOf(hash)), hash));
+    /// <summary>The search for a key that the runtime's comparison is best for; of the same buckets.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private MemoryEntry? FindLong(string key, uint hash, MemoryEntry?[] buckets)
+    {
+        if (Search(buckets, hash, key) is { } entry)
+        {
+            return entry;
+        }
+
+        Volatile.ReadBarrier(); // as in Find
+        return !TRules.ValidatesMisses || IsTrueMiss(hash, buckets) ? null : FindAgain(key);
+    }
+
+    /// <summary>Whether there is no entry that a search of these buckets, by the hash of the rules, has not come upon.</summary>
+    private bool IsTrueMiss(uint hash, MemoryEntry?[] buckets) =>
+        !IsMoving(hash) && !_isRehashed && ReferenceEquals(Volatile.Read(ref SegmentOf(hash).Buckets), buckets);
+
+    public void Expect(uint hash) => Prefetch.Of(ref BucketOf(Volatile.Read(ref SegmentOf(hash).Buckets), hash));
 
     public MemoryEntry? Prepare(MemoryEntry entry)
     {
@@ -144,7 +212,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
             }
 
             var passed = 0;
-            var other = BucketOf(SegmentOf(hash), hash);
+            var other = BucketOf(SegmentOf(hash).Buckets, hash);
             while (other is not null && !(other.Hash == hash && AreEqual(other.Key, entry.Key)))
             {
                 passed++;
@@ -162,9 +230,9 @@ internal abstract class EntryTable<TRules> : IEntryTable
     {
         Debug.Assert(!entry.HasLeft, "An entry that has left must not come back: readers may still stand on it.");
         var hash = entry.Hash;
-        var buckets = SegmentOf(hash);
+        var buckets = SegmentOf(hash).Buckets;
         ref var head = ref BucketOf(buckets, hash);
-        AddTag(SegmentTagsOf(hash), hash);
+        AddTag(SegmentOf(hash).Tags, hash);
         entry.Next = head;
         Volatile.Write(ref head, entry);
         Volatile.Write(ref _count.Value, _count.Value + 1);
@@ -179,7 +247,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     public void Replace(MemoryEntry old, MemoryEntry entry)
     {
         Debug.Assert(!entry.HasLeft, "An entry that has left must not come back: readers may still stand on it.");
-        ref var head = ref BucketOf(SegmentOf(entry.Hash), entry.Hash);
+        ref var head = ref BucketOf(SegmentOf(entry.Hash).Buckets, entry.Hash);
         ref var link = ref head;
         while (!ReferenceEquals(link, old))
         {
@@ -205,14 +273,14 @@ internal abstract class EntryTable<TRules> : IEntryTable
     public bool Remove(MemoryEntry entry)
     {
         var hash = entry.Hash;
-        ref var head = ref BucketOf(SegmentOf(hash), hash);
+        ref var head = ref BucketOf(SegmentOf(hash).Buckets, hash);
         ref var link = ref head;
         while (link is { } other)
         {
             if (ReferenceEquals(other, entry))
             {
                 Volatile.Write(ref link, entry.Next);
-                ref var tags = ref TagsOf(SegmentTagsOf(hash), hash);
+                ref var tags = ref TagsOf(SegmentOf(hash).Tags, hash);
                 tags = (byte)((tags & Shared) == 0 || !TRules.MindsSharedTags ? tags & ~TagOf(hash) : TagsOfChain(head));
                 entry.HasLeft = true;
                 _counts[hash & (Segments - 1)]--;
@@ -236,14 +304,14 @@ internal abstract class EntryTable<TRules> : IEntryTable
                 at = new ScanPosition { IsRehashed = _isRehashed }; // all have moved: begin again
             }
 
-            at.Most = at.Most == 0 ? _segments[0].Length : at.Most;
+            at.Most = at.Most == 0 ? _segments[0].Buckets.Length : at.Most;
 
             // Empty buckets are work too.
             var most = Math.Max(1, visited.Count + (long)count);
             var buckets = 16L * Math.Max(1, count);
             while (at.Segment < Segments && visited.Count < most && buckets > 0)
             {
-                var segment = _segments[at.Segment];
+                var segment = _segments[at.Segment].Buckets;
                 at.Size = at.Size == 0 ? Math.Min(segment.Length, at.Most) : at.Size;
                 if (at.Size > segment.Length)
                 {
@@ -277,7 +345,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     {
         for (var number = 0; number < Segments; number++)
         {
-            var (count, size) = (_counts[number], _segments[number].Length);
+            var (count, size) = (_counts[number], _segments[number].Buckets.Length);
             if (size > _leastSize && count < size / SparseFactor)
             {
                 return Resize(number, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(2 * count, _leastSize)));
@@ -295,10 +363,10 @@ internal abstract class EntryTable<TRules> : IEntryTable
         var keys = new HashSet<string>(StringComparer.Ordinal);
         for (var number = 0; number < Segments; number++)
         {
-            var buckets = _segments[number];
+            var buckets = _segments[number].Buckets;
             Check(BitOperations.IsPow2(buckets.Length), "A segment's size is no power of two.");
             Check(_counts[number] <= buckets.Length + (buckets.Length / 4) || buckets.Length == MostBuckets, "A segment did not grow.");
-            Check(_tags[number].Length == buckets.Length, "A segment has not as many tags as buckets.");
+            Check(_segments[number].Tags.Length == buckets.Length, "A segment has not as many tags as buckets.");
             var before = keys.Count;
             for (var index = 0; index < buckets.Length; index++)
             {
@@ -313,7 +381,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
                     tags = WithTag(tags, entry.Hash);
                 }
 
-                Check(_tags[number][index] == tags, "A bucket's tags are not those of its entries.");
+                Check(_segments[number].Tags[index] == tags, "A bucket's tags are not those of its entries.");
             }
 
             Check(keys.Count - before == _counts[number], $"A segment holds {keys.Count - before} entries but counts {_counts[number]}.");
@@ -330,22 +398,18 @@ internal abstract class EntryTable<TRules> : IEntryTable
         }
     }
 
-    /// <summary>For whatever is slower than <see cref="Find"/>; there the hash is compiled in place.</summary>
+    /// <summary>For whatever is slower than <see cref="Find(string)"/>; there the hash is compiled in place.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static uint Hash(string key, bool isRehashed) => isRehashed ? (uint)key.GetHashCode() : TRules.Hash(key);
 
     // No check of bounds, as the index is masked; and none of the array's type.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref MemoryEntry?[] SegmentOf(uint hash) =>
-        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_segments), (nint)(hash & (Segments - 1)));
+    private ref Segment SegmentOf(uint hash) =>
+        ref Unsafe.Add(ref Unsafe.As<SegmentArray, Segment>(ref _segments), hash & (Segments - 1));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref MemoryEntry? BucketOf(MemoryEntry?[] buckets, uint hash) =>
         ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(buckets), (nint)(hash >> SegmentBits & (uint)(buckets.Length - 1)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref byte[] SegmentTagsOf(uint hash) =>
-        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_tags), (nint)(hash & (Segments - 1)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref byte TagsOf(byte[] tags, uint hash) =>
@@ -353,7 +417,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
     /// <summary>Whether the bucket of a hash has its tag: if not, no key with this hash is there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool MayHold(uint hash) => (Volatile.Read(ref TagsOf(Volatile.Read(ref SegmentTagsOf(hash)), hash)) & TagOf(hash)) != 0;
+    private bool MayHold(uint hash) => (Volatile.Read(ref TagsOf(Volatile.Read(ref SegmentOf(hash).Tags), hash)) & TagOf(hash)) != 0;
 
     /// <remarks>By the upper bits, which differ between the entries of one bucket unless a segment is huge.</remarks>
     private static int TagOf(uint hash) => 1 << (int)((hash >> 16) * Tags >> 16);
@@ -393,6 +457,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool AreEqual(string a, string b) => a.AsSpan().SequenceEqual(b);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsMoving(uint hash) => _moving is var moving && moving != None && (moving == All || moving == (int)(hash & (Segments - 1)));
 
     /// <summary>The search for a key not found at once, while or after its segment grew, or after the table was rehashed.</summary>
@@ -405,14 +470,14 @@ internal abstract class EntryTable<TRules> : IEntryTable
             var hash = Hash(key, isRehashed);
             if (isRehashed)
             {
-                var buckets = Volatile.Read(ref SegmentOf(hash));
+                var buckets = Volatile.Read(ref SegmentOf(hash).Buckets);
                 if (Search(buckets, hash, key) is { } entry)
                 {
                     return entry;
                 }
 
                 Volatile.ReadBarrier();
-                if (!IsMoving(hash) && ReferenceEquals(Volatile.Read(ref SegmentOf(hash)), buckets))
+                if (!IsMoving(hash) && ReferenceEquals(Volatile.Read(ref SegmentOf(hash).Buckets), buckets))
                 {
                     return null;
                 }
@@ -422,7 +487,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
             {
                 if (_isRehashed == isRehashed)
                 {
-                    return Search(SegmentOf(hash), hash, key);
+                    return Search(SegmentOf(hash).Buckets, hash, key);
                 }
             }
         }
@@ -430,7 +495,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
     private void Grow(int number)
     {
-        var size = _segments[number].Length;
+        var size = _segments[number].Buckets.Length;
         if (size < MostBuckets)
         {
             Resize(number, 2 * size);
@@ -440,7 +505,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
     /// <summary>Gives a segment an array of another size.</summary>
     private bool Resize(int number, int size)
     {
-        var old = _segments[number];
+        var old = _segments[number].Buckets;
         MemoryEntry?[] buckets;
         byte[] tags;
         try
@@ -466,8 +531,8 @@ internal abstract class EntryTable<TRules> : IEntryTable
                 }
             }
 
-            Volatile.Write(ref _tags[number], tags); // before the buckets
-            Volatile.Write(ref _segments[number], buckets);
+            Volatile.Write(ref _segments[number].Tags, tags); // before the buckets
+            Volatile.Write(ref _segments[number].Buckets, buckets);
             _moving = None;
         }
 
@@ -500,7 +565,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
             Array.Clear(_counts);
             foreach (var old in _segments)
             {
-                foreach (var head in old)
+                foreach (var head in old.Buckets)
                 {
                     for (var entry = head; entry is not null;)
                     {
@@ -516,8 +581,8 @@ internal abstract class EntryTable<TRules> : IEntryTable
             _isRehashed = true;
             for (var number = 0; number < Segments; number++)
             {
-                Volatile.Write(ref _tags[number], tags[number]);
-                Volatile.Write(ref _segments[number], segments[number]);
+                Volatile.Write(ref _segments[number].Tags, tags[number]);
+                Volatile.Write(ref _segments[number].Buckets, segments[number]);
             }
 
             _moving = None;
@@ -525,7 +590,7 @@ internal abstract class EntryTable<TRules> : IEntryTable
 
         for (var number = 0; number < Segments; number++)
         {
-            while (_counts[number] > _segments[number].Length + (_segments[number].Length / 4) && _segments[number].Length < MostBuckets)
+            while (_counts[number] > _segments[number].Buckets.Length + (_segments[number].Buckets.Length / 4) && _segments[number].Buckets.Length < MostBuckets)
             {
                 Grow(number);
             }
@@ -543,6 +608,20 @@ internal abstract class EntryTable<TRules> : IEntryTable
         Volatile.Write(ref entry.Next, head);
         head = entry;
         return next;
+    }
+
+    /// <summary>The buckets of a segment and the tags of each; the two arrays are as long as each other.</summary>
+    private struct Segment
+    {
+        internal MemoryEntry?[] Buckets;
+        internal byte[] Tags;
+    }
+
+    /// <summary>All segments, in the table itself: an array of them would be one more place to go through.</summary>
+    [InlineArray(Segments)]
+    private struct SegmentArray
+    {
+        private Segment _first;
     }
 
     /// <summary>Where a scan stands.</summary>

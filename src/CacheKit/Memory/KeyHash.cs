@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using ArmAes = System.Runtime.Intrinsics.Arm.Aes;
@@ -13,7 +12,9 @@ namespace CacheKit.Memory;
 /// One round for a block would leave a difference of one byte in one column, and the next block could cancel it without
 /// knowledge of the secrets once in a hundred tries; after two it is spread over the whole state. The closing rounds are
 /// needed because only 32 bits are kept: after two rounds alone they depend on a single byte of each column, and two
-/// characters chosen to fall into one column would take 256 values between them, whatever the secrets.</para>
+/// characters chosen to fall into one column would take 256 values between them, whatever the secrets. Two secrets do for all rounds, with their parts
+/// exchanged between the lanes, so that a block is not the same in one as in the other: nobody sees a hash to find them out by. The length comes in after the blocks:
+/// before them, a first character could make up for it.</para>
 /// <para>Elsewhere: multiplication to 128 bits and folding, after Wang Yi's wyhash, but with all constants drawn at
 /// random, since with the published ones a factor can be made zero and the rest of the key with it.</para>
 /// <para>Neither has been cryptanalysed; the table watches the length of its chains and turns to the runtime's own
@@ -21,15 +22,13 @@ namespace CacheKit.Memory;
 /// </remarks>
 internal static class KeyHash
 {
+    // Not read-only: constants would be loaded anew for every round, variables are loaded once for all of them; and what a hit costs is for the most part how often it loads.
+#pragma warning disable IDE0044 // Add readonly modifier: as said
+    private static Vector128<ushort> _roundKeyP = RandomBlock();
+    private static Vector128<ushort> _roundKeyQ = RandomBlock();
+#pragma warning restore IDE0044
+
     // Static and read-only, so that compiled code holds them as constants.
-    private static readonly Vector128<byte> _seedA = RandomBlock();
-    private static readonly Vector128<byte> _seedB = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyA1 = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyA2 = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyB1 = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyB2 = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyEnd1 = RandomBlock();
-    private static readonly Vector128<byte> _roundKeyEnd2 = RandomBlock();
     private static readonly ulong _secret0 = RandomNumber();
     private static readonly ulong _secret1 = RandomNumber();
     private static readonly ulong _secret2 = RandomNumber();
@@ -44,43 +43,45 @@ internal static class KeyHash
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint OfByAes(string key)
     {
-        ref var start = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(key.AsSpan()));
-        var size = (nuint)(uint)key.Length * sizeof(char);
-        var a = _seedA ^ Vector128.CreateScalar((ulong)size).AsByte();
-        if (size <= 16)
+        ref var start = ref KeyEquality.StartOf(key);
+        var length = (nuint)(uint)key.Length;
+        var (p, q) = (_roundKeyP, _roundKeyQ);
+        var counted = Vector128.CreateScalar((ulong)length).AsUInt16();
+        var a = p;
+        if (length <= 8)
         {
-            var (low, high) = ReadUpTo16(ref start, size);
-            a = MixA(a ^ Vector128.Create(low, high).AsByte());
+            var (low, high) = ReadUpTo16(ref Unsafe.As<ushort, byte>(ref start), length * 2);
+            a = Mix(a ^ Vector128.Create(low, high).AsUInt16(), q, p ^ counted);
         }
         else
         {
             // The last blocks overlap those before them, so that there is no remainder to treat apart.
-            var b = _seedB;
+            var b = q;
             nuint at = 0;
-            if (size > 32)
+            if (length > 16)
             {
                 do
                 {
-                    a = MixA(a ^ Vector128.LoadUnsafe(ref start, at));
-                    b = MixB(b ^ Vector128.LoadUnsafe(ref start, at + 16));
-                    at += 32;
+                    a = Mix(a ^ Vector128.LoadUnsafe(ref start, at), q, p);
+                    b = Mix(b ^ Vector128.LoadUnsafe(ref start, at + 8), p, q);
+                    at += 16;
                 }
-                while (size - at > 32);
-                at = size - 32;
+                while (length - at > 16);
+                at = length - 16;
             }
 
-            a = MixA(a ^ Vector128.LoadUnsafe(ref start, at));
-            b = MixB(b ^ Vector128.LoadUnsafe(ref start, size - 16));
-            a = Round(a, b);
+            a = Mix(a ^ Vector128.LoadUnsafe(ref start, at), q, p);
+            b = Mix(b ^ Vector128.LoadUnsafe(ref start, length - 8), p, q);
+            a = Round(a, b ^ counted);
         }
 
-        return Round(Round(a, _roundKeyEnd1), _roundKeyEnd2).AsUInt32().ToScalar();
+        return Round(Round(a, p), q).AsUInt32().ToScalar();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint OfByMultiplying(string key)
     {
-        ref var start = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(key.AsSpan()));
+        ref var start = ref Unsafe.As<ushort, byte>(ref KeyEquality.StartOf(key));
         var size = (nuint)(uint)key.Length * sizeof(char);
         var state = _secret0;
         ulong low, high;
@@ -136,19 +137,16 @@ internal static class KeyHash
     private static ulong Fold(ulong a, ulong b) => Math.BigMul(a, b, out var low) ^ low;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> MixA(Vector128<byte> state) => Round(Round(state, _roundKeyA1), _roundKeyA2);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> MixB(Vector128<byte> state) => Round(Round(state, _roundKeyB1), _roundKeyB2);
+    private static Vector128<ushort> Mix(Vector128<ushort> state, Vector128<ushort> first, Vector128<ushort> second) => Round(Round(state, first), second);
 
     /// <summary>One round of AES: substitute, shift rows, mix columns, add the round key.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> Round(Vector128<byte> state, Vector128<byte> roundKey) => X86Aes.IsSupported
-        ? X86Aes.Encrypt(state, roundKey)
+    private static Vector128<ushort> Round(Vector128<ushort> state, Vector128<ushort> roundKey) => X86Aes.IsSupported
+        ? X86Aes.Encrypt(state.AsByte(), roundKey.AsByte()).AsUInt16()
         // ARM's instruction adds its key before the substitution instead of at the end.
-        : ArmAes.MixColumns(ArmAes.Encrypt(state, Vector128<byte>.Zero)) ^ roundKey;
+        : ArmAes.MixColumns(ArmAes.Encrypt(state.AsByte(), Vector128<byte>.Zero)).AsUInt16() ^ roundKey;
 
-    private static Vector128<byte> RandomBlock() => Vector128.Create(RandomNumber(), RandomNumber()).AsByte();
+    private static Vector128<ushort> RandomBlock() => Vector128.Create(RandomNumber(), RandomNumber()).AsUInt16();
 
     private static ulong RandomNumber()
     {
