@@ -275,11 +275,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e)
     {
         _check.OnFailed(e);
-        if (e.ConnectionType == ConnectionType.Interactive)
-        {
-            _trouble.OnLost(_link);
-        }
-
+        _trouble.OnLost(_link);
         Lost?.Invoke();
     }
 
@@ -287,7 +283,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         _check.Forget();
         _link?.Inspect();
-        if (_trouble.IsThere && e.ConnectionType == ConnectionType.Interactive && _link is { } link && Interlocked.Exchange(ref _isAsking, 1) == 0)
+        if (_trouble.IsThere && _link is { } link && Interlocked.Exchange(ref _isAsking, 1) == 0)
         {
             _ = AskAsync(link);
         }

@@ -288,7 +288,7 @@ public sealed class FaultTests : IAsyncLifetime
         await using var store = TestStores.Create(_server.Configuration);
         await store.SetAsync("k", Entry("old"));
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "1");
-        (await Failure(() => store.SetAsync("k", Entry("new")))).Should().Be(StoreFailure.Transient);
+        (await Failure(() => store.SetAsync("k", Entry("new")))).Should().Be(StoreFailure.WritesRefused);
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "0");
         (await store.GetAsync("k")).Should().BeNull();
         await store.SetAsync("k", Entry("new"));
