@@ -38,6 +38,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private volatile RedisLink? _link;
     private Task<RedisLink>? _connecting;
     private long _connectAfter;
+    private int _isAsking;
 
     internal RedisConnection(ConnectionSource source, StoreContext context, ILogger logger, TimeSpan limit, TimeSpan? silenceToReplace = null)
     {
@@ -274,11 +275,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e)
     {
         _check.OnFailed(e);
-        if (e.ConnectionType == ConnectionType.Interactive)
-        {
-            _trouble.OnLost(_link);
-        }
-
+        _trouble.OnLost(_link);
         Lost?.Invoke();
     }
 
@@ -286,7 +283,47 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         _check.Forget();
         _link?.Inspect();
+        if (_trouble.IsThere && _link is { } link && Interlocked.Exchange(ref _isAsking, 1) == 0)
+        {
+            _ = AskAsync(link);
+        }
+
         Restored?.Invoke();
+    }
+
+    /// <summary>Asks for an answer, so that what was told to be wrong is told to be over though nobody uses the cache.</summary>
+    private async Task AskAsync(RedisLink link)
+    {
+        const int Attempts = 20;
+        try
+        {
+            // The client tells a little before it counts itself as connected, and a server may not be ready yet.
+            for (var attempt = 0; attempt < Attempts && _trouble.IsThere && link == _link; attempt++)
+            {
+                await AskOnceAsync(link).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(250), _time, _disposal.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception) when (IsDisposed)
+        {
+            // Disposed.
+        }
+        finally
+        {
+            Volatile.Write(ref _isAsking, 0);
+        }
+    }
+
+    private async Task AskOnceAsync(RedisLink link)
+    {
+        try
+        {
+            await RunAsync(link, link.Database.PingAsync(), _disposal.Token).ConfigureAwait(false);
+        }
+        catch (Exception) when (!IsDisposed)
+        {
+            // Then it is not over.
+        }
     }
 
     private void OnConfigurationChanged(object? sender, EndPointEventArgs e) => _link?.Inspect();

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using CacheKit.Diagnostics;
 using CacheKit.Stores;
 using Microsoft.Extensions.Caching.Distributed;
 
@@ -420,7 +421,7 @@ internal sealed class DistributedCacheStore : ICacheStore
         }
         catch (Exception exception) when (exception is not CacheStoreException && !(exception is OperationCanceledException && cancellationToken.IsCancellationRequested))
         {
-            throw new CacheStoreException("The distributed cache has failed.", StoreFailure.Unavailable, exception);
+            throw new CacheStoreException($"The distributed cache has failed: {ReasonText.Of(exception)}", StoreFailure.Unavailable, exception);
         }
     }
 

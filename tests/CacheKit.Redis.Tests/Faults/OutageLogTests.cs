@@ -2,6 +2,7 @@ using CacheKit.Redis.Tests.Rig;
 using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using static CacheKit.Redis.Tests.Rig.StoreCalls;
 
 namespace CacheKit.Redis.Tests.Faults;
 
@@ -60,6 +61,22 @@ public sealed class OutageLogTests
         text.Length.Should().BeLessThan(300);
         exception.Should().BeNull();
         logger.Messages.Should().Contain(message => message.Level == LogLevel.Debug && message.Exception != null, "who looks for it finds all that the client says");
+    }
+
+    [Fact]
+    public async Task It_is_told_though_nobody_calls()
+    {
+        RedisServer.Require();
+        await using var server = await RedisServer.StartAsync();
+        using var logger = new RecordingLogger();
+        await using var store = TestStores.Create(server.Configuration, TestStores.Context(loggers: logger));
+        await Waiting.UntilAsync(async () => await store.GetAsync("k") is null, what: "connected");
+        await server.KillAsync();
+        await Waiting.UntilAsync(() => logger.Count(IsLost) == 1, what: "it is told");
+        store.Trouble.Should().StartWith("Redis does not answer");
+        await server.LaunchAsync();
+        await Waiting.UntilAsync(() => logger.Count(AnswersAgain) == 1 && store.Trouble is null, what: "and that it is over");
+        logger.Told.Should().HaveCount(2);
     }
 
     private static async Task WorkAsync(ICache cache, int worker, CancellationToken end)

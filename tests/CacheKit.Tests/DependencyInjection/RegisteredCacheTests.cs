@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using CacheKit.Testing;
 using CacheKit.Testing.Stores;
 using CacheKit.Tests.Diagnostics;
+using CacheKit.Tests.Tiers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -27,10 +28,7 @@ public sealed class RegisteredCacheTests
         using var host = builder.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);
         var cache = name is null ? host.Services.GetRequiredService<ICache>() : host.Services.GetRequiredKeyedService<ICache>(name);
-        while (cache.GetStatistics().Tiers[0].FailuresInARow < 2)
-        {
-            await Task.Delay(5, TestContext.Current.CancellationToken);
-        }
+        await Waiting.UntilAsync(() => cache.GetStatistics().Tiers[0].FailuresInARow >= 2, what: "it is tried again");
     }
 
     [Fact]
