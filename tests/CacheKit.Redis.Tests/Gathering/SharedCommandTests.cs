@@ -131,7 +131,7 @@ public sealed class SharedCommandTests : IAsyncLifetime
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "1");
         foreach (var setting in Enumerable.Range(0, Callers).Select(i => store.SetAsync($"k{i}", Entry("new"))).ToArray())
         {
-            (await FluentActions.Awaiting(() => setting).Should().ThrowAsync<CacheStoreException>()).Which.Failure.Should().Be(StoreFailure.Transient);
+            (await FluentActions.Awaiting(() => setting).Should().ThrowAsync<CacheStoreException>()).Which.Failure.Should().Be(StoreFailure.WritesRefused);
         }
 
         await _server.SendAsync("CONFIG", "SET", "maxmemory", "0");
