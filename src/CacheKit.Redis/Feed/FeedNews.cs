@@ -15,13 +15,11 @@ internal sealed class FeedNews(MessageFeed feed)
     private bool _isTold;
     private bool _hasBeenConnected;
     private int _failures;
-    private int _outages;
 
-    /// <summary>They arrive, which they did not before.</summary>
+    /// <summary>They arrive, which they did not before: told if that was.</summary>
     internal void Connected(bool isComplete)
     {
-        var isOutage = !_isTold && (feed.Connection.Trouble is not null || feed.Connection.Outages != _outages);
-        (isOutage ? _quiet : feed.Logger).FeedConnected(
+        (_isTold ? feed.Logger : _quiet).FeedConnected(
             feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
         (_isTold, _failures) = (false, 0);
     }
@@ -30,7 +28,7 @@ internal sealed class FeedNews(MessageFeed feed)
     /// <param name="isLost">Whether the client has told that its connection was lost. It makes another, and only if that fails there is something to tell.</param>
     internal void Interrupted(bool isLost)
     {
-        (_hasBeenConnected, _outages) = (true, feed.Connection.Outages);
+        _hasBeenConnected = true;
         _isTold = !isLost && feed.Connection.Trouble is null;
         (_isTold ? feed.Logger : _quiet).FeedInterrupted(
             feed.Cache, isLost ? "the connection that carries them was lost or replaced, or failed at one of them." : "those of this one do not come back.", null);
