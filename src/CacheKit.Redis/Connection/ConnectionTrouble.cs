@@ -21,7 +21,6 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
     private bool _isTold;
     private long _failedAt;
     private long _since;
-    private int _outages;
     private bool _isLooking;
     private bool _isCutOff;
     private bool _isWatching;
@@ -32,9 +31,6 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
 
     /// <summary>Whether something has failed, and not enough has succeeded since.</summary>
     internal bool IsThere => _isThere;
-
-    /// <summary>How many times it has been told that Redis does not answer.</summary>
-    internal int Outages => Volatile.Read(ref _outages);
 
     /// <summary>A command has been answered.</summary>
     /// <param name="isConnected">Whether the client is connected, as far as it knows.</param>
@@ -237,7 +233,6 @@ internal sealed class ConnectionTrouble(string cache, ReachabilityCheck check, I
             }
 
             _isTold = true;
-            Volatile.Write(ref _outages, _outages + 1);
             Volatile.Write(
                 ref _reason,
                 cause is { IsRefusal: true } ? RefusalText(servers, cause) : $"Redis does not answer at {servers}: {cause?.Text ?? failure.Message}");

@@ -331,9 +331,6 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>What has been told to be wrong with the connection; none while nothing is.</summary>
     internal string? Trouble => _trouble.Reason;
 
-    /// <summary>How many times it has been told that Redis does not answer.</summary>
-    internal int Outages => _trouble.Outages;
-
     /// <summary>A command has been answered.</summary>
     internal void OnSuccess()
     {

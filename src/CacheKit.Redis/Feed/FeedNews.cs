@@ -15,13 +15,11 @@ internal sealed class FeedNews(MessageFeed feed)
     private bool _isTold;
     private bool _hasBeenConnected;
     private int _failures;
-    private int _outages;
 
-    /// <summary>They arrive, which they did not before.</summary>
+    /// <summary>They arrive, which they did not before: told if that was.</summary>
     internal void Connected(bool isComplete)
     {
-        var isOutage = !_isTold && (feed.Connection.Trouble is not null || feed.Connection.Outages != _outages);
-        (isOutage ? _quiet : feed.Logger).FeedConnected(
+        (_isTold ? feed.Logger : _quiet).FeedConnected(
             feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
         (_isTold, _failures, _outages) = (false, 0, feed.Connection.Outages);
     }
