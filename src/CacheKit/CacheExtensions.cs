@@ -196,9 +196,9 @@ public static class CacheExtensions
         if (cache is Cache engine)
         {
             // The options are made past the hit, so that a hit allocates nothing.
-            return engine.TryFindHit<T>(key, null, cancellationToken, out var found)
-                ? new(Engine.Cache.ValueOf<T>(found))
-                : engine.GetOrCreatePastHitAsync(found, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
+            return engine.TryFindHit<T>(key, null, cancellationToken, out var found) ? new(Engine.Cache.ValueOf<T>(found))
+                : found is not null && engine.TryGetClosely<T>(found, cancellationToken, out var value) ? new(value)
+                : engine.GetOrCreatePastHitAsync(null, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);
         }
 
         return GetOrCreate(cache, key, factory, call, new CacheEntryOptions { Expiration = expiration }, cancellationToken);

@@ -21,7 +21,7 @@ internal sealed class FeedNews(MessageFeed feed)
     {
         (_isTold ? feed.Logger : _quiet).FeedConnected(
             feed.Cache, isComplete ? "none was lost meanwhile" : "some may have been lost meanwhile, so what memory holds is doubted");
-        (_isTold, _failures, _outages) = (false, 0, feed.Connection.Outages);
+        (_isTold, _failures) = (false, 0);
     }
 
     /// <summary>They do not arrive any more.</summary>

@@ -9,11 +9,12 @@ namespace CacheKit.Diagnostics;
 /// <para>Every thread that counts has an array of its own, with a slot for each counter; only its thread writes to it,
 /// with a plain addition. The value of a counter is the sum of its slots over all threads.</para>
 /// <para>What a thread has counted outlives it: an object that only the thread refers to is finalized after the thread
-/// has ended, and adds the array to the totals of the ended ones. Arrays can be read by others but never written, so a
+/// has ended, and leaves the array, with what is in it, to the next thread that begins to count. Arrays can be read by others but never written, so a
 /// slot that is used again cannot be zeroed: the new counter subtracts what it found there.</para>
-/// <para>A thread allocates when it first counts, and again only when there are more counters than its array has slots.</para>
+/// <para>A thread allocates when it first counts, unless one has ended, and again only when there are more counters than its array has slots.</para>
 /// <para>What a count looks at of its thread are two plain numbers, which the runtime keeps with the thread itself; a reference it would look for in a table.
-/// So the arrays are pinned, and a thread has the address of its own.</para>
+/// So the arrays are pinned, and a thread has the address of its own. The array that it has is never freed: a native thread that has left the runtime and is called back into it once more may
+/// still have the address.</para>
 /// </remarks>
 internal sealed class HitCounter : IDisposable
 {
@@ -90,14 +91,14 @@ internal sealed class HitCounter : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>How many threads have arrays that are not yet added to the totals. For tests.</summary>
-    internal static int ThreadCount
+    /// <summary>How many arrays have been made for threads, those of ended ones included. For tests.</summary>
+    internal static int ArrayCount
     {
         get
         {
             lock (Threads.Gate)
             {
-                return Threads.Live.Count;
+                return Threads.All.Count;
             }
         }
     }
@@ -128,7 +129,7 @@ internal sealed class HitCounter : IDisposable
         ThreadSlots.First[(uint)slot] += number;
     }
 
-    /// <summary>The thread's own array, once more; <see cref="_end"/> keeps it from being collected as long as the thread runs.</summary>
+    /// <summary>The thread's own array, once more.</summary>
     /// <remarks>In a class without static initializers, so that the hit path has no initialization to check, and without a reference.</remarks>
     private static unsafe class ThreadSlots
     {
@@ -150,7 +151,7 @@ internal sealed class HitCounter : IDisposable
     {
         internal ThreadCounts Counts { get; } = counts;
 
-        ~ThreadEnd() => Threads.Retire(Counts);
+        ~ThreadEnd() => Threads.Leave(Counts);
     }
 
     /// <summary>All threads that count, and which slots are taken.</summary>
@@ -160,9 +161,9 @@ internal sealed class HitCounter : IDisposable
         private const int Padding = 16;
 
         internal static readonly Lock Gate = new();
-        internal static readonly HashSet<ThreadCounts> Live = [];
+        internal static readonly List<ThreadCounts> All = [];
+        private static readonly Stack<ThreadCounts> _left = [];
         private static readonly Queue<int> _freeSlots = [];
-        private static long[] _ended = [];
 
         internal static int Slots { get; private set; } = Nowhere + 1;
 
@@ -189,8 +190,8 @@ internal sealed class HitCounter : IDisposable
         internal static long Sum(int slot)
         {
             Debug.Assert(Gate.IsHeldByCurrentThread);
-            var sum = slot < _ended.Length ? _ended[slot] : 0;
-            foreach (var thread in Live)
+            var sum = 0L;
+            foreach (var thread in All)
             {
                 if (slot < thread.Slots.Length)
                 {
@@ -204,8 +205,12 @@ internal sealed class HitCounter : IDisposable
         internal static ThreadCounts Register()
         {
             Debug.Assert(Gate.IsHeldByCurrentThread);
-            var counts = new ThreadCounts();
-            Live.Add(counts);
+            if (!_left.TryPop(out var counts))
+            {
+                counts = new();
+                All.Add(counts);
+            }
+
             return counts;
         }
 
@@ -223,20 +228,11 @@ internal sealed class HitCounter : IDisposable
             return counts.Slots;
         }
 
-        internal static void Retire(ThreadCounts counts)
+        internal static void Leave(ThreadCounts counts)
         {
             lock (Gate)
             {
-                Live.Remove(counts);
-                if (_ended.Length < counts.Slots.Length)
-                {
-                    Array.Resize(ref _ended, counts.Slots.Length);
-                }
-
-                for (var slot = 0; slot < counts.Slots.Length; slot++)
-                {
-                    _ended[slot] += counts.Slots[slot];
-                }
+                _left.Push(counts);
             }
         }
 

@@ -547,7 +547,7 @@ internal sealed class Cache : ICache, IMemoryListener, IDisposable, IAsyncDispos
 
     // Out of line, too.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool TryGetClosely<T>(MemoryEntry found, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
+    internal bool TryGetClosely<T>(MemoryEntry found, CancellationToken cancellationToken, [MaybeNullWhen(false)] out T value)
     {
         value = default;
         if (_isDisposed || cancellationToken.IsCancellationRequested)

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace CacheKit.Memory;
 
 /// <summary>
@@ -115,6 +117,7 @@ internal sealed class CacheClock
     /// <summary>Brings the coarse clock up to date.</summary>
     internal void Tick()
     {
+        Debug.Assert(_isSystem); // else hits are to ask it themselves
         FollowWallClock(SystemStepTicks);
         Volatile.Write(ref _coarse, Now);
     }
