@@ -200,7 +200,7 @@ internal sealed unsafe class DiskIndex
     /// <summary>The part of the header that is written when the index is created, and when it is opened and closed.</summary>
     internal static class Header
     {
-        private const ulong Magic = 0x3147_4E49_5254_4B43; // "CKTRING1"
+        private const ulong Magic = 0x3247_4E49_5254_4B43; // "CKTRING2"
         private const int SummedBytes = 128;
 
         /// <summary>Writes the header of a new index into memory that is zero.</summary>

@@ -8,7 +8,7 @@ namespace CacheKit.Disk;
 /// replacing or removing needs no look at the file. The whole key in the record keeps this from giving a wrong answer.</para>
 /// <para>Uses count to <see cref="MostUses"/>. One more means <em>pending</em>: a record that is written but not yet decided on, which
 /// readers pass over.</para>
-/// <para>The size class bounds the bytes of the record from above, at most a fifth too large, so that one read fetches it.</para>
+/// <para>The size class bounds the bytes of the record from above, so that one read fetches it: at most an eighth too large up to a page, a quarter above, a third at the upper end.</para>
 /// <para>The unit is the record's address in the log in 16-byte steps, without its upper bits. They follow from the tail of the log: the
 /// record is the last one there can be with this unit.</para>
 /// </remarks>
@@ -16,11 +16,18 @@ internal readonly struct SlotFormat(int fingerprintBits, int unitBits)
 {
     internal const int UnitBytes = 16;
     internal const int MostUses = 2;
-    internal const int LargestRecord = 8 << 20;
+    internal const int LargestRecord = 1 << 20;
 
     private const int SizeBits = 6;
     private const int UseBits = 2;
-    private const int SmallestRecord = 256;
+    private const int MostClasses = (1 << SizeBits) - 1;
+
+    // Eight classes for each power of two up to a page, and four above.
+    private const int SmallestPower = 8;
+    private const int LargestFinePower = 12;
+    private const int SmallestRecord = 1 << SmallestPower;
+    private const int LargestFine = 1 << LargestFinePower;
+    private const int FineClasses = (LargestFinePower - SmallestPower) * 8;
 
     private readonly int _fingerprintBits = fingerprintBits;
     private readonly int _sizeShift = unitBits;
@@ -73,11 +80,22 @@ internal readonly struct SlotFormat(int fingerprintBits, int unitBits)
             return 0;
         }
 
-        // Four classes for each power of two.
+        // The highest bits of what is a byte less, counted on through the powers of two.
         var power = BitOperations.Log2((uint)bytes - 1);
-        var steps = ((bytes - 1) >> (power - 2)) - 3;
-        return ((power - 8) * 4) + steps;
+        return bytes <= LargestFine
+            ? ((bytes - 1) >> (power - 3)) - 7 + ((power - SmallestPower) * 8)
+            : Math.Min(((bytes - 1) >> (power - 2)) - 3 + FineClasses + ((power - LargestFinePower) * 4), MostClasses);
     }
 
-    private static int Bound(int sizeClass) => (int)Math.Min((4L + (sizeClass & 3)) << (6 + (sizeClass >> 2)), LargestRecord);
+    private static int Bound(int sizeClass)
+    {
+        if (sizeClass <= FineClasses)
+        {
+            return (8 + (sizeClass & 7)) << (SmallestPower - 3 + (sizeClass >> 3));
+        }
+
+        // There is one class less than there would have to be: the last two are one.
+        var coarse = sizeClass - FineClasses;
+        return sizeClass == MostClasses ? LargestRecord : (4 + (coarse & 3)) << (LargestFinePower - 2 + (coarse >> 2));
+    }
 }
