@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using CacheKit.Diagnostics;
 using StackExchange.Redis;
 
 namespace CacheKit.Redis.Connection;
@@ -22,12 +23,21 @@ internal sealed record UnreachableCause(string Text, bool IsRefusal)
         // The client's own messages are a page of its numbers; what made it give up, or its name for it, says more.
         var text = innermost switch
         {
-            null or RedisConnectionException or RedisTimeoutException => isRefusal ? "the credentials are not accepted" : $"{type}",
+            null or RedisConnectionException or RedisTimeoutException => isRefusal ? "the credentials are not accepted" : TextOf(type),
             SocketException socket => TextOf(socket),
-            _ => innermost.Message.TrimEnd('.'),
+            _ => ReasonText.Of(innermost).TrimEnd('.'),
         };
         return new(text, isRefusal);
     }
+
+    private static string TextOf(ConnectionFailureType type) => type switch
+    {
+        ConnectionFailureType.UnableToConnect or ConnectionFailureType.UnableToResolvePhysicalConnection => "no connection can be made",
+        ConnectionFailureType.SocketClosed => "the connection was closed",
+        ConnectionFailureType.SocketFailure => "the connection has failed",
+        ConnectionFailureType.ProtocolFailure => "what answers there does not speak the protocol of Redis",
+        _ => $"{type}",
+    };
 
     /// <summary>What is wrong with a connection, without the server's name, which its message may go on with.</summary>
     internal static string TextOf(SocketException exception) => new SocketException((int)exception.SocketErrorCode).Message.TrimEnd('.');

@@ -105,11 +105,19 @@ internal static class ConfigurationReader
 
     private static CacheEntryOptions ReadEntryOptions(SectionReader section, CacheEntryOptions before)
     {
-        var soft = Positive(nameof(before.SoftTimeout)) ?? before.SoftTimeout;
-        var hard = Positive(nameof(before.HardTimeout)) ?? before.HardTimeout;
+        var (softHere, hardHere) = (Positive(nameof(before.SoftTimeout)), Positive(nameof(before.HardTimeout)));
+        var (soft, hard) = (softHere ?? before.SoftTimeout, hardHere ?? before.HardTimeout);
         if (CacheEntryOptions.IsContradiction(soft, hard))
         {
-            section.Mistake(nameof(before.SoftTimeout), $"must be at most {nameof(before.HardTimeout)}, but that is {hard}, and this {soft}.");
+            if (softHere is null)
+            {
+                section.Mistake(nameof(before.HardTimeout), $"must be at least {nameof(before.SoftTimeout)}, but that is {soft}, and this {hard}.");
+            }
+            else
+            {
+                section.Mistake(nameof(before.SoftTimeout), $"must be at most {nameof(before.HardTimeout)}, but that is {hard}, and this {soft}.");
+            }
+
             soft = null;
         }
 

@@ -23,7 +23,8 @@ internal static class ChartDrawing
             Path.Combine(charts, "hit.svg"), "Nanoseconds of a hit, beside ConcurrentDictionary and MemoryCache");
 
         (string Column, string Colour)[] callers = [("ratio, 1 caller", "#54aeff"), ("8 callers", "#218bff"), ("64 callers", "#0550ae")];
-        foreach (var table in ResultTable.ReadAll(Path.Combine(pages, "redis.md")).Where(static table => table.Columns.Any(static column => column.StartsWith("ratio,", StringComparison.Ordinal))))
+        foreach (var table in ResultTable.ReadAll(Path.Combine(pages, "redis.md")).Where(static table => table.Columns.Any(static column => column.StartsWith("ratio,", StringComparison.Ordinal))
+            && !char.IsAsciiDigit(table.Columns[0][0]))) // those of older clients
         {
             var question = table.Columns[0].Split(' ', ':')[0];
             BarChart.Draw(

@@ -246,7 +246,7 @@ public sealed class ConfigurationTests
         using var provider = new ServiceCollection().AddCacheKit(cache => cache
             .WithDefaults(new() { SoftTimeout = TimeSpan.FromSeconds(10) })
             .Bind(Section("""{ "DefaultEntryOptions": { "HardTimeout": "00:00:05" } }"""))).BuildServiceProvider();
-        ErrorsOf(provider).Should().ContainSingle().Which.Should().EndWith(":SoftTimeout' must be at most HardTimeout, but that is 00:00:05, and this 00:00:10.");
+        ErrorsOf(provider).Should().ContainSingle().Which.Should().EndWith(":HardTimeout' must be at least SoftTimeout, but that is 00:00:10, and this 00:00:05.");
     }
 
     [Theory]
