@@ -10,24 +10,29 @@ using static CacheKit.Redis.Tests.Rig.StoreCalls;
 namespace CacheKit.Redis.Tests.Protocol;
 
 /// <summary>Sets that come together are sent with the stamps that they will be given, as far as that can be told: whatever was foretold, what counts is what was drawn.</summary>
-public sealed class StampForecastTests(QuietServers servers) : IClassFixture<QuietServers>, IAsyncLifetime
+public sealed class StampForecastTests : IAsyncLifetime
 {
     private static readonly string[] _names = ["a", "b", "c"];
 
+    private RedisServer _server = null!;
     private RedisStore _store = null!;
     private RedisStore _other = null!;
 
     public async ValueTask InitializeAsync()
     {
-        var prefix = servers.Servers.NextPrefix();
-        _store = await TestStores.CreateAsync(servers.Servers, Topology.OneServer, prefix, TestStores.Context());
-        _other = await TestStores.CreateAsync(servers.Servers, Topology.OneServer, prefix, TestStores.Context());
+        RedisServer.Require();
+        _server = await RedisServer.StartAsync();
+        (_store, _other) = (TestStores.Create(_server.Configuration), TestStores.Create(_server.Configuration));
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _store.DisposeAsync();
-        await _other.DisposeAsync();
+        if (_server is not null)
+        {
+            await _store.DisposeAsync();
+            await _other.DisposeAsync();
+            await _server.DisposeAsync();
+        }
     }
 
     [Theory]
@@ -54,20 +59,13 @@ public sealed class StampForecastTests(QuietServers servers) : IClassFixture<Qui
     public async Task Where_a_wrong_forecast_cannot_be_corrected_nothing_is_stored()
     {
         var database = (await LinkAsync()).Database;
-        await database.ExecuteAsync("ACL", "SETUSER", "default", "-setrange");
-        try
+        await _server.SendAsync("ACL", "SETUSER", "default", "-setrange");
+        var (_, answer) = await WriteForetoldAsync(error: 1);
+        answer.Should().Equal(Scripts.Aside, Scripts.Aside, Scripts.Aside, 0);
+        for (var i = 0; i < _names.Length; i++)
         {
-            var (_, answer) = await WriteForetoldAsync(error: 1);
-            answer.Should().Equal(Scripts.Aside, Scripts.Aside, Scripts.Aside, 0);
-            for (var i = 0; i < _names.Length; i++)
-            {
-                (await database.KeyExistsAsync(_store.Layout.Entry(_names[i]))).Should().BeFalse();
-                (await database.KeyExistsAsync(_store.Layout.Waiting(i))).Should().BeFalse();
-            }
-        }
-        finally
-        {
-            await database.ExecuteAsync("ACL", "SETUSER", "default", "+setrange");
+            (await database.KeyExistsAsync(_store.Layout.Entry(_names[i]))).Should().BeFalse();
+            (await database.KeyExistsAsync(_store.Layout.Waiting(i))).Should().BeFalse();
         }
     }
 
@@ -122,7 +120,7 @@ public sealed class StampForecastTests(QuietServers servers) : IClassFixture<Qui
         while (forgetsScripts && !sets.IsCompleted)
         {
             // What is sent then is sent twice.
-            await (await LinkAsync()).Database.ExecuteAsync("SCRIPT", "FLUSH");
+            await _server.SendAsync("SCRIPT", "FLUSH");
         }
 
         var told = (await sets).SelectMany(static one => one).ToList();
@@ -176,7 +174,7 @@ public sealed class StampForecastTests(QuietServers servers) : IClassFixture<Qui
     /// <summary>How often the server has run a command.</summary>
     private async Task<long> CallsAsync(string command)
     {
-        var text = (string)(await (await LinkAsync()).Database.ExecuteAsync("INFO", "commandstats"))!; // it has an answer
+        var text = (string)(await _server.SendAsync("INFO", "commandstats"))!; // it has an answer
         var start = $"cmdstat_{command}:calls=";
         var line = text.Split('\n').FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal));
         return line is null ? 0 : long.Parse(line[start.Length..line.IndexOf(',', StringComparison.Ordinal)], CultureInfo.InvariantCulture);
