@@ -4,7 +4,7 @@ namespace CacheKit.Redis.Protocol;
 
 /// <summary>Foretells which stamps a command will draw that is sent now: those after the latest that was seen, and what the commands before it will have drawn.</summary>
 /// <remarks>
-/// It is right while nothing else draws: no other process, no set alone, no removal, no look at the clock. Entries that are sent with the stamps they will get spare the server a call
+/// It is right while nothing else draws: no other process, no removal, no look at the clock; sets, alone or together, are taken into account. Entries that are sent with the stamps they will get spare the server a call
 /// each. It draws them all the same, and compares: a wrong forecast costs those calls and nothing else.
 /// </remarks>
 internal sealed class StampForecast(StampClock clock)

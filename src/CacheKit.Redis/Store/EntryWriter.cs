@@ -11,7 +11,7 @@ namespace CacheKit.Redis.Store;
 /// On a single server a script draws its stamp itself. In a cluster the clock is in another slot, so the stamp is drawn before, which is a round trip more.
 /// </remarks>
 internal sealed class EntryWriter(
-    RedisConnection connection, StampClock clock, WriteStamps stamps, EntryFiller filler, TagLedger ledger, TagMemory memory, EntryReader reader, EntryJudge judge, KeyLayout layout,
+    RedisConnection connection, StampClock clock, StampForecast forecast, WriteStamps stamps, EntryFiller filler, TagLedger ledger, TagMemory memory, EntryReader reader, EntryJudge judge, KeyLayout layout,
     Lifetimes lifetimes)
 {
     // What Redis takes as one string, less some space for the header.
@@ -158,7 +158,8 @@ internal sealed class EntryWriter(
             var known = await stamps.GetAsync(link, isSingle, cancellationToken).ConfigureAwait(false);
             var life = lifetimes.AtLeastFenceUntil(entry.RetainUntil);
             RedisValue[] arguments = isSingle ? [known, lifetimes.MaximumAge, life, tail] : [known, lifetimes.MaximumAge, life, tail, known];
-            long result;
+            long result = 0;
+            var underWay = isSingle ? forecast.Begin(link, 1, out _) : null;
             try
             {
                 result = (long)await connection.RunAsync(link, Scripts.Set, layout.KeysOf(name, isSingle), arguments, cancellationToken, key).ConfigureAwait(false);
@@ -168,6 +169,13 @@ internal sealed class EntryWriter(
                 // Nothing older may be left. That there is no fence either is what the exception tells: it has to be tried again.
                 await connection.RunAsync(link, Scripts.Drop, [name], [known], cancellationToken, key).ConfigureAwait(false);
                 throw;
+            }
+            finally
+            {
+                if (underWay is not null)
+                {
+                    forecast.End(underWay, 1, Math.Max(0, result));
+                }
             }
 
             if (result > 0)

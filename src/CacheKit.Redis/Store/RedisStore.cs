@@ -48,11 +48,12 @@ internal sealed class RedisStore : IBatchStore, ICounterStore, IEnumerableStore,
         _reader = new(_connection, _clock, _ledger, memory, presence, judge, _layout, lifetimes);
         _batches = new(_connection, _clock, _ledger, memory, presence, _reader, judge, _layout);
         var stamps = new WriteStamps(_clock);
+        var forecast = new StampForecast(_clock);
         var filler = new EntryFiller(_connection, _clock, presence, _layout, lifetimes, context, options.MaximumLoadTime, _logger);
-        _writer = new(_connection, _clock, stamps, filler, _ledger, memory, _reader, judge, _layout, lifetimes);
+        _writer = new(_connection, _clock, forecast, stamps, filler, _ledger, memory, _reader, judge, _layout, lifetimes);
         _counters = new(_connection, _clock, stamps, _ledger, memory, judge, _layout, lifetimes);
         _reads = new(_connection, _clock, _reader, _layout);
-        _writes = new(_connection, _clock, _ledger, memory, _writer, _layout, lifetimes);
+        _writes = new(_connection, _clock, forecast, _ledger, memory, _writer, _layout, lifetimes);
         _feed = new(_connection, _clock, _layout, options.MessageLogLength, context.CacheName, _logger);
     }
 

@@ -11,11 +11,9 @@ namespace CacheKit.Redis.Store;
 /// script has the keys of one slot only.
 /// </summary>
 internal sealed class WriteGatherer(
-    RedisConnection connection, StampClock clock, TagLedger ledger, TagMemory memory, EntryWriter writer, KeyLayout layout, Lifetimes lifetimes)
+    RedisConnection connection, StampClock clock, StampForecast forecast, TagLedger ledger, TagMemory memory, EntryWriter writer, KeyLayout layout, Lifetimes lifetimes)
     : CallGatherer<WriteCall>(mostBytes: 64 << 10) // a server holds all of a command before it begins, which counts as memory in use
 {
-    private readonly StampForecast _forecast = new(clock);
-
     // A name and the frame around it and its value.
     private const int Overhead = 100;
 
@@ -58,7 +56,7 @@ internal sealed class WriteGatherer(
     {
         if (count > 1)
         {
-            new SharedWrite(connection, connection.Link, this, calls, count, clock, _forecast, writer, layout, lifetimes).Run();
+            new SharedWrite(connection, connection.Link, this, calls, count, clock, forecast, writer, layout, lifetimes).Run();
         }
         else if (calls[0] is { IsOver: false } call) // it has been taken out by nobody
         {
