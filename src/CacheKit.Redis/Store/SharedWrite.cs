@@ -21,9 +21,11 @@ internal sealed class SharedWrite(
     private int[] _setPlaces = [];
     private RedisKey[] _keys = [];
     private RedisValue[] _arguments = [];
-    private long[] _stamps = [];
+    private long[]? _stamps;
 
     private int Sent => _records.Length;
+
+    private long[] Stamps => _stamps ?? throw new InvalidCastException("The answer is not made of numbers."); // each call then tries alone
 
     private protected override Task<RedisResult> SendAsync(RedisLink link)
     {
@@ -86,17 +88,14 @@ internal sealed class SharedWrite(
             return;
         }
 
-        // One number, if all is plain; else one for each, and one more.
-        _stamps = (long[]?)answer ?? [];
-
         // If all are set aside, the ground is not this or that entry: the server renames nothing, say.
-        Link.NoteSharedWrite(isDone: _stamps.Count(static stamp => stamp == Scripts.Aside) < Sent);
+        Link.NoteSharedWrite(isDone: Stamps.Count(static stamp => stamp == Scripts.Aside) < Sent);
     }
 
     private protected override bool TryGetResult(WriteCall call, RedisResult answer, out StoreWriteResult result)
     {
-        var stamp = _stamps.Length == Sent + 1 ? _stamps[call.At]
-            : _stamps is not [>= 0 and var last] ? Scripts.Aside
+        var stamp = Stamps.Length == Sent + 1 ? Stamps[call.At]
+            : Stamps is not [>= 0 and var last] ? Scripts.Aside
             : call.IsSet ? last - _setPlaces.Length + 1 + call.SetsBefore // drawn in the order of the entries
             : call.Condition.Stamp;
         result = new(StoreWriteOutcome.Stored, stamp);
@@ -120,7 +119,13 @@ internal sealed class SharedWrite(
             }
 
             var answer = await ExecuteAsync(link, inFull).ConfigureAwait(false);
-            latest = LatestOf(answer);
+            _stamps = StampsOf(answer);
+            foreach (var stamp in _stamps ?? [])
+            {
+                // A refusal has one, too: what was lacking to who tries again.
+                latest = stamp is > 0 or < Scripts.Behind ? Math.Max(latest, Math.Abs(stamp)) : latest;
+            }
+
             return answer;
         }
         finally
@@ -151,22 +156,17 @@ internal sealed class SharedWrite(
         return await running.ConfigureAwait(false);
     }
 
-    /// <summary>The latest stamp that an answer shows. A refusal has one, too: what was lacking to who tries again.</summary>
-    private static long LatestOf(RedisResult answer)
+    /// <summary>Reads an answer: one number, if all is plain; else one for each, and one more.</summary>
+    /// <returns><see langword="null"/> if it is not what was asked for.</returns>
+    private static long[]? StampsOf(RedisResult answer)
     {
-        var latest = 0L;
         try
         {
-            foreach (var stamp in (long[]?)answer ?? [])
-            {
-                latest = stamp is > 0 or < Scripts.Behind ? Math.Max(latest, Math.Abs(stamp)) : latest;
-            }
+            return (long[]?)answer ?? [];
         }
         catch (InvalidCastException)
         {
-            // Not what was asked for, as will be found out where it is used.
+            return null;
         }
-
-        return latest;
     }
 }

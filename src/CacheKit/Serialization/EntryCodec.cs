@@ -322,7 +322,7 @@ internal sealed class EntryCodec
             return "its type cannot be written or read here";
         }
 
-        return !format.SerializerName.SequenceEqual(envelope.SerializerName) || !format.Reads(envelope.Form) ? "it was written by another serializer"
+        return !format.HasWritten(envelope) ? "it was written by another serializer"
             : format.Fingerprint != envelope.Fingerprint ? "its type has another shape now than when it was stored"
             : null;
     }
@@ -340,7 +340,7 @@ internal sealed class EntryCodec
         try
         {
             var format = source.TypedFormat;
-            if (!format.Reads(envelope.Form) || format.Fingerprint != envelope.Fingerprint || !format.SerializerName.SequenceEqual(envelope.SerializerName))
+            if (format.Fingerprint != envelope.Fingerprint || !format.HasWritten(envelope))
             {
                 return DecodeStatus.SchemaChanged;
             }

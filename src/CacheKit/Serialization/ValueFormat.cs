@@ -10,6 +10,9 @@ internal abstract class ValueFormat
     internal virtual ulong Fingerprint => 0;
 
     internal abstract bool Reads(PayloadForm form);
+
+    /// <summary>Whether an entry was written by this serializer, whatever shape its type had then.</summary>
+    internal bool HasWritten(in Envelope envelope) => Reads(envelope.Form) && SerializerName.SequenceEqual(envelope.SerializerName);
 }
 
 /// <inheritdoc/>

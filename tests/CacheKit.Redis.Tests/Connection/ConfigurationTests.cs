@@ -212,20 +212,10 @@ public sealed class ConfigurationTests
 
         // What the other one is told of meanwhile the first would be as well.
         await server.LaunchAsync();
-        await Waiting.UntilAsync(
-            async () =>
-            {
-                await other.SetAsync("k", 1);
-                return other.GetStatistics().Tiers[0].Writes > 0;
-            }, what: "the other cache uses the server");
+        await SetUntilAsync(static tier => tier.Writes > 0, "the other cache uses the server");
         var connected = Told("'other': messages of other nodes arrive").Count;
         await server.KillAsync();
-        await Waiting.UntilAsync(
-            async () =>
-            {
-                await other.SetAsync("k", 2);
-                return other.GetStatistics().Tiers[0].FailuresInARow > 0;
-            }, what: "the other cache notices");
+        await SetUntilAsync(static tier => tier.FailuresInARow > 0, "the other cache notices");
         await server.LaunchAsync();
         await Waiting.UntilAsync(() => Told("'other': messages of other nodes arrive").Count > connected, what: "the other cache is connected again");
 
@@ -250,6 +240,13 @@ public sealed class ConfigurationTests
                 return false;
             }
         }
+
+        Task SetUntilAsync(Func<CacheTierStatistics, bool> condition, string what) => Waiting.UntilAsync(
+            async () =>
+            {
+                await other.SetAsync("k", 1);
+                return condition(other.GetStatistics().Tiers[0]);
+            }, what: what);
 
         IReadOnlyList<string> Told(string text) => [.. logger.Messages.Select(message => message.Text).Where(message => message.Contains(text, StringComparison.Ordinal))];
     }

@@ -23,11 +23,7 @@ public sealed class FullDiskTests : IDisposable
         var isFull = false;
         await using var store = _folder.Open(settings => settings with
         {
-            Hook = step =>
-            {
-                if (isFull && step == DiskStep.Writing)
-                    throw new IOException("full", 28);
-            },
+            Hook = FullAt(DiskStep.Writing, () => isFull),
         });
         for (var i = 0; i < 200; i++)
             await store.Set($"key{i}", Bytes(i, 500));
@@ -161,7 +157,6 @@ public sealed class FullDiskTests : IDisposable
         store.MissingBytes.Should().Be(0);
         logger.Messages.Should().HaveCount(2);
         (logger.Messages[1].Id, logger.Messages[1].Message).Should().Be((206, $"Cache 'default': the disk has room again for the disk cache in '{_folder.Files}'."));
-
     }
 
     [Fact]
@@ -172,11 +167,7 @@ public sealed class FullDiskTests : IDisposable
         await using var store = _folder.Open(settings => settings with
         {
             Logger = logger,
-            Hook = step =>
-            {
-                if (isFull && step == DiskStep.Writing)
-                    throw new IOException("full", 28);
-            },
+            Hook = FullAt(DiskStep.Writing, () => isFull),
         });
         for (var i = 0; i < 300; i++)
             await store.Set($"key{i}", Bytes(i, 5000));
@@ -378,11 +369,7 @@ public sealed class FullDiskTests : IDisposable
         await using var store = _folder.Open(settings => settings with
         {
             Logger = logger,
-            Hook = step =>
-            {
-                if (isFull && step == DiskStep.Writing)
-                    throw new IOException("full", 28);
-            },
+            Hook = FullAt(DiskStep.Writing, () => isFull),
         });
         for (var i = 0; i < 300; i++)
             await store.Set($"key{i}", Bytes(i, 5000)); // where blocks are not reserved, a disk can be full though all files exist
@@ -408,11 +395,7 @@ public sealed class FullDiskTests : IDisposable
         await using var store = _folder.Open(settings => settings with
         {
             Logger = new CallingLogger(() => throw new IOException("The disk of the log is full.", 28)),
-            Hook = step =>
-            {
-                if (isFull && step == DiskStep.Creating)
-                    throw new IOException("full", 28);
-            },
+            Hook = FullAt(DiskStep.Creating, () => isFull),
         });
         (await store.Set("key", Bytes(1, 100))).Outcome.Should().Be(StoreWriteOutcome.Declined);
         isFull = false;
@@ -436,11 +419,7 @@ public sealed class FullDiskTests : IDisposable
                 calls++;
                 isHeldUp |= !Task.Run(() => store!.Set("log", Bytes(1, 20_000))).Wait(TimeSpan.FromSeconds(20)); // opened long ago
             }),
-            Hook = step =>
-            {
-                if (isFull && step == DiskStep.Creating)
-                    throw new IOException("full", 28);
-            },
+            Hook = FullAt(DiskStep.Creating, () => isFull),
         }))
         {
             await store.Set("key", Bytes(1, 100));
@@ -538,6 +517,13 @@ public sealed class FullDiskTests : IDisposable
     private void MountImage(string kind) => _mounted = MountedFolder.Image(_folder.Root, kind, 8 << 20);
 
     private void Mount(int kilobytes) => _mounted = MountedFolder.InMemory(_folder.Root, $"size={kilobytes}k");
+
+    /// <summary>Has a step fail for want of room, as long as that is said.</summary>
+    private static Action<DiskStep> FullAt(DiskStep failing, Func<bool> isFull) => step =>
+    {
+        if (isFull() && step == failing)
+            throw new IOException("full", 28);
+    };
 
     private void Fill()
     {
